@@ -1,0 +1,1 @@
+"""From a solution to its scorecard: populations, the competition's metric, the leaderboard."""

@@ -1,0 +1,41 @@
+"""From ε to points to forgetting quality F."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+BIN_WIDTH = 0.5
+
+
+def points(epsilons: NDArray[np.floating], models: int) -> NDArray[np.float64]:
+    """Points of each example: 1 for ε in [0, 0.5), then half as many for every further 0.5, 0 beyond the last bin.
+
+    The bins end at the largest multiple of 0.5 up to ceil(ln(models - 1)), about the largest finite ε that so many models
+    can show; hence scores at different numbers of models are not comparable.
+
+    Args:
+        epsilons: [examples], each at least 0.
+        models: models in each population, at least 3 (with fewer there is no bin).
+
+    Returns:
+        [examples], each in [0, 1].
+
+    Raises:
+        ValueError: fewer than 3 models, or ε that is NaN or negative.
+
+    Source:
+        the organisers' Machine_Unlearning_Metric.pdf (11 Sep 2023), as in google-deepmind/unlearning_evaluation.
+
+    >>> points(np.array([0.0, 0.5, 1.7, 50.0]), models=512)
+    array([1.   , 0.5  , 0.125, 0.   ])
+    """
+    if models < 3:
+        raise ValueError(f"points need at least 3 models, got {models}")
+    if not (epsilons >= 0).all():
+        raise ValueError("every epsilon must be at least 0, got NaN or a negative value")
+    bins = int(np.ceil(np.log(models - 1)) / BIN_WIDTH)
+    return np.where(epsilons < bins * BIN_WIDTH, 0.5 ** np.floor(epsilons / BIN_WIDTH), 0.0)
+
+
+def forgetting_quality(epsilons: NDArray[np.floating], models: int) -> float:
+    """F: the mean of the points over the forget set (arguments and errors as for `points`)."""
+    return float(points(epsilons, models).mean())

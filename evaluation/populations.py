@@ -1,0 +1,223 @@
+"""Make, resume and load populations: N models of one kind, of which the outputs are kept.
+
+A population lives in `runs/<task>-v<version>/<kind>-<key>/`, where the key hashes everything that determines its numbers. Its
+models are stored in shards of 16. Model i depends on its own seed and on nothing else, so the same models come out whatever the
+number of workers, the order and the interruptions, and a larger population extends a smaller one.
+
+This module belongs to the scoring process; `evaluation.runs` is what the workers execute.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from evaluation.executors import LocalProcesses
+from evaluation.store import Arrays, DamagedFile, identity_key, read_arrays, write_json
+from starting_kit.contract import Batches, Solution
+from starting_kit.tasks import SPLITS, Task
+
+Kind = Literal["original", "retrained", "second_retrained", "unlearned"]
+
+STORE_FORMAT = 1  # part of every key: raised when the content of shards changes
+# Models per shard, and networks trained as one. Part of a trained population's identity, because rounding depends on it.
+CHUNK = 16
+
+
+@dataclass(frozen=True)
+class Population:
+    """N models of one kind; N is not part of it.
+
+    Attributes:
+        task: what the models are trained on.
+        kind: original and retrained models are trained from scratch (on retain and forget, or retain only), unlearned models
+            come from the original model 0.
+        master_seed: all models' seeds derive from it.
+        runs: the folder of all populations.
+        solution, batches, original: for unlearned models, what ran, on which batches, and on whose model 0.
+    """
+
+    task: Task
+    kind: Kind
+    master_seed: int
+    runs: Path
+    solution: Solution | None = None
+    batches: Batches | None = None
+    original: "Population | None" = None
+
+    def model_seed(self, model: int) -> int:
+        """Seed of a model, in [0, 2**63)."""
+        text = f"{self.task.name} v{self.task.version} {self.kind} {self.master_seed} {model}"
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that determines the models' outputs, ready for JSON."""
+        identity: dict[str, Any] = {
+            "kind": self.kind,
+            "master_seed": self.master_seed,
+            "task": self.task.identity(),
+            "store_format": STORE_FORMAT,
+            "torch": ".".join(version("torch").split(".")[:2]),
+            "device": "cpu",
+            "dtype": "float32",
+        }
+        if self.solution is None or self.original is None:
+            return {**identity, "engine": "lockstep", "chunk": CHUNK}
+        sources = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.solution.sources.items()}
+        return {
+            **identity,
+            "engine": "single",
+            "original": self.original.key,
+            "solution": self.solution.name,
+            "sources": sources,
+            "hyperparameters": self.solution.hyperparameters,
+            "batches": self.batches,
+        }
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of the identity."""
+        return identity_key(self.identity())
+
+    @property
+    def folder(self) -> Path:
+        """Where the shards lie."""
+        return self.runs / f"{self.task.name}-v{self.task.version}" / f"{self.kind}-{self.key}"
+
+    @property
+    def weights_path(self) -> Path:
+        """Weights of model 0, kept for original models: what solutions start from."""
+        return self.folder / "weights-00000.npz"
+
+    def shard_path(self, chunk: int) -> Path:
+        """Outputs of models 16·chunk to 16·chunk + 15."""
+        return self.folder / f"shard-{chunk:05d}.npz"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is known of a population's models.
+
+    Attributes:
+        forget_ids, forget_labels: [examples].
+        forget_logits: [models, examples, classes], float32.
+        accuracy: per split, [models].
+    """
+
+    forget_ids: NDArray[np.int64]
+    forget_labels: NDArray[np.int64]
+    forget_logits: NDArray[np.float32]
+    accuracy: dict[str, NDArray[np.float64]]
+
+
+def read_intact(path: Path) -> Arrays | None:
+    """The arrays of a file, or None where it is missing or damaged."""
+    try:
+        return read_arrays(path)
+    except DamagedFile:
+        return None
+
+
+def make(
+    population: Population,
+    models: int,
+    executor: LocalProcesses,
+    on_finished: Callable[[int], None],
+    notice: Callable[[str], None],
+) -> None:
+    """Make those of the first `models` models that are not stored yet.
+
+    Two processes that want the same population take turns, so the second finds what the first has made.
+
+    Args:
+        population: what to make.
+        models: how many.
+        executor: where.
+        on_finished: called with the number of models newly finished, or found.
+        notice: called with a sentence for the user.
+
+    Raises:
+        RunError: a run failed; what was finished is kept.
+        KeyboardInterrupt: the user interrupted; what was finished is kept.
+    """
+    from evaluation import runs  # imports torch, for which --help and error messages should not wait
+
+    with _prepared(population, notice):
+        missing = missing_models(population, models, notice)
+        on_finished(models - sum(len(wanted) for wanted in missing.values()))
+        jobs = [(population, chunk, wanted) for chunk, wanted in missing.items()]
+        executor.run_all(runs.make_shard, jobs, on_finished)
+
+
+def make_original(population: Population, executor: LocalProcesses, notice: Callable[[str], None]) -> None:
+    """Make the original model, unless its weights are stored (errors as for `make`)."""
+    from evaluation import runs
+
+    with _prepared(population, notice):
+        if not _is_intact(population.weights_path, notice):
+            executor.run(runs.make_shard, population, 0, [0])
+
+
+def missing_models(population: Population, models: int, notice: Callable[[str], None]) -> dict[int, list[int]]:
+    """Which of the first `models` models are not stored, by shard; damaged shards are reported."""
+    missing = {}
+    for chunk in range(-(-models // CHUNK)):
+        wanted = range(chunk * CHUNK, min((chunk + 1) * CHUNK, models))
+        path = population.shard_path(chunk)
+        shard = read_intact(path) if _is_intact(path, notice) else None
+        stored = set() if shard is None else set(shard["models"].tolist())
+        if absent := [model for model in wanted if model not in stored]:
+            missing[chunk] = absent
+    return missing
+
+
+def load(population: Population, models: int) -> Outputs:
+    """Outputs of the first `models` models, which have been made.
+
+    Raises:
+        DamagedFile: a shard was damaged since.
+    """
+    logits, accuracy = [], []
+    for chunk in range(-(-models // CHUNK)):
+        path = population.shard_path(chunk)
+        shard = read_arrays(path)
+        if shard is None:
+            raise DamagedFile(path)
+        first = shard["models"] < models
+        logits.append(shard["logits_forget"][first])
+        accuracy.append({split: shard[f"accuracy_{split}"][first] for split in SPLITS})
+        ids, labels = shard["ids_forget"], shard["labels_forget"]
+    by_split = {split: np.concatenate([part[split] for part in accuracy]) for split in SPLITS}
+    return Outputs(ids, labels, np.concatenate(logits), by_split)
+
+
+def _is_intact(path: Path, notice: Callable[[str], None]) -> bool:
+    try:
+        return read_arrays(path) is not None
+    except DamagedFile:
+        notice(f"{path} is damaged; its models are made again.")
+        return False
+
+
+@contextmanager
+def _prepared(population: Population, notice: Callable[[str], None]) -> Iterator[None]:
+    """A population's folder, described for people, and locked: the system releases the lock when its holder dies."""
+    write_json(population.folder / "population.json", population.identity())
+    lock = FileLock(population.folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        notice(f"Another process is making {population.folder.name}; waiting for it.")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,182 @@
+"""Score an unlearning algorithm as the NeurIPS 2023 Machine Unlearning challenge did.
+
+A solution is run N times on a trained network, N networks are trained without the forget set, and for each forget example
+an attacker tries to tell the two populations apart by its confidence. The score is the forgetting quality times how much
+accuracy was kept. It goes to results/<task>/<solution>.json; what was computed goes to runs/ and is used again.
+
+    python evaluation/score.py --solution scl_improved
+    python evaluation/score.py --solution my_solution.py --models 64
+    python evaluation/score.py --solution finetune --set epochs=3 --set learning_rate=0.01
+
+Exit codes: 0 done; 1 the work failed (the solution raised); 2 the command line or an input file is wrong; 130 interrupted.
+"""
+
+import argparse
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from statistics import median
+from types import FrameType
+from typing import Any
+
+if __package__ in (None, ""):  # run as a file: import the project from its root, installed or not
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from evaluation import populations, scorecard, terminal
+from evaluation.executors import LocalProcesses
+from evaluation.populations import Outputs, Population
+from evaluation.store import DamagedFile, require_writable, write_json
+from starting_kit import contract, tasks
+from starting_kit.errors import InputError, RunError
+
+TIMED_RUNS = 3
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line (exits with 2 where it is wrong)."""
+    description, _, epilog = (__doc__ or "").partition("\n\n    python")
+    parser = argparse.ArgumentParser(
+        prog="score.py",
+        description=description,
+        epilog=f"examples:\n    python{epilog}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--solution", required=True, metavar="NAME|PATH", help=f"one of {', '.join(contract.zoo())}, or a .py file")
+    add("--task", default="digits", help=f"one of {', '.join(tasks.names())} (default: %(default)s)")
+    add("--models", type=int, default=512, metavar="N", help="models in each population (default: %(default)s)")
+    add("--seed", type=int, default=0, help="all models' seeds derive from it (default: %(default)s)")
+    add("--workers", type=int, default=None, metavar="W", help="processes, one thread each (default: one per core)")
+    add("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyper-parameter; may be repeated")
+    add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where populations are kept (default: %(default)s)")
+    add("--results", type=Path, default=Path("results"), metavar="DIR", help="where scorecards go (default: %(default)s)")
+    add("--json", type=Path, metavar="FILE", help="write the scorecard to this file as well")
+    add("--debug", action="store_true", help="show the traceback of an error")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; gives the exit code."""
+    options = parse_arguments(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        card, path = score(options)
+    except (InputError, RunError) as error:
+        if options.debug:
+            traceback.print_exc()
+        terminal.error(error)
+        return 2 if isinstance(error, InputError) else 1
+    except KeyboardInterrupt:
+        terminal.messages.print("Stopped. What was finished is kept; run the same command to go on.")
+        return 130
+    terminal.summary(card, terminal.Console(highlight=False))
+    print(f"scorecard: {path}")
+    return 0
+
+
+def score(options: argparse.Namespace) -> tuple[dict[str, Any], Path]:
+    """Make the populations that are missing, compare them, write the scorecard; give it and its path.
+
+    Raises:
+        InputError: an option or the solution is wrong.
+        RunError: the solution failed; what was finished is kept.
+        KeyboardInterrupt: the user interrupted; what was finished is kept.
+    """
+    task, path = tasks.find(options.task), contract.find(options.solution)
+    check_options(options)
+    models, seconds = options.models, {}
+    workers = options.workers or available_cores()
+    with LocalProcesses(workers, terminal.notice) as executor:
+        kinds = define_populations(options, task, path, executor)
+        for kind in ("unlearned", "retrained", "second_retrained", "original"):
+            start = time.monotonic()
+            with terminal.stage(kind.replace("_", " "), models) as on_finished:
+                populations.make(kinds[kind], models, executor, on_finished, terminal.notice)
+            seconds[kind] = time.monotonic() - start
+        cost = measure_cost(kinds["unlearned"], kinds["retrained"], executor)
+    start = time.monotonic()
+    outputs = load_all(kinds, models)
+    card = scorecard.build(kinds["unlearned"], models, outputs, cost, seconds, workers)
+    seconds["metric"] = time.monotonic() - start
+    solution = kinds["unlearned"].solution
+    assert solution is not None
+    variant = scorecard.variant(solution.overrides, models, options.seed)
+    written = scorecard.write(card, options.results, variant)
+    if options.json:
+        write_json(options.json, card)
+    return card, written
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Find out before the work begins what would spoil it at the end.
+
+    Raises:
+        InputError: a number out of range, a folder that cannot be written to.
+    """
+    if options.models < 3:
+        raise InputError(f"--models {options.models} is too few; the metric needs at least 3 (the competition took 512).")
+    if options.workers is not None and options.workers < 1:
+        raise InputError(f"--workers {options.workers} is too few; at least 1 process is needed.")
+    if options.seed < 0:
+        raise InputError(f"--seed {options.seed} must not be negative.")
+    require_writable(options.runs, "--runs")
+    require_writable(options.results / options.task, "--results")
+    if options.json:
+        require_writable(options.json.parent, "--json")
+
+
+def define_populations(
+    options: argparse.Namespace, task: tasks.Task, path: Path, executor: LocalProcesses
+) -> dict[str, Population]:
+    """The four populations; the original model is made, and the solution tried on it, to know what it reads."""
+    from evaluation import runs  # imports torch, for which --help and error messages should not wait
+
+    solution = executor.run(runs.describe_solution, path, options.set)
+    trained = {
+        kind: Population(task, kind, options.seed, options.runs)
+        for kind in ("original", "retrained", "second_retrained")
+    }
+    original = trained["original"]
+    with terminal.messages.status("Preparing the original model"):
+        populations.make_original(original, executor, terminal.notice)
+        batches = executor.run(runs.find_batches, original, solution)
+    unlearned = Population(task, "unlearned", options.seed, options.runs, solution, batches, original)
+    return {**trained, "unlearned": unlearned}
+
+
+def measure_cost(unlearned: Population, retrained: Population, executor: LocalProcesses) -> float:
+    """Median time of an unlearning over median time of a retraining, while nothing else runs."""
+    from evaluation import runs
+
+    with terminal.messages.status("Timing the solution against retraining"):
+        unlearning, retraining = executor.run(runs.time_runs, unlearned, retrained, TIMED_RUNS)
+    return median(unlearning) / median(retraining)
+
+
+def load_all(kinds: dict[str, Population], models: int) -> dict[str, Outputs]:
+    """Outputs of the populations.
+
+    Raises:
+        RunError: a shard was damaged after it had been made.
+    """
+    try:
+        return {kind: populations.load(population, models) for kind, population in kinds.items()}
+    except DamagedFile as error:
+        raise RunError(f"{error} was damaged or removed; run the same command to make it again.") from error
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _interrupt(signal_number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""One file per solution; `toolbox.py` holds what several share."""

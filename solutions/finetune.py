@@ -1,0 +1,39 @@
+"""Fine-tuning on the retain set: the competition's baseline.
+
+1. Cross-entropy on the retain set, SGD, the learning rate falling as a cosine from epoch to epoch.
+
+Forgetting is left to the network's forgetfulness; the forget set is not looked at.
+
+Source: the Kaggle starting kit (run-unlearn-finetune). Reported: 0.046 to 0.058 (public leaderboard).
+"""
+
+from torch import nn
+from torch.nn import functional as F
+from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch.utils.data import DataLoader
+
+from solutions.toolbox import sgd, unpack
+
+
+def unlearning(
+    net: nn.Module,
+    retain_loader: DataLoader,
+    forget_loader: DataLoader,
+    val_loader: DataLoader,
+    *,
+    epochs: int = 1,
+    learning_rate: float = 1e-3,
+    weight_decay: float = 5e-4,
+) -> None:
+    """Fine-tune `net` in place."""
+    optimiser = sgd(net, learning_rate, weight_decay)
+    schedule = CosineAnnealingLR(optimiser, T_max=max(epochs, 1))
+    net.train()
+    for _ in range(epochs):
+        for batch in retain_loader:
+            images, labels = unpack(batch, net)
+            optimiser.zero_grad()
+            F.cross_entropy(net(images), labels).backward()
+            optimiser.step()
+        schedule.step()
+    net.eval()

@@ -1,0 +1,12 @@
+"""The original model, unchanged: what forgetting quality is worth without forgetting.
+
+Its runs do not differ from each other, so every example can be told perfectly and the score is 0. (How a population of
+differently seeded original models would score is the floor on every scorecard.)
+"""
+
+from torch import nn
+from torch.utils.data import DataLoader
+
+
+def unlearning(net: nn.Module, retain_loader: DataLoader, forget_loader: DataLoader, val_loader: DataLoader) -> None:
+    """Do nothing."""

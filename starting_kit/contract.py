@@ -1,0 +1,209 @@
+"""What a solution is: find it, load it, describe it.
+
+A solution is a Python file that defines
+
+    unlearning(net, retain_loader, forget_loader, val_loader)
+
+It changes `net` in place and returns nothing, or returns a network. Further parameters are keyword-only, have defaults, and
+are its hyper-parameters. A constant `BATCHES = "tuple"` or `"dict"` says which batches it reads; where there is none, a dry
+call on two batches of each kind finds out (`starting_kit.runner`).
+"""
+
+import ast
+import difflib
+import importlib.util
+import inspect
+import json
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from starting_kit.errors import InputError
+
+Batches = Literal["tuple", "dict"]
+
+PROJECT = Path(__file__).resolve().parents[1]
+ZOO = PROJECT / "solutions"
+NOT_SOLUTIONS = ("__init__", "toolbox")
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A solution as found on disk.
+
+    Attributes:
+        name: the file's name without its ending.
+        path: the file.
+        sources: text of the file and of the files beside it that it imports, by name; they determine what it does.
+        hyperparameters: all values in use, ready for JSON.
+        overrides: those that differ from the defaults, as they are passed.
+        batches: the batches it declares, or None.
+    """
+
+    name: str
+    path: Path
+    sources: dict[str, str]
+    hyperparameters: dict[str, Any]
+    overrides: dict[str, Any]
+    batches: Batches | None
+
+
+def zoo() -> list[str]:
+    """Names of the solutions that come with the project."""
+    return sorted(path.stem for path in ZOO.glob("*.py") if path.stem not in NOT_SOLUTIONS)
+
+
+def find(name_or_path: str) -> Path:
+    """The file of a solution, by its name in the zoo or by its path.
+
+    Raises:
+        InputError: there is none, or a file of one's own has the name of a solution of the zoo.
+    """
+    if name_or_path in zoo():
+        return ZOO / f"{name_or_path}.py"
+    path = Path(name_or_path).expanduser().resolve()
+    if path.suffix != ".py":
+        near = difflib.get_close_matches(name_or_path, zoo(), n=1)
+        hint = f"Did you mean {near[0]}?" if near else "A file of your own is given by its path, ending in .py."
+        raise InputError(f"There is no solution {name_or_path!r}; the zoo has {', '.join(zoo())}. {hint}")
+    if not path.is_file():
+        raise InputError(f"There is no file {path}; give the path of a solution, or one of {', '.join(zoo())}.")
+    if path.stem in zoo() and path.parent != ZOO:
+        raise InputError(f"{path} has the name of a solution of the zoo; rename it, or their scorecards would mix.")
+    return path
+
+
+def load(path: Path) -> ModuleType:
+    """Execute a solution's file as a fresh module; the files beside it can be imported.
+
+    Raises:
+        InputError: the file does not compile, or raises.
+    """
+    spec = importlib.util.spec_from_file_location(f"solution_{path.stem}", path)
+    assert spec is not None and spec.loader is not None, path  # the ending is .py
+    module = importlib.util.module_from_spec(spec)
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    sys.modules[spec.name] = module  # dataclasses and pickles of the solution look it up there
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise InputError(f"{path} is not valid Python: {error.msg} (line {error.lineno}).") from error
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{path} cannot be loaded: {describe_error(error, path)}.") from error
+    return module
+
+
+def describe(path: Path, settings: list[str]) -> Solution:
+    """Load a solution, check that its `unlearning` has the right parameters, and apply `name=value` settings to them.
+
+    Raises:
+        InputError: it cannot be loaded, defines no `unlearning`, or one with other parameters; or a setting is wrong.
+    """
+    module = load(path)
+    function = getattr(module, "unlearning", None)
+    if not inspect.isfunction(function):
+        raise InputError(f"{path} defines no function unlearning(net, retain_loader, forget_loader, val_loader).")
+    batches = getattr(module, "BATCHES", None)
+    if batches not in (None, "tuple", "dict"):
+        raise InputError(f'{path} sets BATCHES = {batches!r}; it must be "tuple" or "dict".')
+    defaults = _hyperparameters(path, function)
+    overrides = parse_settings(defaults, settings)
+    # A default may be any object. The sources say which, so for people its type will do.
+    shown = json.loads(json.dumps({**defaults, **overrides}, default=lambda value: f"<{type(value).__name__}>"))
+    return Solution(path.stem, path, sources(path), shown, overrides, batches)
+
+
+def _hyperparameters(path: Path, function: Any) -> dict[str, Any]:
+    parameters = list(inspect.signature(function).parameters.values())
+    positional, further = parameters[:4], parameters[4:]
+    ordinary = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if len(positional) < 4 or any(p.kind not in ordinary for p in positional):
+        signature = f"unlearning{inspect.signature(function)}"
+        raise InputError(f"{path} defines {signature}; it must take (net, retain_loader, forget_loader, val_loader).")
+    for p in further:
+        if p.kind is not inspect.Parameter.KEYWORD_ONLY or p.default is inspect.Parameter.empty:
+            raise InputError(
+                f"{path}: the parameter {p.name!r} of unlearning must be keyword-only with a default "
+                f"(after the four loaders write `*, {p.name}=...`)."
+            )
+    return {p.name: p.default for p in further}
+
+
+def sources(path: Path) -> dict[str, str]:
+    """Text of a solution's file and, followed through their imports, of the modules beside it and in the zoo.
+
+    Raises:
+        InputError: a file that cannot be read.
+    """
+    found: dict[str, str] = {}
+    waiting = [path]
+    while waiting:
+        file = waiting.pop()
+        if file.name in found:
+            continue
+        try:
+            found[file.name] = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{file} cannot be read: {error}.") from error
+        for module in _imported(ast.parse(found[file.name])):
+            candidates = [file.parent / f"{module}.py", ZOO / f"{module.removeprefix('solutions.')}.py"]
+            known = candidates[:1] if not module.startswith("solutions.") else candidates[1:]
+            waiting.extend(candidate for candidate in known if candidate.is_file())
+    return dict(sorted(found.items()))
+
+
+def _imported(tree: ast.AST) -> list[str]:
+    modules = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules.extend(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules.append(node.module)
+            modules.extend(f"{node.module}.{alias.name}" for alias in node.names)
+    return modules
+
+
+def parse_settings(defaults: dict[str, Any], settings: list[str]) -> dict[str, Any]:
+    """Values of `name=value` settings, each of the type of its default; those that equal it are left out.
+
+    Raises:
+        InputError: a setting of another form, an unknown name, or a value of another type.
+    """
+    values: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise InputError(f"--set {setting} is not of the form name=value.")
+        if name not in defaults:
+            known = ", ".join(defaults) or "none"
+            near = difflib.get_close_matches(name, defaults, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise InputError(f"There is no hyper-parameter {name!r}; this solution has: {known}.{hint}")
+        values[name] = _parse(name, text, defaults[name])
+    return {name: value for name, value in values.items() if value != defaults[name]}
+
+
+def _parse(name: str, text: str, default: Any) -> Any:
+    if isinstance(default, str):
+        return text
+    try:
+        value = ast.literal_eval(text.capitalize() if text.lower() in ("true", "false", "none") else text)
+    except (ValueError, SyntaxError):
+        value = text
+    if isinstance(default, float) and type(value) is int:
+        value = float(value)
+    if default is not None and value is not None and type(value) is not type(default):
+        raise InputError(f"--set {name}={text}: {name} must be of type {type(default).__name__}, like {default!r}.")
+    return value
+
+
+def describe_error(error: BaseException, path: Path) -> str:
+    """An exception in half a sentence: its type, its message, and the deepest line of the solution's own files."""
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == path.parent]
+    where = f" ({Path(lines[-1].filename).name}, line {lines[-1].lineno}: {lines[-1].line})" if lines else ""
+    message = str(error).splitlines()[0] if str(error) else "no message"
+    return f"{type(error).__name__}: {message}{where}"

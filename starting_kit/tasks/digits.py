@@ -1,0 +1,35 @@
+"""The default task: 1,797 real handwritten digits, 8x8 pixels, embedded in scikit-learn.
+
+Few images are trained on, on purpose: a network that sees a thousand of them hardly depends on the forget set, and then
+there is nothing to forget. `docs/tasks.md` has the numbers.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from starting_kit.tasks import Recipe, Task
+
+
+def _load_digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    from sklearn.datasets import load_digits  # 1 s to import: only when the images are needed
+
+    digits = load_digits()
+    return digits.images[:, None].astype(np.float32), digits.target.astype(np.int64)
+
+
+TASK = Task(
+    name="digits",
+    version=1,
+    summary="scikit-learn's 8x8 handwritten digits; 90 of 450 training images are to be forgotten",
+    source=_load_digits,
+    training_size=450,
+    validation_size=347,
+    split_seed=0,
+    forget="random:0.2",
+    classes=10,
+    pixel_mean=4.884,
+    pixel_std=6.017,
+    network="cnn-8-16-16",
+    recipe=Recipe(epochs=40, batch_size=32, peak_learning_rate=0.1, momentum=0.9, weight_decay=5e-4),
+    loader_batch_size=64,
+)
