@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from evaluation.executors import LocalProcesses
-from evaluation.store import Arrays, DamagedFile, identity_key, read_arrays, write_json
+from evaluation.store import Arrays, DamagedFileError, identity_key, read_arrays, write_json
 from starting_kit.contract import Batches, Solution
 from starting_kit.tasks import SPLITS, Task
 
@@ -122,7 +122,7 @@ def read_intact(path: Path) -> Arrays | None:
     """The arrays of a file, or None where it is missing or damaged."""
     try:
         return read_arrays(path)
-    except DamagedFile:
+    except DamagedFileError:
         return None
 
 
@@ -183,14 +183,14 @@ def load(population: Population, models: int) -> Outputs:
     """Outputs of the first `models` models, which have been made.
 
     Raises:
-        DamagedFile: a shard was damaged since.
+        DamagedFileError: a shard was damaged since.
     """
     logits, accuracy = [], []
     for chunk in range(-(-models // CHUNK)):
         path = population.shard_path(chunk)
         shard = read_arrays(path)
         if shard is None:
-            raise DamagedFile(path)
+            raise DamagedFileError(path)
         first = shard["models"] < models
         logits.append(shard["logits_forget"][first])
         accuracy.append({split: shard[f"accuracy_{split}"][first] for split in SPLITS})
@@ -202,7 +202,7 @@ def load(population: Population, models: int) -> Outputs:
 def _is_intact(path: Path, notice: Callable[[str], None]) -> bool:
     try:
         return read_arrays(path) is not None
-    except DamagedFile:
+    except DamagedFileError:
         notice(f"{path} is damaged; its models are made again.")
         return False
 

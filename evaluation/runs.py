@@ -4,10 +4,9 @@ A worker knows nothing of the population that the results will be compared with.
 """
 
 import contextlib
-import copy
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np

@@ -27,7 +27,7 @@ if __package__ in (None, ""):  # run as a file: import the project from its root
 from evaluation import populations, scorecard, terminal
 from evaluation.executors import LocalProcesses
 from evaluation.populations import Outputs, Population
-from evaluation.store import DamagedFile, require_writable, write_json
+from evaluation.store import DamagedFileError, require_writable, write_json
 from starting_kit import contract, tasks
 from starting_kit.errors import InputError, RunError
 
@@ -135,8 +135,7 @@ def define_populations(
 
     solution = executor.run(runs.describe_solution, path, options.set)
     trained = {
-        kind: Population(task, kind, options.seed, options.runs)
-        for kind in ("original", "retrained", "second_retrained")
+        kind: Population(task, kind, options.seed, options.runs) for kind in ("original", "retrained", "second_retrained")
     }
     original = trained["original"]
     with terminal.messages.status("Preparing the original model"):
@@ -163,7 +162,7 @@ def load_all(kinds: dict[str, Population], models: int) -> dict[str, Outputs]:
     """
     try:
         return {kind: populations.load(population, models) for kind, population in kinds.items()}
-    except DamagedFile as error:
+    except DamagedFileError as error:
         raise RunError(f"{error} was damaged or removed; run the same command to make it again.") from error
 
 

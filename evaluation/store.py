@@ -17,7 +17,7 @@ Arrays = dict[str, NDArray[Any]]
 DIGEST_BYTES = hashlib.sha256().digest_size
 
 
-class DamagedFile(Exception):
+class DamagedFileError(Exception):
     """A file whose content is not what was written."""
 
 
@@ -43,7 +43,7 @@ def read_arrays(path: Path) -> Arrays | None:
     """Arrays written by `write_arrays`, or None where there is no file.
 
     Raises:
-        DamagedFile: the checksum does not fit.
+        DamagedFileError: the checksum does not fit.
     """
     try:
         stored = path.read_bytes()
@@ -51,7 +51,7 @@ def read_arrays(path: Path) -> Arrays | None:
         return None
     content, digest = stored[:-DIGEST_BYTES], stored[-DIGEST_BYTES:]
     if hashlib.sha256(content).digest() != digest:
-        raise DamagedFile(path)
+        raise DamagedFileError(path)
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return dict(arrays)
 
@@ -71,7 +71,8 @@ def write_bytes(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        if temporary.exists():
+            temporary.unlink()
         raise RunError(f"{path} cannot be written: {error.strerror}; what was finished before is kept.") from error
 
 

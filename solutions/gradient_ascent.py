@@ -48,7 +48,7 @@ def unlearning(
 
 
 def parse_rounds(rounds: str) -> str:
-    """"3F-1R" as "FFFR".
+    """Spell rounds out: "3F-1R" is "FFFR".
 
     Raises:
         ValueError: another form.
@@ -70,7 +70,7 @@ def one_epoch(net: nn.Module, loader: DataLoader, other_loader: DataLoader, step
         direction = direction / direction.norm().clamp_min(1e-12)
         with torch.no_grad():
             for weight, part in zip(weights, direction.split([w.numel() for w in weights]), strict=True):
-                weight += step * part.view_as(weight)
+                weight.add_(part.view_as(weight), alpha=step)
 
 
 def gradient(net: nn.Module, weights: list[nn.Parameter], batch: object) -> Tensor:

@@ -157,7 +157,7 @@ def sources(path: Path) -> dict[str, str]:
 
 
 def _imported(tree: ast.AST) -> list[str]:
-    modules = []
+    modules: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             modules.extend(alias.name for alias in node.names)

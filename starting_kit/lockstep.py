@@ -49,9 +49,7 @@ def _stack_convolution(layer: nn.Conv2d, members: int) -> nn.Conv2d:
 
 
 def _stack_batch_norm(layer: nn.BatchNorm2d, members: int) -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(
-        layer.num_features * members, layer.eps, layer.momentum, layer.affine, layer.track_running_stats
-    )
+    return nn.BatchNorm2d(layer.num_features * members, layer.eps, layer.momentum, layer.affine, layer.track_running_stats)
 
 
 STACKERS: dict[type[nn.Module], Callable[..., nn.Module]] = {
@@ -75,7 +73,9 @@ class Stacked(nn.Module):
         super().__init__()
         self._template = [copy.deepcopy(members[0])]  # in a list: its weights are not weights of this network
         self.members = len(members)
-        self.network = nn.Sequential(*(self._stack_layer(name, layer) for name, layer in members[0].named_children()))
+        with torch.random.fork_rng(devices=[]):  # new layers draw initial weights, which are replaced below
+            layers = [self._stack_layer(name, layer) for name, layer in members[0].named_children()]
+        self.network = nn.Sequential(*layers)
         states = [member.state_dict() for member in members]
         with torch.no_grad():
             for name, tensor in self.network.state_dict().items():

@@ -1,0 +1,38 @@
+# make score [SOLUTION=...] [ARGS=...]   score a solution
+# make test                              the tests that take minutes
+# make test-all                          those, then the slow ones
+# Each sets up .venv first; the second time that takes no time.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+SOLUTION ?= scl_improved
+ARGS ?=
+READY := .venv/.ready
+RUN := .venv/bin/python
+
+.PHONY: score leaderboard test test-all lint clean
+
+score: $(READY)
+	$(RUN) evaluation/score.py --solution $(SOLUTION) $(ARGS)
+
+leaderboard: $(READY)
+	$(RUN) evaluation/leaderboard.py --markdown README.md
+
+test: $(READY)
+	$(RUN) -m pytest -m "not slow"
+
+test-all: test
+	$(RUN) -m pytest -m slow
+
+lint: $(READY)
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+
+$(READY): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	$(PYTHON) -m venv .venv
+	$(RUN) -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv runs

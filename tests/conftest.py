@@ -1,0 +1,63 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+torch.set_num_threads(1)
+
+
+def run_script(name, *arguments, **options):
+    command = [sys.executable, str(PROJECT / "evaluation" / name), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=570, **options)
+
+
+@pytest.fixture(scope="session")
+def sixteen(tmp_path_factory):
+    """Populations of 16 models of `finetune`, made once by the real command and used by many tests."""
+    folder = tmp_path_factory.mktemp("sixteen")
+    runs, results = folder / "runs", folder / "results"
+    arguments = ("--solution", "finetune", "--models", 16, "--runs", runs, "--results", results, "--workers", 2)
+    finished = run_script("score.py", *arguments)
+    assert finished.returncode == 0, finished.stderr
+    path = results / "digits" / "finetune--n16.json"
+    card = json.loads(path.read_text())
+    return SimpleNamespace(
+        runs=runs,
+        results=results,
+        populations=sorted((runs / "digits-v1").iterdir()),
+        path=path,
+        card=card,
+        output=finished.stdout,
+        log=finished.stderr,
+    )
+
+
+@pytest.fixture
+def score(sixteen, tmp_path):
+    """Run score.py on 16 models, on the populations that are there, with scorecards in tmp_path."""
+
+    def run(*arguments, **options):
+        common = ("--models", 16, "--runs", sixteen.runs, "--results", tmp_path / "results")
+        return run_script("score.py", *common, *arguments, **options)
+
+    return run
+
+
+@pytest.fixture
+def write_solution(tmp_path):
+    """Write a solution's file: the body of `unlearning`, or a whole file."""
+
+    def write(body, name="mine", whole=False):
+        signature = "def unlearning(net, retain_loader, forget_loader, val_loader):\n"
+        indented = "".join(f"    {line}\n" for line in body.splitlines())
+        path = tmp_path / f"{name}.py"
+        path.write_text(body if whole else f"import torch\n\n{signature}{indented}")
+        return path
+
+    return write

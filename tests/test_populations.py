@@ -1,0 +1,106 @@
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from evaluation import populations
+from evaluation.executors import LocalProcesses
+from evaluation.populations import Population
+from evaluation.store import read_arrays
+from starting_kit import contract, tasks
+from starting_kit.tasks import SPLITS
+
+TASK = tasks.find("digits")
+DATA = TASK.load()
+
+
+def silent(sentence):
+    raise AssertionError(f"unexpected notice: {sentence}")
+
+
+@pytest.fixture
+def trained(tmp_path):
+    return Population(TASK, "retrained", 0, tmp_path)
+
+
+def test_seeds_are_all_different_and_do_not_change(tmp_path):
+    seeds = {
+        Population(task, kind, master, tmp_path).model_seed(model)
+        for task in (TASK, dataclasses.replace(TASK, version=99), dataclasses.replace(TASK, name="other"))
+        for kind in ("original", "retrained", "second_retrained", "unlearned")
+        for master in (0, 1)
+        for model in range(600)
+    }
+    assert len(seeds) == 3 * 4 * 2 * 600
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    assert Population(dataclasses.replace(TASK, version=1), "retrained", 0, tmp_path).model_seed(3) == 1160433831354199561
+
+
+def test_the_key_depends_on_everything_that_determines_the_numbers(tmp_path):
+    solution = contract.describe(contract.find("finetune"), [])
+    original = Population(TASK, "original", 0, tmp_path)
+    base = Population(TASK, "unlearned", 0, tmp_path, solution, "tuple", original)
+    changed = [
+        dataclasses.replace(base, master_seed=1),
+        dataclasses.replace(base, batches="dict"),
+        dataclasses.replace(base, task=dataclasses.replace(TASK, version=99)),
+        dataclasses.replace(base, task=dataclasses.replace(TASK, recipe=dataclasses.replace(TASK.recipe, epochs=3))),
+        dataclasses.replace(base, task=dataclasses.replace(TASK, forget="random:0.1")),
+        dataclasses.replace(base, original=dataclasses.replace(original, master_seed=1)),
+        dataclasses.replace(base, solution=contract.describe(contract.find("finetune"), ["epochs=2"])),
+        dataclasses.replace(base, solution=dataclasses.replace(solution, sources={**solution.sources, "toolbox.py": ""})),
+        Population(TASK, "retrained", 0, tmp_path),
+        Population(TASK, "second_retrained", 0, tmp_path),
+        original,
+    ]
+    assert len({base.key, *(population.key for population in changed)}) == 1 + len(changed)
+    assert dataclasses.replace(base, runs=tmp_path / "elsewhere").key == base.key
+
+
+def test_what_is_kept_of_a_population(sixteen):
+    assert len(sixteen.populations) == 4
+    for folder in sixteen.populations:
+        identity = json.loads((folder / "population.json").read_text())
+        assert folder.name.startswith(identity["kind"])
+        shard = read_arrays(folder / "shard-00000.npz")
+        np.testing.assert_array_equal(shard["models"], np.arange(16))
+        for split in SPLITS:
+            ids = getattr(DATA, split)
+            np.testing.assert_array_equal(shard[f"ids_{split}"], ids)
+            np.testing.assert_array_equal(shard[f"labels_{split}"], DATA.labels[ids])
+            logits = shard[f"logits_{split}"]
+            assert (logits.shape, logits.dtype) == ((16, len(ids), 10), np.float32)
+            assert np.isfinite(logits).all()
+            right = logits.argmax(axis=-1) == DATA.labels[ids]
+            np.testing.assert_allclose(shard[f"accuracy_{split}"], right.mean(axis=1))
+            assert len(np.unique(logits[:, 0, 0])) == 16  # every model is another one
+
+
+def test_a_population_grows_and_mends_without_changing(sixteen, tmp_path):
+    """Fewer models, then more, with a damaged and a half-filled shard between: the same outputs as made at once."""
+    original = Population(TASK, "original", 0, tmp_path)
+    solution = contract.describe(contract.find("finetune"), [])
+    population = Population(TASK, "unlearned", 0, tmp_path, solution, "tuple", original)
+    at_once = sixteen.runs / "digits-v1"
+    original.folder.parent.mkdir(parents=True)
+    shutil.copytree(at_once / original.folder.name, original.folder)
+    finished, notices = [], []
+    with LocalProcesses(1, notices.append) as executor:
+        populations.make(population, 3, executor, finished.append, silent)
+        assert read_arrays(population.shard_path(0))["models"].tolist() == [0, 1, 2]
+        populations.make(population, 16, executor, finished.append, silent)
+        assert sum(finished) == 3 + 3 + 13
+        whole = population.shard_path(0).read_bytes()
+        assert whole == (at_once / population.folder.name / "shard-00000.npz").read_bytes()
+        population.shard_path(0).write_bytes(whole[:1000])
+        populations.make(population, 16, executor, finished.append, notices.append)
+    assert notices == [f"{population.shard_path(0)} is damaged; its models are made again."]
+    assert population.shard_path(0).read_bytes() == whole
+    assert len(populations.load(population, 5).forget_logits) == 5
+
+
+def test_a_missing_shard_is_not_loaded_silently(trained):
+    with pytest.raises(Exception, match="shard-00000"):
+        populations.load(trained, 3)

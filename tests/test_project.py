@@ -1,0 +1,73 @@
+"""What holds for the project as a whole."""
+
+import ast
+import json
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+
+from conftest import PROJECT
+from evaluation import leaderboard, scorecard
+from starting_kit import contract, tasks
+
+RESULTS = PROJECT / "results"
+
+
+def test_conda_environment_and_package_have_the_same_pins():
+    package = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    environment = yaml.safe_load((PROJECT / "environment.yml").read_text())
+    assert environment["name"] == package["name"]
+    (from_pypi,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    assert sorted(from_pypi) == sorted(package["dependencies"])
+    assert "python=" + package["requires-python"].removeprefix(">=") in environment["dependencies"]
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+
+
+def test_the_arrows_point_one_way():
+    forbidden = {"starting_kit": ("evaluation", "solutions"), "solutions": ("evaluation", "starting_kit")}
+    for package, others in forbidden.items():
+        for path in (PROJECT / package).rglob("*.py"):
+            assert not [name for name in imports(path) if name.split(".")[0] in others], path
+
+
+def test_the_metric_and_the_leaderboard_need_no_torch():
+    modules = "evaluation.scorecard, evaluation.leaderboard, evaluation.score, evaluation.populations"
+    program = f"import sys; import {modules}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=PROJECT).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["original", "finetune", "gradient_ascent", "scl", "scl_improved"])
+def test_published_scorecards_are_complete_and_current(name):
+    card = scorecard.read(RESULTS / "digits" / f"{name}.json")
+    assert (card["models"], card["task_version"], card["seed"]) == (512, tasks.find("digits").version, 0)
+    assert card["metric_version"] == scorecard.METRIC_VERSION
+    assert card["hyperparameters"]["values"] == contract.describe(contract.find(name), []).hyperparameters
+    assert card["network"] == tasks.find("digits").network
+    assert 0.1 < card["ceiling"] < 0.25
+
+
+def test_the_readme_has_the_table_of_the_published_scorecards():
+    readme = PROJECT / "README.md"
+    tables = leaderboard.rank(leaderboard.read_all(RESULTS, None))
+    assert leaderboard.insert(leaderboard.as_markdown(tables), readme) == readme.read_text()
+
+
+def test_the_readmes_own_solution_works(score, tmp_path):
+    """The ten lines that README shows are scored as they stand."""
+    blocks = (PROJECT / "README.md").read_text().split("```python\n")
+    (code,) = [block.split("```")[0] for block in blocks[1:]]
+    path = tmp_path / "my_solution.py"
+    path.write_text(code)
+    run = score("--solution", path, "--json", tmp_path / "card.json")
+    assert run.returncode == 0, run.stderr
+    assert json.loads((tmp_path / "card.json").read_text())["score"] > 0

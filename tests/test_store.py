@@ -1,0 +1,85 @@
+import json
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from conftest import PROJECT
+from evaluation.store import DamagedFileError, identity_key, read_arrays, require_writable, write_arrays, write_json
+from starting_kit.errors import InputError, RunError
+
+ARRAYS = {"numbers": np.arange(12).reshape(3, 4), "logits": np.linspace(0, 1, 5, dtype=np.float32)}
+
+
+def test_what_is_written_is_read(tmp_path):
+    path = tmp_path / "new" / "file.npz"
+    write_arrays(path, ARRAYS)
+    for arrays in (read_arrays(path), np.load(path)):
+        for name, values in ARRAYS.items():
+            np.testing.assert_array_equal(arrays[name], values)
+            assert arrays[name].dtype == values.dtype
+    assert [file.name for file in path.parent.iterdir()] == ["file.npz"]
+
+
+def test_a_missing_file_is_no_damage(tmp_path):
+    assert read_arrays(tmp_path / "file.npz") is None
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "empty", "append"])
+def test_damage_is_noticed_wherever_it_is(tmp_path, damage):
+    path = tmp_path / "file.npz"
+    write_arrays(path, ARRAYS)
+    content = path.read_bytes()
+    for position in range(0, len(content), 7):
+        damaged = {
+            "flip": content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :],
+            "truncate": content[:position],
+            "empty": b"",
+            "append": content + bytes(position + 1),
+        }[damage]
+        path.write_bytes(damaged)
+        with pytest.raises(DamagedFileError):
+            read_arrays(path)
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_rubbish(tmp_path):
+    path = tmp_path / "file.npz"
+    write_arrays(path, ARRAYS)
+    program = f"""
+import sys; sys.path.insert(0, {str(PROJECT)!r})
+import numpy as np
+from pathlib import Path
+from evaluation.store import write_arrays
+write_arrays(Path({str(path)!r}), {{"large": np.zeros(10**6)}})
+"""
+
+    def limit_file_size():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10**5, 10**5))
+
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, preexec_fn=limit_file_size)
+    assert "cannot be written: File too large" in run.stderr.splitlines()[-1]
+    np.testing.assert_array_equal(read_arrays(path)["numbers"], ARRAYS["numbers"])
+    assert [file.name for file in tmp_path.iterdir()] == ["file.npz"]
+
+
+def test_json_refuses_what_is_no_json(tmp_path):
+    write_json(tmp_path / "a.json", {"score": 0.1})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"score": 0.1}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"score": float("nan")})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"score": 0.1}
+
+
+def test_a_folder_that_cannot_be_written_to_is_found_out_early(tmp_path):
+    require_writable(tmp_path / "new" / "folder", "--results")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"choose a folder with --results"):
+        require_writable(tmp_path / "file" / "folder", "--results")
+    with pytest.raises(RunError, match="cannot be written"):
+        write_json(tmp_path / "file" / "a.json", {})
+
+
+def test_keys_follow_content_not_order():
+    assert identity_key({"a": 1, "b": 2}) == identity_key({"b": 2, "a": 1}) != identity_key({"a": 1, "b": 3})
