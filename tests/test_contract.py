@@ -101,7 +101,13 @@ def test_wrong_settings_are_refused(solution, setting, message):
 def test_in_place_and_returned_networks_both_count(solution):
     in_place = solution("def unlearning(net, a, b, c):\n    net[-1].bias.data.fill_(7)", name="in_place")
     returned = solution(
-        "import copy\ndef unlearning(net, a, b, c):\n    net = copy.deepcopy(net)\n    net[-1].bias.data.fill_(7)\n    return net",
+        """
+        import copy
+        def unlearning(net, a, b, c):
+            net = copy.deepcopy(net)
+            net[-1].bias.data.fill_(7)
+            return net
+        """,
         name="returned",
     )
     for described, same in ((in_place, True), (returned, False)):
@@ -176,7 +182,11 @@ def test_nothing_is_carried_from_one_call_to_the_next(solution):
 def test_sources_follow_imports_and_modules_beside_the_file_can_be_imported(solution, tmp_path):
     (tmp_path / "my_helper.py").write_text("VALUE = 9\n")
     described = solution(
-        "import my_helper\nfrom solutions.toolbox import sgd\ndef unlearning(net, a, b, c): net[-1].bias.data.fill_(my_helper.VALUE)"
+        """
+        import my_helper
+        from solutions.toolbox import sgd
+        def unlearning(net, a, b, c): net[-1].bias.data.fill_(my_helper.VALUE)
+        """
     )
     assert set(described.sources) == {"mine.py", "my_helper.py", "toolbox.py"}
     assert (call(described)[1][-1].bias == 9).all()

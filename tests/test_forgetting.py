@@ -24,5 +24,5 @@ def test_quality_is_the_mean():
 
 @pytest.mark.parametrize(("epsilon", "models"), [(0.0, 2), (-1.0, 512), (np.nan, 512)])
 def test_wrong_input_is_refused(epsilon, models):
-    with pytest.raises(ValueError, match="must be at least 0|at least 3 models"):
+    with pytest.raises(ValueError, match=r"must be at least 0|at least 3 models"):
         points(np.array([epsilon]), models)

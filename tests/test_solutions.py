@@ -176,7 +176,7 @@ def test_every_step_has_the_length_of_the_learning_rate(original):
 def test_a_step_leaves_the_other_loss_alone_only_with_projection():
     net = train(TASK, DATA, DATA.retain, [1])[0].double()  # its forget loss is not flat
     retain, forget, _ = (
-        [(images.double(), labels)] for images, labels in map(lambda loader: next(iter(loader)), loaders(TASK, DATA, "tuple"))
+        [(images.double(), labels)] for images, labels in (next(iter(loader)) for loader in loaders(TASK, DATA, "tuple"))
     )
 
     def change(project):
