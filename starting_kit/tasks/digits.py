@@ -30,6 +30,6 @@ TASK = Task(
     pixel_mean=4.884,
     pixel_std=6.017,
     network="cnn-8-16-16",
-    recipe=Recipe(epochs=40, batch_size=32, peak_learning_rate=0.1, momentum=0.9, weight_decay=5e-4),
+    recipe=Recipe(epochs=40, batch_size=18, peak_learning_rate=0.1, momentum=0.9, weight_decay=5e-4),
     loader_batch_size=64,
 )
