@@ -125,6 +125,8 @@ def check_options(options: argparse.Namespace) -> None:
     require_writable(options.results / options.task, "--results")
     if options.json:
         require_writable(options.json.parent, "--json")
+        if options.json.is_dir():
+            raise InputError(f"--json {options.json} is a folder; give the name of a file.")
 
 
 def define_populations(

@@ -105,7 +105,7 @@ def describe(path: Path, settings: list[str]) -> Solution:
     """
     module = load(path)
     function = getattr(module, "unlearning", None)
-    if not inspect.isfunction(function):
+    if not callable(function):
         raise InputError(f"{path} defines no function unlearning(net, retain_loader, forget_loader, val_loader).")
     batches = getattr(module, "BATCHES", None)
     if batches not in (None, "tuple", "dict"):
@@ -143,28 +143,28 @@ def sources(path: Path) -> dict[str, str]:
     waiting = [path]
     while waiting:
         file = waiting.pop()
-        if file.name in found:
-            continue
-        try:
-            found[file.name] = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{file} cannot be read: {error}.") from error
-        for module in _imported(ast.parse(found[file.name])):
-            candidates = [file.parent / f"{module}.py", ZOO / f"{module.removeprefix('solutions.')}.py"]
-            known = candidates[:1] if not module.startswith("solutions.") else candidates[1:]
-            waiting.extend(candidate for candidate in known if candidate.is_file())
+        name = str(file.relative_to(PROJECT if file.is_relative_to(ZOO) else path.parent))
+        if name not in found:
+            try:
+                found[name] = file.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise InputError(f"{file} cannot be read: {error}.") from error
+            waiting += _imported_files(found[name], path.parent)
     return dict(sorted(found.items()))
 
 
-def _imported(tree: ast.AST) -> list[str]:
+def _imported_files(text: str, folder: Path) -> list[Path]:
+    """Files in a folder, or in the zoo, that a module imports."""
     modules: list[str] = []
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             modules.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             modules.append(node.module)
             modules.extend(f"{node.module}.{alias.name}" for alias in node.names)
-    return modules
+    bases = [root.joinpath(*module.split(".")) for module in modules for root in (folder, PROJECT)]
+    candidates = [file for base in bases for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()]
+    return [file for file in candidates if file.is_relative_to(folder) or file.is_relative_to(ZOO)]
 
 
 def parse_settings(defaults: dict[str, Any], settings: list[str]) -> dict[str, Any]:

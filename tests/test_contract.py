@@ -188,6 +188,7 @@ def test_sources_follow_imports_and_modules_beside_the_file_can_be_imported(solu
         def unlearning(net, a, b, c): net[-1].bias.data.fill_(my_helper.VALUE)
         """
     )
-    assert set(described.sources) == {"mine.py", "my_helper.py", "toolbox.py"}
+    assert set(described.sources) == {"mine.py", "my_helper.py", "solutions/toolbox.py"}
     assert (call(described)[1][-1].bias == 9).all()
-    assert set(contract.sources(contract.ZOO / "scl_improved.py")) == {"scl_improved.py", "scl.py", "toolbox.py"}
+    improved = contract.sources(contract.ZOO / "scl_improved.py")
+    assert set(improved) == {"solutions/scl_improved.py", "solutions/scl.py", "solutions/toolbox.py"}

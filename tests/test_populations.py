@@ -42,6 +42,7 @@ def test_the_key_depends_on_everything_that_determines_the_numbers(tmp_path):
     solution = contract.describe(contract.find("finetune"), [])
     original = Population(TASK, "original", 0, tmp_path)
     base = Population(TASK, "unlearned", 0, tmp_path, solution, "tuple", original)
+    other_toolbox = {**solution.sources, "solutions/toolbox.py": ""}
     changed = [
         dataclasses.replace(base, master_seed=1),
         dataclasses.replace(base, batches="dict"),
@@ -50,7 +51,7 @@ def test_the_key_depends_on_everything_that_determines_the_numbers(tmp_path):
         dataclasses.replace(base, task=dataclasses.replace(TASK, forget="random:0.1")),
         dataclasses.replace(base, original=dataclasses.replace(original, master_seed=1)),
         dataclasses.replace(base, solution=contract.describe(contract.find("finetune"), ["epochs=2"])),
-        dataclasses.replace(base, solution=dataclasses.replace(solution, sources={**solution.sources, "toolbox.py": ""})),
+        dataclasses.replace(base, solution=dataclasses.replace(solution, sources=other_toolbox)),
         Population(TASK, "retrained", 0, tmp_path),
         Population(TASK, "second_retrained", 0, tmp_path),
         original,

@@ -139,6 +139,7 @@ def test_a_file_that_reads_dicts_and_prints_is_scored_like_the_zoos(score, sixte
         (("--solution", "finetune", "--results", "/proc/results"), "choose a folder with --results"),
         (("--solution", "finetune", "--runs", "/proc/runs"), "choose a folder with --runs"),
         (("--solution", "finetune", "--json", "/proc/a/card.json"), "choose a folder with --json"),
+        (("--solution", "finetune", "--json", "/tmp"), "--json /tmp is a folder"),
     ],
 )
 def test_wrong_options_end_in_a_sentence(score, arguments, message):
