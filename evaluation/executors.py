@@ -76,7 +76,6 @@ class LocalProcesses:
         self._stop = context.Event()
         self._finished: SimpleQueue[int] = context.SimpleQueue()
         self._pool = ProcessPoolExecutor(workers, context, _start_worker, (self._stop, self._finished))
-        self._started = False
 
     def __enter__(self) -> "LocalProcesses":
         return self
@@ -107,7 +106,7 @@ class LocalProcesses:
             Exception: the first that a job raised.
         """
         self._stop.clear()
-        with self._worker_environment():
+        with _worker_environment():
             futures = [self._pool.submit(function, *job) for job in jobs]
         try:
             self._wait(futures, on_finished)
@@ -148,19 +147,16 @@ class LocalProcesses:
         while not self._finished.empty():
             on_finished(self._finished.get())
 
-    @contextmanager
-    def _worker_environment(self) -> Iterator[None]:
-        """What the workers inherit when the first job starts them: variables, and deafness to Ctrl-C."""
-        if self._started:
-            yield
-            return
-        before = dict(os.environ)
-        heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        os.environ.update(WORKER_ENVIRONMENT)
-        try:
-            yield
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-            signal.signal(signal.SIGINT, heard)
-        self._started = True
+
+@contextmanager
+def _worker_environment() -> Iterator[None]:
+    """What workers inherit when a job starts them: variables, and deafness to Ctrl-C while they start."""
+    before = dict(os.environ)
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.update(WORKER_ENVIRONMENT)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        signal.signal(signal.SIGINT, heard)

@@ -13,7 +13,15 @@ from conftest import PROJECT
 from evaluation import leaderboard, scorecard
 from starting_kit import contract, tasks
 
-RESULTS = PROJECT / "results"
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory):
+    """README and results as git has them: running score.py in a checkout replaces scorecards, and that is no error."""
+    folder = tmp_path_factory.mktemp("published")
+    command = ["git", "checkout-index", "--all", f"--prefix={folder}/"]
+    if subprocess.run(command, cwd=PROJECT, capture_output=True).returncode:
+        pytest.skip("not a git checkout, so what is published is not known")
+    return folder
 
 
 def test_conda_environment_and_package_have_the_same_pins():
@@ -47,8 +55,8 @@ def test_the_metric_and_the_leaderboard_need_no_torch():
 
 
 @pytest.mark.parametrize("name", ["original", "finetune", "gradient_ascent", "scl", "scl_improved"])
-def test_published_scorecards_are_complete_and_current(name):
-    card = scorecard.read(RESULTS / "digits" / f"{name}.json")
+def test_published_scorecards_are_complete_and_current(published, name):
+    card = scorecard.read(published / "results" / "digits" / f"{name}.json")
     assert (card["models"], card["task_version"], card["seed"]) == (512, tasks.find("digits").version, 0)
     assert card["metric_version"] == scorecard.METRIC_VERSION
     assert card["hyperparameters"]["values"] == contract.describe(contract.find(name), []).hyperparameters
@@ -56,9 +64,9 @@ def test_published_scorecards_are_complete_and_current(name):
     assert 0.1 < card["ceiling"] < 0.25
 
 
-def test_the_readme_has_the_table_of_the_published_scorecards():
-    readme = PROJECT / "README.md"
-    tables = leaderboard.rank(leaderboard.read_all(RESULTS, None))
+def test_the_readme_has_the_table_of_the_published_scorecards(published):
+    readme = published / "README.md"
+    tables = leaderboard.rank(leaderboard.read_all(published / "results", None))
     assert leaderboard.insert(leaderboard.as_markdown(tables), readme) == readme.read_text()
 
 

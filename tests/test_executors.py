@@ -1,0 +1,68 @@
+import os
+import signal
+import time
+
+import pytest
+
+from evaluation.executors import WORKER_ENVIRONMENT, LocalProcesses, report_finished, stop_requested
+from starting_kit.errors import InputError, RunError
+
+
+def environment_of_worker(seconds):
+    time.sleep(seconds)
+    return os.getpid(), {name: os.environ.get(name) for name in WORKER_ENVIRONMENT}, signal.getsignal(signal.SIGINT)
+
+
+def square(number):
+    report_finished(1)
+    return number**2
+
+
+def fail_at(number, bad):
+    if number == bad:
+        raise InputError(f"number {number}")
+    for _ in range(100):
+        if stop_requested():
+            report_finished(1)
+            return
+        time.sleep(0.1)
+
+
+def end(number):
+    os._exit(number)
+
+
+@pytest.fixture
+def executor():
+    with LocalProcesses(2, print) as processes:
+        yield processes
+
+
+def test_results_come_in_the_order_of_the_jobs_and_are_counted(executor):
+    finished = []
+    assert executor.run_all(square, [(number,) for number in range(20)], finished.append) == [n**2 for n in range(20)]
+    assert sum(finished) == 20
+
+
+def test_every_worker_has_one_thread_and_ignores_ctrl_c(executor):
+    before = dict(os.environ)
+    executor.run(square, 1)  # starts the first worker; the second starts with the next jobs
+    workers = executor.run_all(environment_of_worker, [(0.5,)] * 4, print)
+    assert len({pid for pid, _, _ in workers}) == 2
+    for _, variables, handler in workers:
+        assert variables == WORKER_ENVIRONMENT
+        assert handler == signal.SIG_IGN
+    assert dict(os.environ) == before
+
+
+def test_the_first_error_stops_the_others_and_comes_back(executor):
+    start, finished = time.monotonic(), []
+    with pytest.raises(InputError, match="number 1"):
+        executor.run_all(fail_at, [(number, 1) for number in range(6)], finished.append)
+    assert time.monotonic() - start < 8  # and not the 10 seconds that each of the others would take
+    assert executor.run(square, 3) == 9  # the pool goes on
+
+
+def test_a_worker_that_dies_is_an_error(executor):
+    with pytest.raises(RunError, match="worker process died"):
+        executor.run(end, 3)
