@@ -218,6 +218,8 @@ def _prepared(population: Population, notice: Callable[[str], None]) -> Iterator
         notice(f"Another process is making {population.folder.name}; waiting for it.")
         lock.acquire()
     try:
+        for leftover in population.folder.glob(".*.tmp"):  # of a process that was killed while it wrote
+            leftover.unlink()
         yield
     finally:
         lock.release()

@@ -96,7 +96,10 @@ def test_a_population_grows_and_mends_without_changing(sixteen, tmp_path):
         whole = population.shard_path(0).read_bytes()
         assert whole == (at_once / population.folder.name / "shard-00000.npz").read_bytes()
         population.shard_path(0).write_bytes(whole[:1000])
+        leftover = population.folder / ".shard-00000.npz.1.tmp"
+        leftover.touch()
         populations.make(population, 16, executor, finished.append, notices.append)
+    assert not leftover.exists()
     assert notices == [f"{population.shard_path(0)} is damaged; its models are made again."]
     assert population.shard_path(0).read_bytes() == whole
     assert len(populations.load(population, 5).forget_logits) == 5
