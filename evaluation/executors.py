@@ -115,7 +115,8 @@ class LocalProcesses:
             try:
                 self._wind_down(futures, on_finished)
             except KeyboardInterrupt:
-                os._exit(130)  # the workers follow, see _exit_with_parent
+                for worker in multiprocessing.active_children():
+                    worker.kill()
             raise
         return [future.result() for future in futures]
 

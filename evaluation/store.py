@@ -73,7 +73,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     except OSError as error:
         if temporary.exists():
             temporary.unlink()
-        raise RunError(f"{path} cannot be written: {error.strerror}; what was finished before is kept.") from error
+        raise RunError(f"{path} cannot be written: {error.strerror}. What was finished before is kept.") from error
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

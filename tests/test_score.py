@@ -287,6 +287,22 @@ def test_interruption_keeps_what_was_finished(sixteen, write_solution, tmp_path,
     assert all_gone(process)
 
 
+def test_a_solution_that_hangs_is_stopped_by_a_second_interrupt(sixteen, write_solution, tmp_path):
+    path = write_solution('BATCHES = "tuple"\ndef unlearning(net, a, b, c):\n    while True: pass\n', whole=True)
+    process = start("--solution", path, "--models", 16, "--runs", sixteen.runs, "--results", tmp_path)
+    time.sleep(12)
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(2)
+    assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    _, log = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "press Ctrl-C again to stop at once" in log
+    assert log.strip().splitlines()[-1] == "Stopped. What was finished is kept; run the same command to go on."
+    assert "Traceback" not in log
+    assert all_gone(process)
+
+
 @pytest.mark.slow
 def test_killed_three_times_gives_the_same_scorecard(tmp_path):
     """`kill -9` of the scoring process at random moments, then a rerun, against an uninterrupted run."""

@@ -59,7 +59,7 @@ write_arrays(Path({str(path)!r}), {{"large": np.zeros(10**6)}})
         resource.setrlimit(resource.RLIMIT_FSIZE, (10**5, 10**5))
 
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, preexec_fn=limit_file_size)
-    assert "cannot be written: File too large" in run.stderr.splitlines()[-1]
+    assert "cannot be written: File too large. What was finished before is kept." in run.stderr.splitlines()[-1]
     np.testing.assert_array_equal(read_arrays(path)["numbers"], ARRAYS["numbers"])
     assert [file.name for file in tmp_path.iterdir()] == ["file.npz"]
 
