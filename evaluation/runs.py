@@ -63,12 +63,11 @@ def make_shard(population: Population, chunk: int, models: list[int]) -> None:
     torch.set_num_threads(1)
     if stop_requested():
         return
-    path = population.shard_path(chunk)
-    shard = read_intact(path)
     if population.solution is None:
         train_shard(population, chunk)
         report_finished(len(models))
         return
+    shard = read_intact(population.shard_path(chunk))
     unsaved: list[Arrays] = []
     saved_at = time.monotonic()
     try:
@@ -97,28 +96,33 @@ def train_shard(population: Population, chunk: int) -> None:
     _save(population, chunk, None, outputs)
 
 
-def time_runs(unlearned: Population, retrained: Population, repeats: int) -> tuple[list[float], list[float]]:
-    """Seconds of unlearnings and of retrainings, each alone, by turns, without evaluation."""
-    data = load_data(unlearned.task)
-    unlearning_seconds, retraining_seconds = [], []
-    for model in range(repeats):
-        start = time.perf_counter()
-        training.train(retrained.task, data, data.retain, [retrained.model_seed(model)])
-        retraining_seconds.append(time.perf_counter() - start)
-        start = time.perf_counter()
-        unlearn(unlearned, model)
-        unlearning_seconds.append(time.perf_counter() - start)
-    return unlearning_seconds, retraining_seconds
+def time_retraining(retrained: Population, model: int) -> float:
+    """Seconds to train one model, without evaluation."""
+    data = load_data(retrained.task)
+    start = time.perf_counter()
+    training.train(retrained.task, data, data.retain, [retrained.model_seed(model)])
+    return time.perf_counter() - start
+
+
+def time_unlearning(unlearned: Population, model: int) -> float:
+    """Seconds of one unlearning, without evaluation."""
+    load_data(unlearned.task)
+    start = time.perf_counter()
+    unlearn(unlearned, model)
+    return time.perf_counter() - start
 
 
 def unlearn(population: Population, model: int) -> nn.Module:
     """One unlearned model (errors as for `runner.call`)."""
     solution, batches, original = population.solution, population.batches, population.original
     assert solution is not None and batches is not None and original is not None, population.kind
+    net, data = original_model(original), load_data(population.task)
     runner.start_afresh(population.model_seed(model))
-    with _printing_to(population, f"model {model}"):
-        net = original_model(original)
-        return runner.call(solution, net, population.task, load_data(population.task), batches)
+    try:
+        with _printing_to(population, f"model {model}"):
+            return runner.call(solution, net, population.task, data, batches)
+    finally:
+        runner.start_afresh(seed=0)  # whatever the solution left behind
 
 
 def _unlearn(population: Population, model: int) -> Arrays:
@@ -134,8 +138,6 @@ def _unlearn(population: Population, model: int) -> Arrays:
             f"{solution.name} failed on model {model}: {error}. "
             "The models that were finished are kept; mend the solution or run the same command to go on."
         ) from error
-    finally:
-        runner.start_afresh(0)
 
 
 def _outputs(task: Task, data: Data, model: int, net: nn.Module) -> Arrays:

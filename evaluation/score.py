@@ -87,16 +87,23 @@ def score(options: argparse.Namespace) -> tuple[dict[str, Any], Path]:
     """
     task, path = tasks.find(options.task), contract.find(options.solution)
     check_options(options)
-    models, seconds = options.models, {}
-    workers = options.workers or available_cores()
-    with LocalProcesses(workers, terminal.notice) as executor:
-        kinds = define_populations(options, task, path, executor)
-        for kind in ("unlearned", "retrained", "second_retrained", "original"):
-            start = time.monotonic()
-            with terminal.stage(kind.replace("_", " "), models) as on_finished:
-                populations.make(kinds[kind], models, executor, on_finished, terminal.notice)
-            seconds[kind] = time.monotonic() - start
-        cost = measure_cost(kinds["unlearned"], kinds["retrained"], executor)
+    models, workers = options.models, options.workers or available_cores()
+    seconds: dict[str, float] = {}
+
+    def make(kind: str, executor: LocalProcesses) -> None:
+        start = time.monotonic()
+        with terminal.stage(kind.replace("_", " "), models) as on_finished:
+            populations.make(kinds[kind], models, executor, on_finished, terminal.notice)
+        seconds[kind] = time.monotonic() - start
+
+    # A process that has run a solution trains nothing: whatever a solution changes in its process ends with it.
+    with LocalProcesses(workers, terminal.notice) as trainers:
+        with LocalProcesses(workers, terminal.notice) as unlearners:
+            kinds = define_populations(options, task, path, trainers, unlearners)
+            make("unlearned", unlearners)
+            cost = measure_cost(kinds["unlearned"], kinds["retrained"], trainers, unlearners)
+        for kind in ("retrained", "second_retrained", "original"):
+            make(kind, trainers)
     start = time.monotonic()
     outputs = load_all(kinds, models)
     card = scorecard.build(kinds["unlearned"], models, outputs, cost, seconds, workers)
@@ -131,29 +138,32 @@ def check_options(options: argparse.Namespace) -> None:
 
 
 def define_populations(
-    options: argparse.Namespace, task: tasks.Task, path: Path, executor: LocalProcesses
+    options: argparse.Namespace, task: tasks.Task, path: Path, trainers: LocalProcesses, unlearners: LocalProcesses
 ) -> dict[str, Population]:
     """The four populations; the original model is made, and the solution tried on it, to know what it reads."""
     from evaluation import runs  # imports torch, for which --help and error messages should not wait
 
-    solution = executor.run(runs.describe_solution, path, options.set)
+    solution = unlearners.run(runs.describe_solution, path, options.set)
     trained = {
         kind: Population(task, kind, options.seed, options.runs) for kind in ("original", "retrained", "second_retrained")
     }
     original = trained["original"]
     with terminal.messages.status("Preparing the original model"):
-        populations.make_original(original, executor, terminal.notice)
-        batches = executor.run(runs.find_batches, original, solution)
+        populations.make_original(original, trainers, terminal.notice)
+        batches = unlearners.run(runs.find_batches, original, solution)
     unlearned = Population(task, "unlearned", options.seed, options.runs, solution, batches, original)
     return {**trained, "unlearned": unlearned}
 
 
-def measure_cost(unlearned: Population, retrained: Population, executor: LocalProcesses) -> float:
-    """Median time of an unlearning over median time of a retraining, while nothing else runs."""
+def measure_cost(unlearned: Population, retrained: Population, trainers: LocalProcesses, unlearners: LocalProcesses) -> float:
+    """Median time of an unlearning over median time of a retraining, by turns, while nothing else runs."""
     from evaluation import runs
 
+    unlearning, retraining = [], []
     with terminal.messages.status("Timing the solution against retraining"):
-        unlearning, retraining = executor.run(runs.time_runs, unlearned, retrained, TIMED_RUNS)
+        for model in range(TIMED_RUNS):
+            unlearning.append(unlearners.run(runs.time_unlearning, unlearned, model))
+            retraining.append(trainers.run(runs.time_retraining, retrained, model))
     return median(unlearning) / median(retraining)
 
 

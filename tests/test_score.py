@@ -223,6 +223,30 @@ def test_a_solution_edited_while_it_is_scored_is_not_mixed(score, write_solution
     assert run.returncode == 1
 
 
+VANDAL = """
+import torch
+torch.nn.functional.cross_entropy = None
+def unlearning(net, retain, forget, validation):
+    torch.set_default_dtype(torch.float64)
+    torch.set_grad_enabled(False)
+    torch.set_num_threads(2)
+    torch.optim.SGD.step = None
+    net[-1].bias += torch.randn(10)
+"""
+
+
+@pytest.mark.slow
+def test_what_a_solution_does_to_its_process_reaches_no_other_population(sixteen, write_solution, tmp_path):
+    path = write_solution(VANDAL, name="vandal", whole=True)
+    runs = tmp_path / "runs"
+    run = run_script("score.py", "--solution", path, "--models", 16, "--runs", runs, "--results", tmp_path)
+    assert run.returncode == 0, run.stderr
+    for folder in sixteen.populations:
+        if not folder.name.startswith("unlearned"):
+            mine = runs / "digits-v1" / folder.name / "shard-00000.npz"
+            assert mine.read_bytes() == (folder / "shard-00000.npz").read_bytes()
+
+
 # --- damage and interruption
 
 
