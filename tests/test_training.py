@@ -14,6 +14,7 @@ from starting_kit.training import train
 
 TASK = tasks.find("digits")
 DATA = TASK.load()
+ONE_EPOCH = dataclasses.replace(TASK, recipe=dataclasses.replace(TASK.recipe, epochs=1))
 
 
 @pytest.fixture
@@ -77,13 +78,12 @@ def test_float32_rounding_is_below_the_difference_between_seeds():
 
 
 def test_training_leaves_the_global_random_state_alone_and_repeats():
-    task = dataclasses.replace(TASK, recipe=dataclasses.replace(TASK.recipe, epochs=1))
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    first = train(task, DATA, DATA.retain, [1, 2])
+    first = train(ONE_EPOCH, DATA, DATA.retain, [1, 2])
     assert torch.equal(torch.rand(3), expected)
-    for a, b in zip(first, train(task, DATA, DATA.retain, [1, 2]), strict=True):
+    for a, b in zip(first, train(ONE_EPOCH, DATA, DATA.retain, [1, 2]), strict=True):
         assert torch.equal(logits_of(a), logits_of(b))
     assert not torch.equal(logits_of(first[0]), logits_of(first[1]))
 
@@ -104,14 +104,11 @@ def test_members_do_not_touch_each_other():
 
 
 def test_stacking_and_unstacking_gives_the_members_back():
-    members = [train(TASK_SHORT, DATA, DATA.retain, [seed])[0] for seed in (5, 6)]
+    members = [train(ONE_EPOCH, DATA, DATA.retain, [seed])[0] for seed in (5, 6)]
     for member, back in zip(members, Stacked(members).unstack(), strict=True):
         for name, tensor in member.state_dict().items():
             assert torch.equal(back.state_dict()[name], tensor), name
         assert type(back) is type(member)
-
-
-TASK_SHORT = dataclasses.replace(TASK, recipe=dataclasses.replace(TASK.recipe, epochs=1))
 
 
 def test_a_layer_that_cannot_be_stacked_is_named():
