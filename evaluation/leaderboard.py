@@ -10,7 +10,6 @@ below a line, unranked, as the competition would have rejected them.
 A Markdown file that has the lines <!-- leaderboard --> and <!-- /leaderboard --> keeps what is outside them.
 """
 
-import argparse
 import csv
 import io
 import sys
@@ -37,13 +36,7 @@ Row = dict[str, Any]
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; gives the exit code."""
-    description, _, epilog = (__doc__ or "").partition("\n\n    python")
-    parser = argparse.ArgumentParser(
-        prog="leaderboard.py",
-        description=description,
-        epilog=f"examples:\n    python{epilog}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = terminal.command_parser("leaderboard.py", __doc__)
     parser.add_argument("--task", help="only this task (default: all)")
     parser.add_argument(
         "--results", type=Path, default=Path("results"), metavar="DIR", help="scorecards (default: %(default)s)"

@@ -37,13 +37,7 @@ TIMED_RUNS = 3
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line (exits with 2 where it is wrong)."""
-    description, _, epilog = (__doc__ or "").partition("\n\n    python")
-    parser = argparse.ArgumentParser(
-        prog="score.py",
-        description=description,
-        epilog=f"examples:\n    python{epilog}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = terminal.command_parser("score.py", __doc__)
     add = parser.add_argument
     add("--solution", required=True, metavar="NAME|PATH", help=f"one of {', '.join(contract.zoo())}, or a .py file")
     add("--task", default="digits", help=f"one of {', '.join(tasks.names())} (default: %(default)s)")

@@ -1,5 +1,6 @@
 """What a person sees: progress while models are made, and a readable scorecard at the end."""
 
+import argparse
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,17 @@ def notice(sentence: str) -> None:
 def error(sentence: object) -> None:
     """Tell the user what went wrong."""
     messages.print(f"[bold red]error:[/] {escape(str(sentence))}", soft_wrap=True)
+
+
+def command_parser(program: str, documentation: str | None) -> argparse.ArgumentParser:
+    """A parser whose help is a command's module docstring, the examples of which (from the first "python") come last."""
+    description, _, examples = (documentation or "").partition("\n\n    python")
+    return argparse.ArgumentParser(
+        prog=program,
+        description=description,
+        epilog=f"examples:\n    python{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 class Speed(ProgressColumn):
