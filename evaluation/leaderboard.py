@@ -20,6 +20,7 @@ from typing import Any
 if __package__ in (None, ""):  # run as a file: import the project from its root, installed or not
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from rich.box import HORIZONTALS
 from rich.console import Console
 from rich.table import Table
 
@@ -28,7 +29,7 @@ from evaluation.store import write_bytes
 from starting_kit.errors import InputError, RunError
 
 GROUP = ("task", "task_version", "forget", "network", "metric_version", "models", "originals", "seed")
-COLUMNS = ("rank", "solution", "score", "score / ceiling", "F", "retain ratio", "test ratio", "forget accuracy", "cost")
+COLUMNS = ("rank", "solution", "score", "of ceiling", "F", "retain ratio", "test ratio", "forget acc.", "cost")
 BEGIN, END = "<!-- leaderboard -->", "<!-- /leaderboard -->"
 
 Row = dict[str, Any]
@@ -104,14 +105,16 @@ def cells(row: Row) -> tuple[str, ...]:
         f"{row['forgetting_quality']:.4f}",
         f"{row['retain_ratio']:.4f}",
         f"{row['test_ratio']:.4f}",
-        f"{row['forget_accuracy']['unlearned']:.2%}",
+        f"{row['forget_accuracy']['unlearned']:.1%}",
         f"{row['cost']:.1%}",
     )
 
 
 def show(table: list[Row], console: Console) -> None:
     """Print a table, with a line above the entries that are unranked."""
-    view = Table(*COLUMNS, title=title(table), title_justify="left")
+    view = Table(title=title(table), title_justify="left", box=HORIZONTALS, pad_edge=False)
+    for column in COLUMNS:
+        view.add_column(column, no_wrap=column == "solution")
     for row, following in zip(table, [*table[1:], None], strict=True):
         last_ranked = following is not None and row["rank"] is not None and following["rank"] is None
         view.add_row(*cells(row), end_section=last_ranked)
