@@ -20,7 +20,7 @@ from typing import Any
 if __package__ in (None, ""):  # run as a file: import the project from its root, installed or not
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from rich.box import HORIZONTALS
+from rich.box import Box
 from rich.console import Console
 from rich.table import Table
 
@@ -29,7 +29,9 @@ from evaluation.store import write_bytes
 from starting_kit.errors import InputError, RunError
 
 GROUP = ("task", "task_version", "forget", "network", "metric_version", "models", "originals", "seed")
-COLUMNS = ("rank", "solution", "score", "of ceiling", "F", "retain ratio", "test ratio", "forget acc.", "cost")
+COLUMNS = ("#", "solution", "score", "of ceiling", "F", "retain ratio", "test ratio", "forget acc.", "cost")
+# Narrow enough for all columns on 80 characters; lines below the head and between sections only.
+LINES = Box("    \n    \n ── \n    \n ── \n    \n    \n    \n")
 BEGIN, END = "<!-- leaderboard -->", "<!-- /leaderboard -->"
 
 Row = dict[str, Any]
@@ -112,7 +114,7 @@ def cells(row: Row) -> tuple[str, ...]:
 
 def show(table: list[Row], console: Console) -> None:
     """Print a table, with a line above the entries that are unranked."""
-    view = Table(title=title(table), title_justify="left", box=HORIZONTALS, pad_edge=False)
+    view = Table(title=title(table), title_justify="left", box=LINES, padding=(0, 1), collapse_padding=True, pad_edge=False)
     for column in COLUMNS:
         view.add_column(column, no_wrap=column == "solution")
     for row, following in zip(table, [*table[1:], None], strict=True):
