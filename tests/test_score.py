@@ -279,6 +279,15 @@ def all_gone(process):
     return False
 
 
+def wait_for_new_population(runs, before):
+    """The folder that appears when the solution is about to run."""
+    for _ in range(600):
+        if new := set((runs / "digits-v1").iterdir()) - before:
+            return new.pop()
+        time.sleep(0.1)
+    raise TimeoutError("no population was begun within a minute")
+
+
 SLOW_SOLUTION = """
 import time, torch
 def unlearning(net, retain, forget, validation):
@@ -294,8 +303,7 @@ def test_interruption_keeps_what_was_finished(sixteen, write_solution, tmp_path,
     before = set((sixteen.runs / "digits-v1").iterdir())
     arguments = ("--solution", path, "--models", 16, "--runs", sixteen.runs, "--results", tmp_path, "--workers", 1)
     process = start(*arguments)
-    while not (new := set((sixteen.runs / "digits-v1").iterdir()) - before):
-        time.sleep(0.1)
+    folder = wait_for_new_population(sixteen.runs, before)
     time.sleep(2.5)
     if signal_number == signal.SIGINT:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
@@ -305,7 +313,7 @@ def test_interruption_keeps_what_was_finished(sixteen, write_solution, tmp_path,
     assert process.returncode == 130
     assert log.strip().splitlines()[-1] == "Stopped. What was finished is kept; run the same command to go on."
     assert "Traceback" not in log
-    kept = read_arrays(new.pop() / "shard-00000.npz")["models"].tolist()
+    kept = read_arrays(folder / "shard-00000.npz")["models"].tolist()
     assert kept == list(range(len(kept)))
     assert 0 < len(kept) < 16
     assert all_gone(process)
@@ -313,8 +321,10 @@ def test_interruption_keeps_what_was_finished(sixteen, write_solution, tmp_path,
 
 def test_a_solution_that_hangs_is_stopped_by_a_second_interrupt(sixteen, write_solution, tmp_path):
     path = write_solution('BATCHES = "tuple"\ndef unlearning(net, a, b, c):\n    while True: pass\n', whole=True)
+    before = set((sixteen.runs / "digits-v1").iterdir())
     process = start("--solution", path, "--models", 16, "--runs", sixteen.runs, "--results", tmp_path)
-    time.sleep(12)
+    wait_for_new_population(sixteen.runs, before)
+    time.sleep(2)
     os.killpg(process.pid, signal.SIGINT)
     time.sleep(2)
     assert process.poll() is None
