@@ -23,6 +23,7 @@ from starting_kit import tasks
 from starting_kit.contract import PROJECT
 from starting_kit.networks import build
 from starting_kit.tasks import Data, Task
+from starting_kit.training import optimiser_and_schedule
 
 BASELINE_MODELS = 10
 
@@ -32,16 +33,7 @@ def train_like_the_kit(task: Task, data: Data, seed: int) -> None:
     recipe, net = task.recipe, build(task, seed).train()
     examples = TensorDataset(torch.from_numpy(data.images[data.retain]), torch.from_numpy(data.labels[data.retain]))
     loader = DataLoader(examples, batch_size=recipe.batch_size, shuffle=True)
-    optimiser = torch.optim.SGD(
-        net.parameters(),
-        lr=recipe.peak_learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        nesterov=True,
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.peak_learning_rate, epochs=recipe.epochs, steps_per_epoch=len(loader)
-    )
+    optimiser, schedule = optimiser_and_schedule(recipe, net, examples=len(examples))
     for _ in range(recipe.epochs):
         for images, labels in loader:
             optimiser.zero_grad()

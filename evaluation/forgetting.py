@@ -6,6 +6,11 @@ from numpy.typing import NDArray
 BIN_WIDTH = 0.5
 
 
+def end_of_bins(models: int) -> float:
+    """The ε from which an example earns nothing: ceil(ln(models - 1)), about the largest that so many models can show."""
+    return float(np.ceil(np.log(models - 1)))
+
+
 def points(epsilons: NDArray[np.floating], models: int) -> NDArray[np.float64]:
     """Points of each example: 1 for ε in [0, 0.5), then half as many for every further 0.5, 0 beyond the last bin.
 
@@ -32,8 +37,7 @@ def points(epsilons: NDArray[np.floating], models: int) -> NDArray[np.float64]:
         raise ValueError(f"points need at least 3 models, got {models}")
     if not (epsilons >= 0).all():
         raise ValueError("every epsilon must be at least 0, got NaN or a negative value")
-    bins = int(np.ceil(np.log(models - 1)) / BIN_WIDTH)
-    return np.where(epsilons < bins * BIN_WIDTH, 0.5 ** np.floor(epsilons / BIN_WIDTH), 0.0)
+    return np.where(epsilons < end_of_bins(models), 0.5 ** np.floor(epsilons / BIN_WIDTH), 0.0)
 
 
 def forgetting_quality(epsilons: NDArray[np.floating], models: int) -> float:

@@ -103,7 +103,7 @@ def cells(row: Row) -> tuple[str, ...]:
         "-" if row["rank"] is None else str(row["rank"]),
         row["entry"],
         f"{row['score']:.4f}",
-        f"{row['score'] / row['ceiling']:.1%}" if row["ceiling"] else "-",
+        terminal.of_ceiling(row),
         f"{row['forgetting_quality']:.4f}",
         f"{row['retain_ratio']:.4f}",
         f"{row['test_ratio']:.4f}",

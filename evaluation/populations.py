@@ -162,7 +162,7 @@ def make_original(population: Population, executor: LocalProcesses, notice: Call
     from evaluation import runs
 
     with _prepared(population, notice):
-        if not _is_intact(population.weights_path, notice):
+        if _read_or_report(population.weights_path, notice) is None:
             executor.run(runs.make_shard, population, 0, [0])
 
 
@@ -172,7 +172,7 @@ def missing_models(population: Population, models: int, notice: Callable[[str], 
     for chunk in range(-(-models // CHUNK)):
         wanted = range(chunk * CHUNK, min((chunk + 1) * CHUNK, models))
         path = population.shard_path(chunk)
-        shard = read_intact(path) if _is_intact(path, notice) else None
+        shard = _read_or_report(path, notice)
         stored = set() if shard is None else set(shard["models"].tolist())
         if absent := [model for model in wanted if model not in stored]:
             missing[chunk] = absent
@@ -199,12 +199,12 @@ def load(population: Population, models: int) -> Outputs:
     return Outputs(ids, labels, np.concatenate(logits), by_split)
 
 
-def _is_intact(path: Path, notice: Callable[[str], None]) -> bool:
+def _read_or_report(path: Path, notice: Callable[[str], None]) -> Arrays | None:
     try:
-        return read_arrays(path) is not None
+        return read_arrays(path)
     except DamagedFileError:
         notice(f"{path} is damaged; its models are made again.")
-        return False
+        return None
 
 
 @contextmanager

@@ -41,7 +41,13 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--solution", required=True, metavar="NAME|PATH", help=f"one of {', '.join(contract.zoo())}, or a .py file")
     add("--task", default="digits", help=f"one of {', '.join(tasks.names())} (default: %(default)s)")
-    add("--models", type=int, default=512, metavar="N", help="models in each population (default: %(default)s)")
+    add(
+        "--models",
+        type=int,
+        default=scorecard.DEFAULT_MODELS,
+        metavar="N",
+        help="models in each population (default: %(default)s)",
+    )
     add("--seed", type=int, default=0, help="all models' seeds derive from it (default: %(default)s)")
     add("--workers", type=int, default=None, metavar="W", help="processes, one thread each (default: one per core)")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyper-parameter; may be repeated")

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from evaluation.forgetting import BIN_WIDTH, points
+from evaluation.forgetting import BIN_WIDTH, end_of_bins, points
 
 FEW_MODELS = 64
 BAR_WIDTH = 40
@@ -76,16 +76,20 @@ def stage(title: str, models: int) -> Iterator[Callable[[int], None]]:
     messages.print(f"{title:18} {models} models ({how})")
 
 
+def of_ceiling(scorecard: dict[str, Any]) -> str:
+    """The score as a share of the ceiling, for people."""
+    return f"{scorecard['score'] / scorecard['ceiling']:.1%}" if scorecard["ceiling"] else "-"
+
+
 def summary(scorecard: dict[str, Any], console: Console) -> None:
     """Print a scorecard for a person."""
     models = scorecard["models"]
     lines = Table.grid(padding=(0, 2))
-    of_ceiling = f"{scorecard['score'] / scorecard['ceiling']:.1%}" if scorecard["ceiling"] else "-"
     retain, test, forget = (scorecard[f"{split}_accuracy"] for split in ("retain", "test", "forget"))
     limit = "within" if scorecard["within_limit"] else "[red]above[/]"
     rows = [
         ("score", f"[bold]{scorecard['score']:.4f}[/]"),
-        ("score / ceiling", of_ceiling),
+        ("score / ceiling", of_ceiling(scorecard)),
         ("ceiling, floor", f"{scorecard['ceiling']:.4f}, {scorecard['floor']:.4f}"),
         ("forgetting quality F", f"{scorecard['forgetting_quality']:.4f}"),
         ("retain accuracy", _ratio(scorecard["retain_ratio"], retain)),
@@ -110,11 +114,11 @@ def _ratio(ratio: float, accuracy: dict[str, float]) -> str:
 def _histogram(epsilons: np.ndarray, models: int) -> Table:
     """Forget examples by ε, in the bins in which they earn points."""
     table = Table("ε", "points", "examples", "", box=None, header_style="dim", padding=(0, 1))
-    last_bin = np.ceil(np.log(models - 1))
-    edges = np.append(np.arange(0, last_bin + BIN_WIDTH / 2, BIN_WIDTH), np.inf)
+    end = end_of_bins(models)
+    edges = np.append(np.arange(0, end + BIN_WIDTH / 2, BIN_WIDTH), np.inf)
     counts = np.histogram(epsilons, edges)[0]
     for low, count in zip(edges[:-1], counts, strict=True):
         worth = points(np.array([low]), models)[0]
-        label = f"from {low:.1f}" if low == last_bin else f"{low:.1f} - {low + BIN_WIDTH:.1f}"
+        label = f"from {low:.1f}" if low == end else f"{low:.1f} - {low + BIN_WIDTH:.1f}"
         table.add_row(label, f"{worth:.4g}", str(count), "█" * round(BAR_WIDTH * count / max(counts.max(), 1)))
     return table

@@ -10,7 +10,6 @@ call on two batches of each kind finds out (`starting_kit.runner`).
 """
 
 import ast
-import difflib
 import importlib.util
 import inspect
 import json
@@ -21,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from starting_kit.errors import InputError
+from starting_kit.errors import InputError, did_you_mean
 
 Batches = Literal["tuple", "dict"]
 
@@ -66,9 +65,8 @@ def find(name_or_path: str) -> Path:
         return ZOO / f"{name_or_path}.py"
     path = Path(name_or_path).expanduser().resolve()
     if path.suffix != ".py":
-        near = difflib.get_close_matches(name_or_path, zoo(), n=1)
-        hint = f"Did you mean {near[0]}?" if near else "A file of your own is given by its path, ending in .py."
-        raise InputError(f"There is no solution {name_or_path!r}; the zoo has {', '.join(zoo())}. {hint}")
+        hint = did_you_mean(name_or_path, zoo()) or " A file of your own is given by its path, ending in .py."
+        raise InputError(f"There is no solution {name_or_path!r}; the zoo has {', '.join(zoo())}.{hint}")
     if not path.is_file():
         raise InputError(f"There is no file {path}; give the path of a solution, or one of {', '.join(zoo())}.")
     if path.stem in zoo() and path.parent != ZOO:
@@ -180,8 +178,7 @@ def parse_settings(defaults: dict[str, Any], settings: list[str]) -> dict[str, A
             raise InputError(f"--set {setting} is not of the form name=value.")
         if name not in defaults:
             known = ", ".join(defaults) or "none"
-            near = difflib.get_close_matches(name, defaults, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
+            hint = did_you_mean(name, defaults)
             raise InputError(f"There is no hyper-parameter {name!r}; this solution has: {known}.{hint}")
         values[name] = _parse(name, text, defaults[name])
     return {name: value for name, value in values.items() if value != defaults[name]}

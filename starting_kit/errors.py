@@ -1,5 +1,8 @@
 """The two ways a command ends badly; each is one sentence for the user and one exit code."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class InputError(Exception):
     """The command line or an input file is wrong (exit code 2)."""
@@ -7,3 +10,9 @@ class InputError(Exception):
 
 class RunError(Exception):
     """The work itself failed: a solution raised, a worker died (exit code 1)."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A question for the end of a sentence about an unknown name, empty if nothing known is near it."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {near[0]}?" if near else ""

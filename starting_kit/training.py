@@ -7,10 +7,31 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
+from torch.optim import SGD
+from torch.optim.lr_scheduler import OneCycleLR
 
 from starting_kit.lockstep import Stacked
 from starting_kit.networks import build
-from starting_kit.tasks import Data, Task
+from starting_kit.tasks import Data, Recipe, Task
+
+
+def optimiser_and_schedule(recipe: Recipe, network: nn.Module, examples: int) -> tuple[SGD, OneCycleLR]:
+    """A recipe's optimiser for a network, and its learning rate, to be stepped after every batch.
+
+    Args:
+        recipe: of the task.
+        network: whose weights are trained.
+        examples: how many are trained on, which with the batch size gives the number of steps.
+    """
+    optimiser = SGD(
+        network.parameters(),
+        lr=recipe.peak_learning_rate,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+        nesterov=True,
+    )
+    steps = recipe.epochs * -(-examples // recipe.batch_size)
+    return optimiser, OneCycleLR(optimiser, recipe.peak_learning_rate, total_steps=steps, cycle_momentum=False)
 
 
 def train(task: Task, data: Data, examples: NDArray[np.int64], seeds: Sequence[int]) -> list[nn.Module]:
@@ -35,17 +56,7 @@ def train(task: Task, data: Data, examples: NDArray[np.int64], seeds: Sequence[i
     ids = torch.from_numpy(examples)
     orders = [torch.Generator().manual_seed(seed) for seed in seeds]
     networks = Stacked([build(task, seed) for seed in seeds]).train()
-    optimiser = torch.optim.SGD(
-        networks.parameters(),
-        lr=recipe.peak_learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        nesterov=True,
-    )
-    steps = recipe.epochs * -(-len(ids) // recipe.batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=recipe.peak_learning_rate, total_steps=steps, cycle_momentum=False
-    )
+    optimiser, schedule = optimiser_and_schedule(recipe, networks, examples=len(ids))
     for _ in range(recipe.epochs):
         shuffled = torch.stack([ids[torch.randperm(len(ids), generator=order)] for order in orders])
         for batch in shuffled.split(recipe.batch_size, dim=1):  # [networks, batch]

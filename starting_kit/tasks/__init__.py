@@ -5,7 +5,6 @@ process that scores can know a task without loading it.
 """
 
 import dataclasses
-import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from starting_kit.errors import InputError
+from starting_kit.errors import InputError, did_you_mean
 
 SPLITS = ("retain", "forget", "validation", "test")
 
@@ -128,7 +127,5 @@ def find(name: str) -> Task:
         InputError: there is none.
     """
     if name not in names():
-        near = difflib.get_close_matches(name, names(), n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise InputError(f"There is no task {name!r}; the tasks are {', '.join(names())}.{hint}")
+        raise InputError(f"There is no task {name!r}; the tasks are {', '.join(names())}.{did_you_mean(name, names())}")
     return importlib.import_module(f"{__name__}.{name}").TASK
