@@ -1,8 +1,9 @@
 """Make, resume and load populations: N models of one kind, of which the outputs are kept.
 
 A population lives in `runs/<task>-v<version>/<kind>-<key>/`, where the key hashes everything that determines its numbers. Its
-models are stored in shards of 16. Model i depends on its own seed and on nothing else, so the same models come out whatever the
-number of workers, the order and the interruptions, and a larger population extends a smaller one.
+models are stored in shards, of as many models as are made at a time. Model i depends on its own seed and on nothing else, so
+the same models come out whatever the number of workers, the order and the interruptions, and a larger population extends a
+smaller one.
 
 This module belongs to the scoring process; `evaluation.runs` is what the workers execute.
 """
@@ -23,13 +24,12 @@ from numpy.typing import NDArray
 from evaluation.executors import LocalProcesses
 from evaluation.store import Arrays, DamagedFileError, identity_key, read_arrays, write_json
 from starting_kit.contract import Batches, Solution
-from starting_kit.tasks import SPLITS, Task
+from starting_kit.tasks import SPLITS, Engine, Task
 
 Kind = Literal["original", "retrained", "second_retrained", "unlearned"]
 
 STORE_FORMAT = 1  # part of every key: raised when the content of shards changes
-# Models per shard, and networks trained as one. Part of a trained population's identity, because rounding depends on it.
-CHUNK = 16
+SHARD = 16  # models per shard, where they are made one at a time
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Population:
             come from the original model 0.
         master_seed: all models' seeds derive from it.
         runs: the folder of all populations.
+        engine: how the models are made; part of the identity, because rounding depends on it.
         solution, batches, original: for unlearned models, what ran, on which batches, and on whose model 0.
     """
 
@@ -49,6 +50,7 @@ class Population:
     kind: Kind
     master_seed: int
     runs: Path
+    engine: Engine
     solution: Solution | None = None
     batches: Batches | None = None
     original: "Population | None" = None
@@ -68,13 +70,14 @@ class Population:
             "torch": ".".join(version("torch").split(".")[:2]),
             "device": "cpu",
             "dtype": "float32",
+            "engine": self.engine.kind,
+            "chunk": self.engine.members,
         }
         if self.solution is None or self.original is None:
-            return {**identity, "engine": "lockstep", "chunk": CHUNK}
+            return identity
         sources = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.solution.sources.items()}
         return {
             **identity,
-            "engine": "single",
             "original": self.original.key,
             "solution": self.solution.name,
             "sources": sources,
@@ -97,9 +100,18 @@ class Population:
         """Weights of model 0, kept for original models: what solutions start from."""
         return self.folder / "weights-00000.npz"
 
-    def shard_path(self, chunk: int) -> Path:
-        """Outputs of models 16·chunk to 16·chunk + 15."""
-        return self.folder / f"shard-{chunk:05d}.npz"
+    @property
+    def shard_size(self) -> int:
+        """Models per shard."""
+        return SHARD if self.engine.kind == "single" else self.engine.members
+
+    def shard_path(self, shard: int) -> Path:
+        """Outputs of the models of a shard."""
+        return self.folder / f"shard-{shard:05d}.npz"
+
+    def models_of_shard(self, shard: int) -> range:
+        """Numbers of the models of a shard."""
+        return range(shard * self.shard_size, (shard + 1) * self.shard_size)
 
 
 @dataclass(frozen=True)
@@ -153,7 +165,7 @@ def make(
     with _prepared(population, notice):
         missing = missing_models(population, models, notice)
         on_finished(models - sum(len(wanted) for wanted in missing.values()))
-        jobs = [(population, chunk, wanted) for chunk, wanted in missing.items()]
+        jobs = [(population, shard, wanted) for shard, wanted in missing.items()]
         executor.run_all(runs.make_shard, jobs, on_finished)
 
 
@@ -169,13 +181,11 @@ def make_original(population: Population, executor: LocalProcesses, notice: Call
 def missing_models(population: Population, models: int, notice: Callable[[str], None]) -> dict[int, list[int]]:
     """Which of the first `models` models are not stored, by shard; damaged shards are reported."""
     missing = {}
-    for chunk in range(-(-models // CHUNK)):
-        wanted = range(chunk * CHUNK, min((chunk + 1) * CHUNK, models))
-        path = population.shard_path(chunk)
-        shard = _read_or_report(path, notice)
-        stored = set() if shard is None else set(shard["models"].tolist())
-        if absent := [model for model in wanted if model not in stored]:
-            missing[chunk] = absent
+    for shard in range(-(-models // population.shard_size)):
+        arrays = _read_or_report(population.shard_path(shard), notice)
+        stored = set() if arrays is None else set(arrays["models"].tolist())
+        if absent := [model for model in population.models_of_shard(shard) if model < models and model not in stored]:
+            missing[shard] = absent
     return missing
 
 
@@ -186,15 +196,15 @@ def load(population: Population, models: int) -> Outputs:
         DamagedFileError: a shard was damaged since.
     """
     logits, accuracy = [], []
-    for chunk in range(-(-models // CHUNK)):
-        path = population.shard_path(chunk)
-        shard = read_arrays(path)
-        if shard is None:
+    for shard in range(-(-models // population.shard_size)):
+        path = population.shard_path(shard)
+        arrays = read_arrays(path)
+        if arrays is None:
             raise DamagedFileError(path)
-        first = shard["models"] < models
-        logits.append(shard["logits_forget"][first])
-        accuracy.append({split: shard[f"accuracy_{split}"][first] for split in SPLITS})
-        ids, labels = shard["ids_forget"], shard["labels_forget"]
+        first = arrays["models"] < models
+        logits.append(arrays["logits_forget"][first])
+        accuracy.append({split: arrays[f"accuracy_{split}"][first] for split in SPLITS})
+        ids, labels = arrays["ids_forget"], arrays["labels_forget"]
     by_split = {split: np.concatenate([part[split] for part in accuracy]) for split in SPLITS}
     return Outputs(ids, labels, np.concatenate(logits), by_split)
 

@@ -4,9 +4,10 @@ A worker knows nothing of the population that the results will be compared with.
 """
 
 import contextlib
+import dataclasses
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -15,21 +16,29 @@ from numpy.typing import NDArray
 from torch import nn
 
 from evaluation.executors import report_finished, stop_requested
-from evaluation.populations import CHUNK, Population, read_intact
+from evaluation.populations import Population, read_intact
 from evaluation.store import Arrays, write_arrays
-from starting_kit import contract, runner, training
+from starting_kit import contract, proof, runner, training
 from starting_kit.contract import Batches, Solution
 from starting_kit.errors import RunError
+from starting_kit.lockstep import NotStackableError
 from starting_kit.networks import build
-from starting_kit.tasks import SPLITS, Data, Task
+from starting_kit.tasks import ONE_AT_A_TIME, SPLITS, Task
 
 SAVE_EVERY = 30.0  # seconds between writes of a shard: what a killed worker loses at most, besides the model under way
 RETAIN_SAMPLE = 1000  # retain examples of which logits are kept
 EVALUATION_BATCH = 1000
 PRINTED = 10_000  # characters of a call's output that are kept
 
+
+class SourceChangedError(RunError):
+    """A solution's file is not what it was when scoring began."""
+
+
 load_data = lru_cache(Task.load)  # once per worker
+_warm: set[str] = set()  # keys of populations of which this worker has timed a model
 describe_solution = contract.describe
+usable_engine = training.usable_engine
 
 
 def find_batches(population: Population, solution: Solution) -> Batches:
@@ -49,13 +58,20 @@ def original_model(population: Population) -> nn.Module:
     return net.eval()
 
 
-def make_shard(population: Population, chunk: int, models: list[int]) -> None:
-    """Make models of one shard and store their outputs beside those that are there.
+def objection_to_lockstep(population: Population, solution: Solution, batches: Batches) -> str | None:
+    """Why a solution cannot run in lockstep, or None, tried on a population's original model (`proof.objection`)."""
+    torch.set_num_threads(1)
+    with _printing_to(population, f"{solution.name} in lockstep"):
+        return proof.objection(solution, original_model(population), population.task, load_data(population.task), batches)
+
+
+def make_shard(population: Population, shard: int, models: list[int]) -> None:
+    """Make models of one shard and store their outputs.
 
     Args:
         population: of which kind.
-        chunk: number of the shard.
-        models: which models to make, all of that shard.
+        shard: its number.
+        models: which models to make, all of that shard; where they are made together, the others are made with them.
 
     Raises:
         RunError: a solution failed; the models before it are stored.
@@ -63,50 +79,79 @@ def make_shard(population: Population, chunk: int, models: list[int]) -> None:
     torch.set_num_threads(1)
     if stop_requested():
         return
-    if population.solution is None:
-        train_shard(population, chunk)
+    if population.engine.kind == "single":
+        _make_one_by_one(population, shard, models)
+    else:
+        _make_together(population, shard)
         report_finished(len(models))
-        return
-    shard = read_intact(population.shard_path(chunk))
+
+
+def _make_together(population: Population, shard: int) -> None:
+    models = population.models_of_shard(shard)
+    try:
+        networks = _train(population, models) if population.solution is None else _unlearn_in_lockstep(population, models)
+        outputs = [_outputs(population, model, net) for model, net in zip(models, networks, strict=True)]
+    except (RunError, NotStackableError) as error:
+        which = f"models {models[0]} to {models[-1]}, which ran in lockstep"
+        raise _failure(population, which, error, "; --engine single runs one at a time") from error
+    _save(population, shard, None, outputs)
+
+
+def _make_one_by_one(population: Population, shard: int, models: list[int]) -> None:
+    """Keeping what is there, and saving now and then."""
+    stored = read_intact(population.shard_path(shard))
     unsaved: list[Arrays] = []
     saved_at = time.monotonic()
     try:
         for model in models:
-            unsaved.append(_unlearn(population, model))
+            unsaved.append(_make_one(population, model))
             report_finished(1)
             if time.monotonic() - saved_at > SAVE_EVERY:
-                shard, unsaved, saved_at = _save(population, chunk, shard, unsaved), [], time.monotonic()
+                stored, unsaved, saved_at = _save(population, shard, stored, unsaved), [], time.monotonic()
             if stop_requested():
                 return
     finally:
         if unsaved:
-            _save(population, chunk, shard, unsaved)
+            _save(population, shard, stored, unsaved)
 
 
-def train_shard(population: Population, chunk: int) -> None:
-    """Train all networks of a shard as one; a population of original models keeps the weights of model 0."""
+def _make_one(population: Population, model: int) -> Arrays:
+    try:
+        net = _train(population, [model])[0] if population.solution is None else unlearn(population, model)
+        return _outputs(population, model, net)
+    except RunError as error:
+        raise _failure(population, f"model {model}", error) from error
+
+
+def _train(population: Population, models: Sequence[int]) -> list[nn.Module]:
+    """Trained networks; of original models the weights of model 0 are kept."""
     data = load_data(population.task)
-    models = range(chunk * CHUNK, (chunk + 1) * CHUNK)
     examples = data.training if population.kind == "original" else data.retain
-    networks = training.train(population.task, data, examples, [population.model_seed(model) for model in models])
-    outputs = [_outputs(population.task, data, model, net) for model, net in zip(models, networks, strict=True)]
-    if population.kind == "original" and chunk == 0:
+    seeds = [population.model_seed(model) for model in models]
+    networks = training.train(population.task, data, examples, seeds, population.engine)
+    if population.kind == "original" and models[0] == 0:
         weights = {name: tensor.numpy() for name, tensor in networks[0].state_dict().items()}
         write_arrays(population.weights_path, weights)
-    _save(population, chunk, None, outputs)
+    return networks
 
 
 def time_retraining(retrained: Population, model: int) -> float:
-    """Seconds to train one model, without evaluation."""
-    data = load_data(retrained.task)
+    """Seconds to train one model alone, without evaluation."""
+    task, data = retrained.task, load_data(retrained.task)
+    if retrained.key not in _warm:  # the first step of a kind compiles kernels
+        one_epoch = dataclasses.replace(task, recipe=dataclasses.replace(task.recipe, epochs=1))
+        training.train(one_epoch, data, data.retain, [0], ONE_AT_A_TIME)
+        _warm.add(retrained.key)
     start = time.perf_counter()
-    training.train(retrained.task, data, data.retain, [retrained.model_seed(model)])
+    training.train(task, data, data.retain, [retrained.model_seed(model)], ONE_AT_A_TIME)
     return time.perf_counter() - start
 
 
 def time_unlearning(unlearned: Population, model: int) -> float:
-    """Seconds of one unlearning, without evaluation."""
-    load_data(unlearned.task)
+    """Seconds of one unlearning alone, without evaluation."""
+    if unlearned.key not in _warm:
+        unlearn(unlearned, model)
+        _warm.add(unlearned.key)
     start = time.perf_counter()
     unlearn(unlearned, model)
     return time.perf_counter() - start
@@ -114,8 +159,8 @@ def time_unlearning(unlearned: Population, model: int) -> float:
 
 def unlearn(population: Population, model: int) -> nn.Module:
     """One unlearned model (errors as for `runner.call`)."""
-    solution, batches, original = population.solution, population.batches, population.original
-    assert solution is not None and batches is not None and original is not None, population.kind
+    solution, batches, original = _unlearning_parts(population)
+    _require_unchanged(solution)
     net, data = original_model(original), load_data(population.task)
     runner.start_afresh(population.model_seed(model))
     try:
@@ -125,27 +170,45 @@ def unlearn(population: Population, model: int) -> nn.Module:
         runner.start_afresh(seed=0)  # whatever the solution left behind
 
 
-def _unlearn(population: Population, model: int) -> Arrays:
-    solution = population.solution
-    assert solution is not None, population.kind
-    if contract.sources(solution.path) != solution.sources:
-        raise RunError(f"{solution.path} was changed while it was being scored; run the same command again.")
+def _unlearn_in_lockstep(population: Population, models: Sequence[int]) -> list[nn.Module]:
+    solution, batches, original = _unlearning_parts(population)
+    _require_unchanged(solution)
+    nets, data = [original_model(original) for _ in models], [load_data(population.task)] * len(models)
+    seeds = [population.model_seed(model) for model in models]
+    runner.start_afresh(seeds[0])
     try:
-        net = unlearn(population, model)
-        return _outputs(population.task, load_data(population.task), model, net)
-    except RunError as error:
-        raise RunError(
-            f"{solution.name} failed on model {model}: {error}. "
-            "The models that were finished are kept; mend the solution or run the same command to go on."
-        ) from error
+        with _printing_to(population, f"models {models[0]} to {models[-1]}"):
+            return runner.call_in_lockstep(solution, nets, population.task, data, batches, seeds)
+    finally:
+        runner.start_afresh(seed=0)
 
 
-def _outputs(task: Task, data: Data, model: int, net: nn.Module) -> Arrays:
+def _unlearning_parts(population: Population) -> tuple[Solution, Batches, Population]:
+    assert population.solution and population.batches and population.original, population.kind
+    return population.solution, population.batches, population.original
+
+
+def _require_unchanged(solution: Solution) -> None:
+    if contract.sources(solution.path) != solution.sources:
+        raise SourceChangedError(f"{solution.path} was changed while it was being scored; run the same command again.")
+
+
+def _failure(population: Population, models: str, error: Exception, advice: str = "") -> Exception:
+    if population.solution is None or isinstance(error, SourceChangedError):
+        return error
+    return RunError(
+        f"{population.solution.name} failed on {models}: {error}. "
+        f"The models that were finished are kept; mend the solution or run the same command to go on{advice}."
+    )
+
+
+def _outputs(population: Population, model: int, net: nn.Module) -> Arrays:
     """What is kept of one model, each array with a leading axis of length 1 for the model.
 
     Raises:
         RunError: the network cannot be evaluated.
     """
+    task, data = population.task, load_data(population.task)
     arrays: Arrays = {"models": np.array([model])}
     sample = np.random.default_rng(task.split_seed).permutation(len(data.retain))[:RETAIN_SAMPLE]
     for split in SPLITS:
@@ -177,15 +240,15 @@ def _logits(net: nn.Module, images: NDArray[np.float32], classes: int) -> NDArra
     return logits
 
 
-def _save(population: Population, chunk: int, shard: Arrays | None, models: list[Arrays]) -> Arrays:
+def _save(population: Population, shard: int, stored: Arrays | None, models: list[Arrays]) -> Arrays:
     """Store a shard with some models added, in the order of their numbers; what describes the examples is stored once."""
-    parts = ([] if shard is None else [shard]) + models
+    parts = ([] if stored is None else [stored]) + models
     order = np.argsort(np.concatenate([part["models"] for part in parts]))
     merged = {
         name: values if name.startswith(("ids_", "labels_")) else np.concatenate([part[name] for part in parts])[order]
         for name, values in models[0].items()
     }
-    write_arrays(population.shard_path(chunk), merged)
+    write_arrays(population.shard_path(shard), merged)
     return merged
 
 

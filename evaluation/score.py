@@ -30,7 +30,9 @@ from evaluation.executors import LocalProcesses
 from evaluation.populations import Outputs, Population
 from evaluation.store import DamagedFileError, require_writable, write_json
 from starting_kit import contract, tasks
+from starting_kit.contract import Batches, Solution
 from starting_kit.errors import InputError, RunError
+from starting_kit.tasks import ONE_AT_A_TIME, Engine
 
 TIMED_RUNS = 3
 
@@ -50,6 +52,12 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     )
     add("--seed", type=int, default=0, help="all models' seeds derive from it (default: %(default)s)")
     add("--workers", type=int, default=None, metavar="W", help="processes, one thread each (default: one per core)")
+    add(
+        "--engine",
+        choices=("lockstep", "single"),
+        help="call the solution for several models at once, or for one at a time (default: lockstep, if a trial with three "
+        "models proves that each gets the weights it gets alone)",
+    )
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyper-parameter; may be repeated")
     add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where populations are kept (default: %(default)s)")
     add("--results", type=Path, default=Path("results"), metavar="DIR", help="where scorecards go (default: %(default)s)")
@@ -99,18 +107,18 @@ def score(options: argparse.Namespace) -> tuple[dict[str, Any], Path]:
     # A process that has run a solution trains nothing: whatever a solution changes in its process ends with it.
     with LocalProcesses(workers, terminal.notice) as trainers:
         with LocalProcesses(workers, terminal.notice) as unlearners:
-            kinds = define_populations(options, task, path, trainers, unlearners)
+            kinds, why = define_populations(options, task, path, trainers, unlearners)
             make("unlearned", unlearners)
             cost = measure_cost(kinds["unlearned"], kinds["retrained"], trainers, unlearners)
         for kind in ("retrained", "second_retrained", "original"):
             make(kind, trainers)
     start = time.monotonic()
     outputs = load_all(kinds, models)
-    card = scorecard.build(kinds["unlearned"], models, outputs, cost, seconds, workers)
+    card = scorecard.build(kinds["unlearned"], why, models, outputs, cost, seconds, workers)
     card["seconds"]["metric"] = time.monotonic() - start
     solution = kinds["unlearned"].solution
     assert solution is not None
-    variant = scorecard.variant(solution.overrides, models, options.seed)
+    variant = scorecard.variant(solution.overrides, models, options.seed, options.engine)
     written = scorecard.write(card, options.results, variant)
     if options.json:
         write_json(options.json, card)
@@ -139,20 +147,40 @@ def check_options(options: argparse.Namespace) -> None:
 
 def define_populations(
     options: argparse.Namespace, task: tasks.Task, path: Path, trainers: LocalProcesses, unlearners: LocalProcesses
-) -> dict[str, Population]:
-    """The four populations; the original model is made, and the solution tried on it, to know what it reads."""
+) -> tuple[dict[str, Population], str]:
+    """The four populations, and why the solution runs in lockstep or does not.
+
+    The original model is made, and the solution tried on it, to know what it reads and whether it may run in lockstep.
+    """
     from evaluation import runs  # imports torch, for which --help and error messages should not wait
 
     solution = unlearners.run(runs.describe_solution, path, options.set)
-    trained = {
-        kind: Population(task, kind, options.seed, options.runs) for kind in ("original", "retrained", "second_retrained")
-    }
-    original = trained["original"]
+    engine, notice = trainers.run(runs.usable_engine, task)
+    if notice:
+        terminal.notice(notice)
+    original, retrained, second = (
+        Population(task, kind, options.seed, options.runs, engine) for kind in ("original", "retrained", "second_retrained")
+    )
     with terminal.messages.status("Preparing the original model"):
         populations.make_original(original, trainers, terminal.notice)
+    with terminal.messages.status("Trying the solution"):
         batches = unlearners.run(runs.find_batches, original, solution)
-    unlearned = Population(task, "unlearned", options.seed, options.runs, solution, batches, original)
-    return {**trained, "unlearned": unlearned}
+        lockstep, why = choose_lockstep(options.engine, original, solution, batches, unlearners)
+    engine = Engine("grouped", task.engine.members) if lockstep else ONE_AT_A_TIME
+    unlearned = Population(task, "unlearned", options.seed, options.runs, engine, solution, batches, original)
+    return {"original": original, "retrained": retrained, "second_retrained": second, "unlearned": unlearned}, why
+
+
+def choose_lockstep(
+    wanted: str | None, original: Population, solution: Solution, batches: Batches, unlearners: LocalProcesses
+) -> tuple[bool, str]:
+    """Whether a solution runs in lockstep, and why."""
+    from evaluation import runs
+
+    if wanted:
+        return wanted == "lockstep", f"--engine {wanted}"
+    objection = unlearners.run(runs.objection_to_lockstep, original, solution, batches)
+    return objection is None, objection or "three models at once get the weights that each gets alone"
 
 
 def measure_cost(unlearned: Population, retrained: Population, trainers: LocalProcesses, unlearners: LocalProcesses) -> float:

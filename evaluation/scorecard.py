@@ -66,12 +66,19 @@ def compare(outputs: Outputs, retrained: Outputs) -> Comparison:
 
 
 def build(
-    unlearned: Population, models: int, outputs: dict[str, Outputs], cost: float, seconds: dict[str, float], workers: int
+    unlearned: Population,
+    engine_reason: str,
+    models: int,
+    outputs: dict[str, Outputs],
+    cost: float,
+    seconds: dict[str, float],
+    workers: int,
 ) -> dict[str, Any]:
     """The scorecard of an unlearned population.
 
     Args:
         unlearned: what was scored.
+        engine_reason: why it was made in lockstep, or not.
         models: N.
         outputs: of each kind of population.
         cost: time of an unlearning over time of a retraining.
@@ -97,6 +104,11 @@ def build(
         "originals": 1,
         "forget": task.forget,
         "network": task.network,
+        "engine": {
+            "unlearning": "single" if unlearned.engine.kind == "single" else "lockstep",
+            "models_at_once": unlearned.engine.members,
+            "reason": engine_reason,
+        },
         "hyperparameters": {"source": "set" if solution.overrides else "published", "values": solution.hyperparameters},
         "score": result.score,
         "ceiling": compare(outputs["second_retrained"], retrained).score,
@@ -118,7 +130,7 @@ def build(
     }
 
 
-def variant(solution_overrides: dict[str, Any], models: int, seed: int) -> str:
+def variant(solution_overrides: dict[str, Any], models: int, seed: int, engine: str | None = None) -> str:
     """What differs from the defaults, for the scorecard's file name; empty if nothing does.
 
     >>> variant({"cycles": 4}, models=64, seed=0)
@@ -127,6 +139,7 @@ def variant(solution_overrides: dict[str, Any], models: int, seed: int) -> str:
     parts = [f"{name}={value}" for name, value in sorted(solution_overrides.items())]
     parts += [f"n{models}"] if models != DEFAULT_MODELS else []
     parts += [f"seed{seed}"] if seed else []
+    parts += [engine] if engine else []
     return "".join(c if c.isalnum() or c in "=.,-_+" else "_" for c in ",".join(parts))
 
 

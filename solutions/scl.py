@@ -25,7 +25,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import rebatch, sgd, unpack
+from solutions.toolbox import by_member, rebatch, sgd, unpack
 
 
 def unlearning(
@@ -109,9 +109,9 @@ def forget_round(
         forget_images, _ = unpack(forget_batch, net)
         retain_images, _ = unpack(retain_batch, net)
         optimiser.zero_grad()
-        forget_logits, retain_logits = net(forget_images), net(retain_images).detach()
-        similarities = forget_logits @ retain_logits.T / temperature
-        (-similarities.log_softmax(dim=1)).mean().backward()
+        forget_logits, retain_logits = by_member(net(forget_images), net), by_member(net(retain_images).detach(), net)
+        similarities = forget_logits @ retain_logits.mT / temperature
+        (-similarities.log_softmax(dim=-1)).mean().backward()
         optimiser.step()
         schedule.step()
 

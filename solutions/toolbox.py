@@ -30,3 +30,11 @@ def rebatch(loader: DataLoader, batch_size: int) -> DataLoader:
 def sgd(net: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.SGD:
     """SGD with the momentum that every winner used, 0.9."""
     return torch.optim.SGD(net.parameters(), lr=learning_rate, momentum=0.9, weight_decay=weight_decay)
+
+
+def by_member(outputs: Tensor, net: nn.Module) -> Tensor:
+    """A batch of outputs [K·B, ...] as [K, B, ...], for losses that compare the examples of a batch with each other.
+
+    K is the number of models that run in lockstep, which the batch holds one after another; 1 for an ordinary network.
+    """
+    return outputs.unflatten(0, (getattr(net, "members", 1), -1))

@@ -1,114 +1,260 @@
 """K networks as one: what a small network spends on overhead is spent once for K of them.
 
-A stacked network holds K members side by side in the channels: convolutions become grouped convolutions, batch-norm
-works on K·C channels (so that each member has its own statistics), the linear head becomes K heads. Its `state_dict` has
-the names of one member's, and each of its tensors is the K members' tensors stacked. Member by member it computes, and
-trains, exactly what the members would alone; only rounding differs.
+A network of K members looks like one of them: the same class, the same layers under the same names, each weight the members'
+weights one after another along its first axis. It is given K·B examples, the members' batches one after another, and gives
+K·B logits. A loss that is a mean over those K·B gives every member the gradient that the mean over its own B would, so that an
+ordinary training loop trains K networks, and an ordinary `unlearning` unlearns K networks, without knowing it. Member by member
+they compute what they would alone; only rounding differs.
+
+Inside, the members lie side by side in the channels: convolutions become grouped convolutions, batch-norm works on K·C channels
+(so every member has its own statistics), linear layers become batched matrix products. `stack` refuses a network with anything
+else in it, by name; `Mapped` takes any that `torch.func.vmap` can map.
 """
 
 import copy
+import operator
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
+from torch.func import functional_call, stack_module_state, vmap
+from torch.nn import functional as F
 
 from starting_kit.networks import Normalise
 
-# Layers that treat every channel alike, and so every member.
-CHANNELWISE = (Normalise, nn.ReLU, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Flatten, nn.Identity)
+
+class NotStackableError(TypeError):
+    """A network cannot be stacked; the message names the layer."""
 
 
-class StackedLinear(nn.Module):
-    """K linear layers on [examples, K·features], giving [examples, K·outputs]."""
+class StackedLinear(nn.Linear):
+    """K linear layers on [batch, K·features], giving [batch, K·outputs]; weight [K·outputs, features], bias [K·outputs]."""
 
-    def __init__(self, layer: nn.Linear, members: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(layer.weight.detach().repeat(members, 1, 1))
-        bias = torch.zeros(layer.out_features) if layer.bias is None else layer.bias.detach()
-        self.bias = nn.Parameter(bias.repeat(members, 1), requires_grad=layer.bias is not None)
+    members: int
 
-    def forward(self, features: Tensor) -> Tensor:
-        members = len(self.weight)
-        by_member = features.view(len(features), members, -1).transpose(0, 1)
-        outputs = torch.baddbmm(self.bias[:, None], by_member, self.weight.transpose(1, 2))
+    def forward(self, input: Tensor) -> Tensor:
+        by_member = input.view(len(input), self.members, self.in_features).transpose(0, 1)
+        weight = self.weight.view(self.members, -1, self.in_features).transpose(1, 2)
+        outputs = by_member @ weight if self.bias is None else torch.baddbmm(self._bias(), by_member, weight)
         return outputs.transpose(0, 1).flatten(1)
 
-
-def _stack_convolution(layer: nn.Conv2d, members: int) -> nn.Conv2d:
-    return nn.Conv2d(
-        layer.in_channels * members,
-        layer.out_channels * members,
-        layer.kernel_size,  # type: ignore[arg-type]  # torch types it as a tuple of any length
-        stride=layer.stride,  # type: ignore[arg-type]
-        padding=layer.padding,  # type: ignore[arg-type]
-        dilation=layer.dilation,  # type: ignore[arg-type]
-        groups=layer.groups * members,
-        bias=layer.bias is not None,
-        padding_mode=layer.padding_mode,
-    )
+    def _bias(self) -> Tensor:
+        return self.bias.view(self.members, 1, -1)
 
 
-def _stack_batch_norm(layer: nn.BatchNorm2d, members: int) -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(layer.num_features * members, layer.eps, layer.momentum, layer.affine, layer.track_running_stats)
+class StackedLayerNorm(nn.LayerNorm):
+    """K layer-norms on [batch, K·first, ...], where [first, ...] is what one of them normalises; weight [K·first, ...]."""
+
+    members: int
+
+    def forward(self, input: Tensor) -> Tensor:
+        normal = F.layer_norm(input.view(len(input), self.members, *self.normalized_shape), self.normalized_shape, eps=self.eps)
+        normal = normal.view_as(input)
+        if self.elementwise_affine:
+            normal = normal * self.weight
+        return normal if self.bias is None else normal + self.bias
 
 
-STACKERS: dict[type[nn.Module], Callable[..., nn.Module]] = {
-    nn.Conv2d: _stack_convolution,
-    nn.BatchNorm2d: _stack_batch_norm,
-    nn.Linear: StackedLinear,
+def _widen_convolution(layer: nn.Conv2d, members: int) -> None:
+    layer.in_channels *= members
+    layer.out_channels *= members
+    layer.groups *= members
+
+
+def _widen_batch_norm(layer: nn.BatchNorm1d | nn.BatchNorm2d, members: int) -> None:
+    layer.num_features *= members
+
+
+def _widen_group_norm(layer: nn.GroupNorm, members: int) -> None:
+    layer.num_groups *= members
+    layer.num_channels *= members
+
+
+def _widen_linear(layer: nn.Linear, members: int) -> None:
+    layer.__class__ = StackedLinear
+    layer.members = members  # type: ignore[assignment]  # it is a StackedLinear now
+
+
+def _widen_layer_norm(layer: nn.LayerNorm, members: int) -> None:
+    layer.__class__ = StackedLayerNorm
+    layer.members = members  # type: ignore[assignment]  # it is a StackedLayerNorm now
+
+
+WIDEN: dict[type[nn.Module], Callable[..., None]] = {
+    nn.Conv2d: _widen_convolution,
+    nn.BatchNorm1d: _widen_batch_norm,
+    nn.BatchNorm2d: _widen_batch_norm,
+    nn.GroupNorm: _widen_group_norm,
+    nn.Linear: _widen_linear,
+    nn.LayerNorm: _widen_layer_norm,
 }
 
+# What treats every channel alike, and so every member.
+ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Hardswish, nn.Sigmoid, nn.Softplus, nn.Tanh)
+POOLING = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
+LAYERS = {*WIDEN, *ACTIVATIONS, *POOLING, Normalise, nn.Identity, nn.Flatten}
+FUNCTIONS = {
+    *(operator.add, operator.iadd, operator.sub, operator.mul, operator.truediv, operator.neg, torch.add, torch.mul),
+    *(torch.relu, F.relu, F.relu6, F.leaky_relu, F.elu, F.gelu, F.silu, F.hardswish, torch.sigmoid, F.softplus, torch.tanh),
+    *(F.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d, torch.flatten),
+}
+METHODS = {"add", "add_", "relu", "relu_", "sigmoid", "tanh", "flatten"}
 
-class Stacked(nn.Module):
-    """K networks of one architecture as one network.
 
-    Args:
-        members: `nn.Sequential` networks of one architecture; their weights are copied.
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return type(m) in LAYERS or super().is_leaf_module(m, module_qualified_name)
+
+
+def check_stackable(network: nn.Module) -> None:
+    """Look at every operation of a network's forward pass.
 
     Raises:
-        TypeError: a layer that cannot be stacked, by name.
+        NotStackableError: one of them may mix channels, or cannot be seen.
+    """
+    try:
+        graph = _Tracer().trace(network)
+    except Exception as error:  # whatever the network's own code raises when it is given a symbol
+        raise NotStackableError(f"the forward pass of {type(network).__name__} cannot be traced ({error})") from error
+    layers = dict(network.named_modules())
+    for node in graph.nodes:
+        if reason := _refusal(node, layers):
+            raise NotStackableError(f"{reason} cannot be computed for several networks at once")
+    if len(list(network.parameters())) != len(list(network.named_parameters(remove_duplicate=False))):
+        raise NotStackableError(f"weights that layers of {type(network).__name__} share cannot be stacked")
+
+
+def _refusal(node: fx.Node, layers: dict[str, nn.Module]) -> str | None:
+    """What is wrong with an operation, or None."""
+    target: Any = node.target
+    if node.op == "get_attr":
+        return f"the tensor {target!r}, which is no layer's,"
+    if node.op == "call_module":
+        layer = layers[target]
+        flattens_all = not isinstance(layer, nn.Flatten) or (layer.start_dim, layer.end_dim) == (1, -1)
+        return None if type(layer) in LAYERS and flattens_all else f"layer {target!r} ({type(layer).__name__})"
+    if node.op not in ("call_function", "call_method"):
+        return None
+    known = target in (FUNCTIONS if node.op == "call_function" else METHODS)
+    if known and (target is torch.flatten or target == "flatten"):
+        known = (node.args[1:] == (1,) and not node.kwargs) or (len(node.args) == 1 and node.kwargs == {"start_dim": 1})
+    return None if known else f"the operation {getattr(target, '__name__', target)!r}"
+
+
+class _ScaleGradient(torch.autograd.Function):
+    """The identity, whose gradient is multiplied."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, factor: int) -> Tensor:
+        ctx.factor = factor
+        return logits.view_as(logits)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0] * ctx.factor, None
+
+
+def _side_by_side(network: nn.Module, arguments: tuple[Tensor], members: int) -> Tensor:
+    """Before the first layer: images [K·B, C, H, W], member after member, to [B, K·C, H, W]."""
+    (images,) = arguments
+    if len(images) % members:
+        raise ValueError(f"{len(images)} examples are not a multiple of the {members} models that run in lockstep")
+    by_member = images.view(members, -1, *images.shape[1:])
+    return by_member.transpose(0, 1).flatten(1, 2).contiguous(memory_format=torch.channels_last)
+
+
+def _one_after_another(network: nn.Module, arguments: tuple[Tensor], outputs: Tensor, members: int) -> Tensor:
+    """After the last layer: outputs [B, K·classes] to [K·B, classes]."""
+    by_member = outputs.view(len(outputs), members, -1).transpose(0, 1)
+    # A mean over K·B examples has a gradient K times too small for each member's own mean over B.
+    return _ScaleGradient.apply(by_member.flatten(0, 1), members)
+
+
+def stack(members: Sequence[nn.Module]) -> nn.Module:
+    """K networks of one architecture as one network of the same class (see the module's docstring).
+
+    Args:
+        members: the networks; their weights are copied.
+
+    Returns:
+        A network with the attribute `members`, K, in the mode of the first member.
+
+    Raises:
+        NotStackableError: a layer or an operation that cannot be stacked, by name.
+    """
+    check_stackable(members[0])
+    stacked, count = copy.deepcopy(members[0]), len(members)
+    for layer in stacked.modules():
+        if type(layer) in WIDEN:
+            WIDEN[type(layer)](layer, count)
+    states = [dict([*m.named_parameters(), *m.named_buffers()]) for m in members]
+    for prefix, layer in stacked.named_modules():
+        for tensors in (layer._parameters, layer._buffers):
+            for name, tensor in tensors.items():
+                if tensor is not None and tensor.dim():  # a number, like num_batches_tracked, is the same for all members
+                    parts = [state[f"{prefix}.{name}" if prefix else name].detach() for state in states]
+                    joined = torch.cat(parts)
+                    tensors[name] = nn.Parameter(joined, tensor.requires_grad) if tensors is layer._parameters else joined
+    stacked.register_forward_pre_hook(partial(_side_by_side, members=count))
+    stacked.register_forward_hook(partial(_one_after_another, members=count))
+    stacked.members = count  # type: ignore[assignment]  # a number, not a layer
+    # Grouped convolutions are about twice as fast on a CPU in this memory format.
+    return stacked.to(memory_format=torch.channels_last)
+
+
+class Mapped(nn.Module):
+    """K networks of one architecture as one, by `torch.func.vmap` over their stacked weights and buffers.
+
+    Slower on a CPU than `stack`, but for any network without randomness (dropout) and without control flow that depends on
+    data.
+
+    Args:
+        members: the networks; their weights are copied.
     """
 
     def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
-        self._template = [copy.deepcopy(members[0])]  # in a list: its weights are not weights of this network
         self.members = len(members)
-        with torch.random.fork_rng(devices=[]):  # new layers draw initial weights, which are replaced below
-            layers = [self._stack_layer(name, layer) for name, layer in members[0].named_children()]
-        self.network = nn.Sequential(*layers)
-        states = [member.state_dict() for member in members]
-        with torch.no_grad():
-            for name, tensor in self.network.state_dict().items():
-                if name.endswith("num_batches_tracked"):
-                    tensor.copy_(states[0][name])
-                else:
-                    tensor.copy_(torch.stack([state[name] for state in states]).view_as(tensor))
-        # Grouped convolutions are about twice as fast on a CPU in this memory format.
-        self.network.to(memory_format=torch.channels_last)
-
-    def _stack_layer(self, name: str, layer: nn.Module) -> nn.Module:
-        if isinstance(layer, CHANNELWISE):
-            return copy.deepcopy(layer)
-        if type(layer) not in STACKERS:
-            raise TypeError(f"layer {name!r} ({type(layer).__name__}) cannot be trained for several networks at once")
-        return STACKERS[type(layer)](layer, self.members)
+        self._template = [copy.deepcopy(members[0]).to("meta")]  # in a list: its weights are not weights of this network
+        weights, buffers = stack_module_state(list(members))
+        for name, weight in weights.items():
+            self.register_parameter(name.replace(".", "/"), nn.Parameter(weight.detach()))
+        for name, buffer in buffers.items():
+            self.register_buffer(name.replace(".", "/"), buffer)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits [K, batch, classes] of images [K, batch, channels, height, width], member by member."""
-        side_by_side = images.transpose(0, 1).flatten(1, 2).contiguous(memory_format=torch.channels_last)
-        return self.network(side_by_side).view(images.shape[1], self.members, -1).transpose(0, 1)
+        """Logits [K·B, classes] of images [K·B, channels, height, width], member after member."""
+        template = self._template[0].train(self.training)
 
-    def unstack(self) -> list[nn.Module]:
-        """The K members as ordinary networks, with copies of their present weights and statistics."""
-        stacked = self.network.state_dict()
-        members = []
-        for k in range(self.members):
-            member = copy.deepcopy(self._template[0]).train(self.training)
-            state = member.state_dict()
-            for name, tensor in state.items():
-                if name.endswith("num_batches_tracked"):
-                    tensor.copy_(stacked[name])
-                else:
-                    tensor.copy_(stacked[name].contiguous().view(self.members, *tensor.shape)[k])
-            members.append(member)
-        return members
+        def one(weights: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
+            return functional_call(template, (weights, buffers), (images,))
+
+        weights: dict[str, Tensor] = {name.replace("/", "."): weight for name, weight in self.named_parameters()}
+        buffers = {name.replace("/", "."): buffer for name, buffer in self.named_buffers()}
+        logits = vmap(one)(weights, buffers, images.view(self.members, -1, *images.shape[1:]))
+        return _ScaleGradient.apply(logits.flatten(0, 1), self.members)
+
+
+def unstack(network: nn.Module, members: Sequence[nn.Module]) -> None:
+    """Copy the weights and buffers of a network of K members into K ordinary networks.
+
+    Args:
+        network: from `stack` or `Mapped`, or a copy of one.
+        members: ordinary networks of the same architecture.
+
+    Raises:
+        ValueError: the network has other weights than its members.
+    """
+    state = {name.replace("/", "."): tensor for name, tensor in network.state_dict().items()}
+    with torch.no_grad():
+        for k, member in enumerate(members):
+            own = member.state_dict()
+            if own.keys() != state.keys() or any(
+                t.numel() * len(members) != state[n].numel() for n, t in own.items() if t.dim()
+            ):
+                raise ValueError("the network's weights are not those of its members")
+            for name, tensor in own.items():
+                shared = state[name].dim() == 0
+                tensor.copy_(state[name] if shared else state[name].contiguous().view(len(members), *tensor.shape)[k])

@@ -17,19 +17,20 @@ class Normalise(nn.Module):
         return (images - self.mean) / self.std
 
 
+def convolution(channels_in: int, channels_out: int, kernel_size: int = 3, stride: int = 1) -> list[nn.Module]:
+    """A convolution that keeps the size (or divides it by the stride), batch-norm, ReLU."""
+    layer = nn.Conv2d(channels_in, channels_out, kernel_size, stride, padding=kernel_size // 2, bias=False)
+    return [layer, nn.BatchNorm2d(channels_out), nn.ReLU()]
+
+
 def small_cnn(task: Task, widths: tuple[int, int, int]) -> nn.Sequential:
-    """Three 3x3 convolutions with batch-norm, pooling after the second, global average, linear head."""
+    """Three 3x3 convolutions with batch-norm, pooling after the first, global average, linear head."""
     first, second, third = widths
-
-    def convolution(channels_in: int, channels_out: int) -> list[nn.Module]:
-        layer = nn.Conv2d(channels_in, channels_out, kernel_size=3, padding=1, bias=False)
-        return [layer, nn.BatchNorm2d(channels_out), nn.ReLU()]
-
     return nn.Sequential(
         Normalise(task.pixel_mean, task.pixel_std),
-        *convolution(1, first),
-        *convolution(first, second),
+        *convolution(task.image_shape[0], first),
         nn.MaxPool2d(2),
+        *convolution(first, second),
         *convolution(second, third),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
@@ -37,9 +38,40 @@ def small_cnn(task: Task, widths: tuple[int, int, int]) -> nn.Sequential:
     )
 
 
+def all_cnn(task: Task) -> nn.Sequential:
+    """All-CNN-C of Springenberg et al. (2015, https://arxiv.org/abs/1412.6806, table 1), with batch-norm and no dropout."""
+    return nn.Sequential(
+        Normalise(task.pixel_mean, task.pixel_std),
+        *convolution(task.image_shape[0], 96),
+        *convolution(96, 96),
+        *convolution(96, 96, stride=2),
+        *convolution(96, 192),
+        *convolution(192, 192),
+        *convolution(192, 192, stride=2),
+        *convolution(192, 192),
+        *convolution(192, 192, kernel_size=1),
+        nn.Conv2d(192, task.classes, kernel_size=1),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    )
+
+
+def resnet18(task: Task) -> nn.Sequential:
+    """ResNet-18 as torchvision has it, but that its first convolution takes the images' number of channels."""
+    from torchvision.models import resnet18  # type: ignore[import-untyped]  # half a second to import
+
+    net = resnet18(num_classes=task.classes)
+    channels = task.image_shape[0]
+    if channels != net.conv1.in_channels:
+        net.conv1 = nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
+    return nn.Sequential(Normalise(task.pixel_mean, task.pixel_std), net)
+
+
 NETWORKS = {
     "cnn-8-16-16": lambda task: small_cnn(task, (8, 16, 16)),
     "cnn-16-32-32": lambda task: small_cnn(task, (16, 32, 32)),
+    "all-cnn": all_cnn,
+    "resnet18": resnet18,
 }
 
 

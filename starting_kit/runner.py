@@ -1,23 +1,25 @@
-"""One call of a solution, with everything that can go wrong in it."""
+"""One call of a solution, for one model or for several in lockstep, with everything that can go wrong in it."""
 
 import copy
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
 from starting_kit.contract import Batches, Solution, describe_error, load
 from starting_kit.errors import RunError
-from starting_kit.loaders import loaders
+from starting_kit.loaders import loaders, own_loaders_side_by_side, side_by_side
+from starting_kit.lockstep import stack, unstack
 from starting_kit.tasks import Data, Task
 
 
-def start_afresh(seed: int) -> None:
+def start_afresh(seed: int, dtype: torch.dtype = torch.float32) -> None:
     """Seed every global generator, and undo what an earlier call may have left behind."""
-    torch.set_default_dtype(torch.float32)
+    torch.set_default_dtype(dtype)
     torch.set_grad_enabled(True)
     torch.set_num_threads(1)
     torch.manual_seed(seed)
@@ -36,24 +38,74 @@ def call(solution: Solution, net: nn.Module, task: Task, data: Data, batches: Ba
         batches: what the loaders yield.
 
     Returns:
-        The unlearned network, in eval mode, in float32.
+        The unlearned network, in eval mode, in the type it was given in.
 
     Raises:
         RunError: the solution raised (which line), returned something that is no network, or left weights that are not
             finite.
     """
+    dtype = next(net.parameters()).dtype
+    network = _unlearn(solution, net, loaders(task, data, batches)).to(dtype).eval()
+    _require_finite(network)
+    return network
+
+
+def call_in_lockstep(
+    solution: Solution, nets: Sequence[nn.Module], task: Task, data: Sequence[Data], batches: Batches, seeds: Sequence[int]
+) -> list[nn.Module]:
+    """Run a solution once for several models, which it takes for one.
+
+    A solution can tell (by the size of its batches), and one that lets the models influence each other, or draws random numbers
+    other than a loader's, gives other models than when it is called once for each: `starting_kit.proof` finds out.
+
+    Args:
+        solution: what to run, with which hyper-parameters.
+        nets: the original model of each; they become the unlearned ones.
+        task: gives the loaders' batch size.
+        data: of each, all of the same size; may be the same.
+        batches: what the loaders yield.
+        seeds: of each; its loaders draw what they would if the global generator were seeded with it.
+
+    Returns:
+        `nets`, in eval mode.
+
+    Raises:
+        RunError: as for `call`, or the network that came back is not one that holds the models.
+        NotStackableError: the network's architecture.
+    """
+    stacked = stack(nets)
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    first = loaders(task, data[0], batches)
+    of_members = [first if own is data[0] else loaders(task, own, batches) for own in data]
+    with own_loaders_side_by_side():
+        network = _unlearn(solution, stacked, side_by_side(of_members, generators))
+    if getattr(network, "members", None) != len(nets):
+        raise RunError("unlearning returned a new network instead of one made from the network it got")
+    try:
+        unstack(network, nets)
+    except ValueError as error:
+        raise RunError(f"unlearning changed the network's architecture: {error}") from error
+    for net in nets:
+        _require_finite(net.eval())
+    return list(nets)
+
+
+def _unlearn(solution: Solution, net: nn.Module, given: tuple[DataLoader, DataLoader, DataLoader]) -> nn.Module:
+    """The network that comes back."""
     function = load(solution.path).unlearning
     try:
-        returned = function(net, *loaders(task, data, batches), **solution.overrides)
+        returned = function(net, *given, **solution.overrides)
     except (Exception, SystemExit) as error:
         raise RunError(describe_error(error, solution.path)) from error
     if returned is not None and not isinstance(returned, nn.Module):
         raise RunError(f"unlearning returned {type(returned).__name__}, it must return a network or nothing")
-    network = (net if returned is None else returned).float().eval()
+    return net if returned is None else returned
+
+
+def _require_finite(network: nn.Module) -> None:
     for name, tensor in network.state_dict().items():
         if not torch.isfinite(tensor).all():
             raise RunError(f"unlearning left weights that are NaN or infinite in {name!r}")
-    return network
 
 
 def find_batches(solution: Solution, net: nn.Module, task: Task, data: Data) -> Batches:
@@ -73,7 +125,7 @@ def find_batches(solution: Solution, net: nn.Module, task: Task, data: Data) -> 
     kinds: tuple[Batches, ...] = ("tuple", "dict")
     for batches in kinds:
         try:
-            with _random_state_restored():
+            with random_state_restored():
                 call(solution, copy.deepcopy(net), task, small, batches)
             return batches
         except RunError as error:
@@ -82,7 +134,8 @@ def find_batches(solution: Solution, net: nn.Module, task: Task, data: Data) -> 
 
 
 @contextmanager
-def _random_state_restored() -> Iterator[None]:
+def random_state_restored() -> Iterator[None]:
+    """Every global generator's state afterwards is what it was before."""
     states = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
     try:
         yield

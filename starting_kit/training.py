@@ -1,5 +1,7 @@
 """One recipe, one loop; trains K networks at once."""
 
+import contextlib
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,9 +12,9 @@ from torch.nn import functional as F
 from torch.optim import SGD
 from torch.optim.lr_scheduler import OneCycleLR
 
-from starting_kit.lockstep import Stacked
+from starting_kit.lockstep import Mapped, NotStackableError, check_stackable, stack, unstack
 from starting_kit.networks import build
-from starting_kit.tasks import Data, Recipe, Task
+from starting_kit.tasks import ONE_AT_A_TIME, Data, Engine, Recipe, Task
 
 
 def optimiser_and_schedule(recipe: Recipe, network: nn.Module, examples: int) -> tuple[SGD, OneCycleLR]:
@@ -34,7 +36,35 @@ def optimiser_and_schedule(recipe: Recipe, network: nn.Module, examples: int) ->
     return optimiser, OneCycleLR(optimiser, recipe.peak_learning_rate, total_steps=steps, cycle_momentum=False)
 
 
-def train(task: Task, data: Data, examples: NDArray[np.int64], seeds: Sequence[int]) -> list[nn.Module]:
+def usable_engine(task: Task) -> tuple[Engine, str | None]:
+    """The task's engine, or, where the task's network is not made for it, the next best; and why it is not the task's own.
+
+    A grouped network becomes a mapped one, a mapped one a single one.
+    """
+    engine, reasons = task.engine, []
+    if engine.kind == "grouped":
+        try:
+            check_stackable(build(task, seed=0))
+        except NotStackableError as error:
+            engine = dataclasses.replace(engine, kind="mapped")
+            reasons.append(f"{error}, so its networks are trained by torch.func.vmap")
+    if engine.kind == "mapped":
+        try:
+            Mapped([build(task, seed) for seed in (0, 1)])(torch.zeros(4, *task.image_shape))
+        except Exception as error:  # vmap's refusals have many types
+            engine = ONE_AT_A_TIME
+            reasons.append(f"torch.func.vmap cannot map it ({str(error).splitlines()[0]}), so they are trained one at a time")
+    return engine, f"{task.network}: {'; '.join(reasons)}. This takes longer." if reasons else None
+
+
+def train(
+    task: Task,
+    data: Data,
+    examples: NDArray[np.int64],
+    seeds: Sequence[int],
+    engine: Engine | None = None,
+    device: str = "cpu",
+) -> list[nn.Module]:
     """Train one network per seed on the same examples.
 
     A seed determines its network's initial weights and the order of its data, whatever the other seeds are; in float64
@@ -46,25 +76,45 @@ def train(task: Task, data: Data, examples: NDArray[np.int64], seeds: Sequence[i
         data: of the task.
         examples: ids of the examples to train on.
         seeds: one per network, in [0, 2**63).
+        engine: how; the task's own if it is not given.
+        device: where images, orders and networks live while they train. On "cuda" in bfloat16 (autocast).
 
     Returns:
-        The trained networks in eval mode, in the order of the seeds.
+        The trained networks in eval mode on the CPU, in the order of the seeds.
     """
-    recipe = task.recipe
-    images = torch.from_numpy(data.images).to(torch.get_default_dtype())
-    labels = torch.from_numpy(data.labels)
+    engine = engine or task.engine
+    images = torch.from_numpy(data.images).to(device, torch.get_default_dtype())
+    labels = torch.from_numpy(data.labels).to(device)
     ids = torch.from_numpy(examples)
+    trained = []
+    for first in range(0, len(seeds), engine.members):
+        trained += _train_together(task, images, labels, ids, seeds[first : first + engine.members], engine)
+    return trained
+
+
+def _train_together(
+    task: Task, images: torch.Tensor, labels: torch.Tensor, ids: torch.Tensor, seeds: Sequence[int], engine: Engine
+) -> list[nn.Module]:
+    recipe, members = task.recipe, [build(task, seed) for seed in seeds]
     orders = [torch.Generator().manual_seed(seed) for seed in seeds]
-    networks = Stacked([build(task, seed) for seed in seeds]).train()
-    optimiser, schedule = optimiser_and_schedule(recipe, networks, examples=len(ids))
+    if engine.kind == "single" or len(seeds) == 1:
+        network = members[0]
+    else:
+        network = stack(members) if engine.kind == "grouped" else Mapped(members)
+    network.train().to(images.device)
+    optimiser, schedule = optimiser_and_schedule(recipe, network, examples=len(ids))
+    bfloat16 = torch.autocast("cuda", torch.bfloat16) if images.is_cuda else contextlib.nullcontext()
     for _ in range(recipe.epochs):
-        shuffled = torch.stack([ids[torch.randperm(len(ids), generator=order)] for order in orders])
+        shuffled = torch.stack([ids[torch.randperm(len(ids), generator=order)] for order in orders]).to(images.device)
         for batch in shuffled.split(recipe.batch_size, dim=1):  # [networks, batch]
-            logits = networks(images[batch])
-            # The sum over networks of each one's mean: every network gets the gradient it would get alone.
-            loss = F.cross_entropy(logits.flatten(0, 1), labels[batch].flatten()) * len(seeds)
+            rows = batch.flatten()
             optimiser.zero_grad()
+            with bfloat16:
+                # A mean over all networks' examples, whose gradient is for each network that of its own mean (`lockstep`).
+                loss = F.cross_entropy(network(images[rows]), labels[rows])
             loss.backward()
             optimiser.step()
             schedule.step()
-    return [network.eval() for network in networks.unstack()]
+    if network is not members[0]:
+        unstack(network, members)
+    return [member.cpu().eval() for member in members]

@@ -9,7 +9,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,22 @@ class Recipe:
     peak_learning_rate: float
     momentum: float
     weight_decay: float
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How many networks are trained, and how.
+
+    Attributes:
+        kind: "grouped" and "mapped" train several as one (`lockstep.stack`, `lockstep.Mapped`), "single" one after another.
+        members: how many at a time. Rounding depends on it, so it is part of what a population is.
+    """
+
+    kind: Literal["grouped", "mapped", "single"]
+    members: int
+
+
+ONE_AT_A_TIME = Engine("single", 1)
 
 
 @dataclass(frozen=True)
@@ -67,11 +83,13 @@ class Task:
         training_size, validation_size: how many examples; the rest is for testing.
         split_seed: decides which examples belong to which split.
         forget: the forget request, `random:FRACTION` of the training data.
+        image_shape: channels, height, width.
         classes: number of classes.
         pixel_mean, pixel_std: what the network normalises with.
         network: name of the network in `starting_kit.networks`.
         recipe: how networks are trained.
         loader_batch_size: batch size of the loaders that a solution gets.
+        engine: the fastest way of training it on a CPU, measured by `benchmarks/populations.py`; never chosen while scoring.
     """
 
     name: str
@@ -82,12 +100,14 @@ class Task:
     validation_size: int
     split_seed: int
     forget: str
+    image_shape: tuple[int, int, int]
     classes: int
     pixel_mean: float
     pixel_std: float
     network: str
     recipe: Recipe
     loader_batch_size: int
+    engine: Engine
 
     def load(self) -> Data:
         """Read the images and split them.
@@ -103,8 +123,9 @@ class Task:
         return Data(images, labels, np.sort(retain), np.sort(forget), np.sort(validation), np.sort(test))
 
     def identity(self) -> dict[str, Any]:
-        """Everything that determines the numbers, ready for JSON."""
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("source", "summary")}
+        """Everything that determines the numbers but for the engine, ready for JSON."""
+        left_out = ("source", "summary", "engine")
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in left_out}
         return {**fields, "recipe": dataclasses.asdict(self.recipe)}
 
 

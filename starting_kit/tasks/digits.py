@@ -7,7 +7,7 @@ there is nothing to forget. `docs/tasks.md` has the numbers.
 import numpy as np
 from numpy.typing import NDArray
 
-from starting_kit.tasks import Recipe, Task
+from starting_kit.tasks import Engine, Recipe, Task
 
 
 def _load_digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -19,17 +19,19 @@ def _load_digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 
 TASK = Task(
     name="digits",
-    version=1,
+    version=2,
     summary="scikit-learn's 8x8 handwritten digits; 90 of 450 training images are to be forgotten",
     source=_load_digits,
     training_size=450,
     validation_size=347,
     split_seed=0,
     forget="random:0.2",
+    image_shape=(1, 8, 8),
     classes=10,
     pixel_mean=4.884,
     pixel_std=6.017,
     network="cnn-8-16-16",
-    recipe=Recipe(epochs=40, batch_size=18, peak_learning_rate=0.1, momentum=0.9, weight_decay=5e-4),
+    recipe=Recipe(epochs=20, batch_size=18, peak_learning_rate=0.1, momentum=0.9, weight_decay=5e-3),
     loader_batch_size=64,
+    engine=Engine("grouped", members=16),
 )
