@@ -3,14 +3,10 @@
 The examples lie in memory, and a batch is one indexing of them instead of a stack of items. A solution does not notice: batch
 by batch, and draw by draw of the random generators, a `ResidentLoader` does what a `DataLoader` does; so does a `DataLoader`
 that a solution builds on its `.dataset`, on a subset or a concatenation of it, or with a `collate_fn` of its own.
-
-`side_by_side` gives the loaders for K models that run in lockstep: each model has its own random generator, and every batch
-holds the K models' batches one after another.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, NoReturn
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +16,6 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.data._utils.collate import collate, default_collate_fn_map
 
 from starting_kit.contract import Batches
-from starting_kit.errors import RunError
 from starting_kit.tasks import Data, Task
 
 
@@ -102,15 +97,13 @@ class ResidentLoader(DataLoader[Any]):
     """A `DataLoader` on `Examples`, with less work per batch."""
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # the base class promises an iterator of its own type
-        if isinstance(self.dataset, SideBySide):
-            return _batches_side_by_side(self)
         indices = iter(self.batch_sampler)  # type: ignore[arg-type]  # it has one: the batch size is not None
-        _draw_base_seed(self)
+        draw_base_seed(self)
         return (self.collate_fn(Batch(self.dataset, batch)) for batch in indices)  # type: ignore[arg-type]
 
 
-def _draw_base_seed(loader: DataLoader[Any]) -> None:
-    """A number that every `DataLoader` draws for its workers when an iteration begins, even if it has none."""
+def draw_base_seed(loader: DataLoader[Any]) -> None:
+    """Draw the number that a `DataLoader` draws for its workers when an iteration begins, even if it has none."""
     torch.empty((), dtype=torch.int64).random_(generator=loader.generator)
 
 
@@ -133,103 +126,3 @@ def loaders(task: Task, data: Data, batches: Batches) -> tuple[DataLoader, DataL
     """The retain, forget and validation loaders of a task."""
     retain, forget, validation = (loader(task, data, ids, batches) for ids in (data.retain, data.forget, data.validation))
     return retain, forget, validation
-
-
-class SideBySide(Dataset[Any]):
-    """The examples of K models that run in lockstep.
-
-    It has the length of one model's examples and is read through loaders only: which example number 3 is depends on the model.
-
-    Args:
-        examples: of each model, as many for each.
-        generators: one per model, from which its loaders draw.
-    """
-
-    def __init__(self, examples: Sequence[Examples], generators: Sequence[torch.Generator]) -> None:
-        self.examples, self.generators = examples, generators
-        self.together = examples[0]
-        self.offsets = [0] * len(examples)
-        if any(other is not examples[0] for other in examples):
-            images, labels, ids = (torch.cat([getattr(e, name) for e in examples]) for name in ("images", "labels", "ids"))
-            self.together = Examples(images, labels, ids, examples[0].batches)
-            self.offsets = [k * len(examples[0]) for k in range(len(examples))]
-
-    def __len__(self) -> int:
-        return len(self.examples[0])
-
-    def __getitem__(self, index: Any) -> NoReturn:
-        raise RunError("examples are read one by one, not through a loader")
-
-    def side_by_side(self, indices: Sequence[Sequence[int]]) -> Batch:
-        """The K models' examples at their indices, model after model."""
-        rows = [offset + index for offset, batch in zip(self.offsets, indices, strict=True) for index in batch]
-        return Batch(self.together, rows)
-
-
-def side_by_side(
-    of_members: Sequence[tuple[DataLoader, DataLoader, DataLoader]], generators: Sequence[torch.Generator]
-) -> tuple[DataLoader, DataLoader, DataLoader]:
-    """The loaders of K models as three loaders whose batches hold the K models' batches one after another.
-
-    Args:
-        of_members: the retain, forget and validation loaders of each model.
-        generators: one per model.
-    """
-    retain, forget, validation = (
-        ResidentLoader(SideBySide([own.dataset for own in loaders], generators), batch_size=loaders[0].batch_size, shuffle=True)
-        for loaders in zip(*of_members, strict=True)
-    )
-    return retain, forget, validation
-
-
-def _batches_side_by_side(loader: DataLoader[Any]) -> Iterator[Any]:
-    dataset: SideBySide = loader.dataset  # type: ignore[assignment]
-    samplers = []
-    for generator in dataset.generators:
-        with _drawing_from(generator):
-            samplers.append(iter(loader.batch_sampler))  # type: ignore[arg-type]
-            _draw_base_seed(loader)
-
-    def order() -> list[list[Any]]:
-        indices = []
-        for generator, sampler in zip(dataset.generators, samplers, strict=True):
-            with _drawing_from(generator):
-                indices.append(list(sampler))
-        return indices
-
-    def batches(drawn: list[list[Any]] | None) -> Iterator[Any]:
-        # A loader draws its order when the first batch is asked for; one with worker processes draws at once.
-        for indices in zip(*(drawn or order()), strict=True):
-            yield loader.collate_fn(dataset.side_by_side(indices))  # type: ignore[arg-type]
-
-    return batches(order() if loader.num_workers else None)
-
-
-@contextmanager
-def _drawing_from(generator: torch.Generator) -> Iterator[None]:
-    """What draws from torch's global generator draws from this one instead."""
-    kept = torch.get_rng_state()
-    torch.set_rng_state(generator.get_state())
-    try:
-        yield
-    finally:
-        generator.set_state(torch.get_rng_state())
-        torch.set_rng_state(kept)
-
-
-@contextmanager
-def own_loaders_side_by_side() -> Iterator[None]:
-    """While this lasts, a `DataLoader` that a solution builds on the `.dataset` of a lockstep loader is one itself.
-
-    Its code says `DataLoader(retain_loader.dataset, ...)`, so the class must be taught; other data sets are not touched.
-    """
-    ordinary: Callable[[DataLoader[Any]], Any] = DataLoader.__iter__
-
-    def iterate(loader: DataLoader[Any]) -> Any:
-        return _batches_side_by_side(loader) if isinstance(loader.dataset, SideBySide) else ordinary(loader)
-
-    DataLoader.__iter__ = iterate  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        DataLoader.__iter__ = ordinary  # type: ignore[method-assign]

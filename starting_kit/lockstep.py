@@ -57,6 +57,16 @@ class StackedLayerNorm(nn.LayerNorm):
         return normal if self.bias is None else normal + self.bias
 
 
+class StackedAverage(nn.AdaptiveAvgPool2d):
+    """The mean of every channel.
+
+    The gradient of torch's own comes in another memory format than the layers before work in, at 6 % of a step's time.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input.sum(dim=(2, 3), keepdim=True) / (input.shape[2] * input.shape[3])
+
+
 def _widen_convolution(layer: nn.Conv2d, members: int) -> None:
     layer.in_channels *= members
     layer.out_channels *= members
@@ -82,6 +92,11 @@ def _widen_layer_norm(layer: nn.LayerNorm, members: int) -> None:
     layer.members = members  # type: ignore[assignment]  # it is a StackedLayerNorm now
 
 
+def _widen_average(layer: nn.AdaptiveAvgPool2d, members: int) -> None:
+    if layer.output_size in (1, (1, 1)):
+        layer.__class__ = StackedAverage
+
+
 WIDEN: dict[type[nn.Module], Callable[..., None]] = {
     nn.Conv2d: _widen_convolution,
     nn.BatchNorm1d: _widen_batch_norm,
@@ -89,11 +104,12 @@ WIDEN: dict[type[nn.Module], Callable[..., None]] = {
     nn.GroupNorm: _widen_group_norm,
     nn.Linear: _widen_linear,
     nn.LayerNorm: _widen_layer_norm,
+    nn.AdaptiveAvgPool2d: _widen_average,
 }
 
 # What treats every channel alike, and so every member.
 ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Hardswish, nn.Sigmoid, nn.Softplus, nn.Tanh)
-POOLING = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
+POOLING = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d)
 LAYERS = {*WIDEN, *ACTIVATIONS, *POOLING, Normalise, nn.Identity, nn.Flatten}
 FUNCTIONS = {
     *(operator.add, operator.iadd, operator.sub, operator.mul, operator.truediv, operator.neg, torch.add, torch.mul),

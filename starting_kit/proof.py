@@ -26,7 +26,7 @@ from starting_kit.tasks import Data, Task
 
 TOLERANCE = 1e-8  # on weights, in float64; rounding alone stays near 1e-13
 WRONG_LABELS = (0.0, 0.5, 1.0)  # share of each model's labels
-PERTURBATION = 0.1  # relative, of the models' weights
+PERTURBATION = 0.1  # of the weights of the model whose labels are all wrong, relative; of the others accordingly
 BATCHES_PER_LOADER = 8.5  # at most: the last batch of an epoch is smaller than the others
 PATIENCE = 20  # times the first model's time, for what need not end on wrong labels
 LEAST_PATIENCE = 60.0  # seconds
@@ -78,11 +78,12 @@ def objection(solution: Solution, net: nn.Module, task: Task, data: Data, batche
 def _three_models(net: nn.Module) -> list[nn.Module]:
     generator = torch.Generator().manual_seed(0)
     models = []
-    for _ in WRONG_LABELS:
+    for share in WRONG_LABELS:
         model = copy.deepcopy(net).double()
         with torch.no_grad():
             for weight in model.parameters():
-                weight.mul_(1 + PERTURBATION * torch.randn(weight.shape, generator=generator, dtype=torch.float64))
+                noise = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
+                weight.mul_(1 + share * PERTURBATION * noise)
         models.append(model)
     return models
 

@@ -12,8 +12,9 @@ from torch.utils.data import DataLoader
 
 from starting_kit.contract import Batches, Solution, describe_error, load
 from starting_kit.errors import RunError
-from starting_kit.loaders import loaders, own_loaders_side_by_side, side_by_side
+from starting_kit.loaders import loaders
 from starting_kit.lockstep import stack, unstack
+from starting_kit.side_by_side import loaders_side_by_side, models_side_by_side
 from starting_kit.tasks import Data, Task
 
 
@@ -55,8 +56,8 @@ def call_in_lockstep(
 ) -> list[nn.Module]:
     """Run a solution once for several models, which it takes for one.
 
-    A solution can tell (by the size of its batches), and one that lets the models influence each other, or draws random numbers
-    other than a loader's, gives other models than when it is called once for each: `starting_kit.proof` finds out.
+    A solution that lets the models influence each other, or draws random numbers otherwise than `side_by_side` knows, gives
+    other models than when it is called once for each: `starting_kit.proof` finds out.
 
     Args:
         solution: what to run, with which hyper-parameters.
@@ -64,7 +65,7 @@ def call_in_lockstep(
         task: gives the loaders' batch size.
         data: of each, all of the same size; may be the same.
         batches: what the loaders yield.
-        seeds: of each; its loaders draw what they would if the global generator were seeded with it.
+        seeds: of each; what is drawn for it is what would be drawn if the global generator were seeded with it.
 
     Returns:
         `nets`, in eval mode.
@@ -76,9 +77,9 @@ def call_in_lockstep(
     stacked = stack(nets)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     first = loaders(task, data[0], batches)
-    of_members = [first if own is data[0] else loaders(task, own, batches) for own in data]
-    with own_loaders_side_by_side():
-        network = _unlearn(solution, stacked, side_by_side(of_members, generators))
+    of_models = [first if own is data[0] else loaders(task, own, batches) for own in data]
+    with models_side_by_side(generators):
+        network = _unlearn(solution, stacked, loaders_side_by_side(of_models, generators))
     if getattr(network, "members", None) != len(nets):
         raise RunError("unlearning returned a new network instead of one made from the network it got")
     try:

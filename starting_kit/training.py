@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ from torch.optim.lr_scheduler import OneCycleLR
 from starting_kit.lockstep import Mapped, NotStackableError, check_stackable, stack, unstack
 from starting_kit.networks import build
 from starting_kit.tasks import ONE_AT_A_TIME, Data, Engine, Recipe, Task
+
+TOGETHER: dict[str, Callable[[Sequence[nn.Module]], nn.Module]] = {"grouped": stack, "mapped": Mapped}
 
 
 def optimiser_and_schedule(recipe: Recipe, network: nn.Module, examples: int) -> tuple[SGD, OneCycleLR]:
@@ -86,9 +88,10 @@ def train(
     images = torch.from_numpy(data.images).to(device, torch.get_default_dtype())
     labels = torch.from_numpy(data.labels).to(device)
     ids = torch.from_numpy(examples)
+    at_once = 1 if engine.kind == "single" else engine.members
     trained = []
-    for first in range(0, len(seeds), engine.members):
-        trained += _train_together(task, images, labels, ids, seeds[first : first + engine.members], engine)
+    for first in range(0, len(seeds), at_once):
+        trained += _train_together(task, images, labels, ids, seeds[first : first + at_once], engine)
     return trained
 
 
@@ -97,10 +100,7 @@ def _train_together(
 ) -> list[nn.Module]:
     recipe, members = task.recipe, [build(task, seed) for seed in seeds]
     orders = [torch.Generator().manual_seed(seed) for seed in seeds]
-    if engine.kind == "single" or len(seeds) == 1:
-        network = members[0]
-    else:
-        network = stack(members) if engine.kind == "grouped" else Mapped(members)
+    network = members[0] if len(members) == 1 else TOGETHER[engine.kind](members)
     network.train().to(images.device)
     optimiser, schedule = optimiser_and_schedule(recipe, network, examples=len(ids))
     bfloat16 = torch.autocast("cuda", torch.bfloat16) if images.is_cuda else contextlib.nullcontext()

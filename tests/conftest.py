@@ -8,6 +8,7 @@ import pytest
 import torch
 
 PROJECT = Path(__file__).resolve().parents[1]
+PLAIN = PROJECT / "tests" / "plain_solutions"  # by authors who know nothing of lockstep
 
 torch.set_num_threads(1)
 
@@ -30,7 +31,7 @@ def sixteen(tmp_path_factory):
     return SimpleNamespace(
         runs=runs,
         results=results,
-        populations=sorted((runs / "digits-v1").iterdir()),
+        populations=sorted((runs / "digits-v2").iterdir()),
         path=path,
         card=card,
         output=finished.stdout,

@@ -1,16 +1,91 @@
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, StackDataset, Subset, random_split
 
 from starting_kit import tasks
 from starting_kit.loaders import loaders
 
 TASK = tasks.find("digits")
 DATA = TASK.load()
+KINDS = pytest.mark.parametrize("batches", ["tuple", "dict"])
 
 
-@pytest.mark.parametrize("batches", ["tuple", "dict"])
+class Plain(Dataset):
+    """The same items as plain tuples and dicts, one by one: what torch collates without our help."""
+
+    def __init__(self, examples):
+        self.examples = examples
+
+    def __len__(self):
+        return len(self.examples)
+
+    def __getitem__(self, index):
+        item = self.examples[index]
+        return dict(item) if isinstance(item, dict) else tuple(item)
+
+
+def assert_same(ours, torchs):
+    """Bit for bit, and of the same types."""
+    assert type(ours) is type(torchs)
+    if isinstance(ours, torch.Tensor):
+        assert ours.dtype == torchs.dtype
+        assert torch.equal(ours, torchs)
+    elif isinstance(ours, dict):
+        assert list(ours) == list(torchs)
+        assert_same(list(ours.values()), list(torchs.values()))
+    elif isinstance(ours, list | tuple):
+        for a, b in zip(ours, torchs, strict=True):
+            assert_same(a, b)
+    else:
+        assert ours == torchs
+
+
+def use(loader):
+    """Iterate as solutions do; what was drawn, and the random state that is left."""
+    torch.manual_seed(3)
+    seen = [batch for _ in range(2) for batch in loader]
+    seen += [batch for pair in zip(loader, loader, strict=True) for batch in pair]  # two iterations in turns
+    seen.append(next(iter(loader)))
+    return seen, torch.rand(2)
+
+
+@KINDS
+def test_batches_and_draws_are_those_of_an_ordinary_loader(batches):
+    retain = loaders(TASK, DATA, batches)[0]
+    ordinary = DataLoader(Plain(retain.dataset), batch_size=retain.batch_size, shuffle=True)
+    assert_same(use(retain), use(ordinary))
+
+
+LOADERS_OF_SOLUTIONS = {
+    "another batch size": lambda data: DataLoader(data, batch_size=100, shuffle=True, drop_last=True),
+    "in order": lambda data: DataLoader(data, batch_size=64),
+    "a generator": lambda data: DataLoader(data, 64, shuffle=True, generator=torch.Generator().manual_seed(1)),
+    "a subset": lambda data: DataLoader(Subset(data, range(100)), batch_size=30, shuffle=True),
+    "a random split": lambda data: DataLoader(random_split(data, [0.5, 0.5], torch.Generator().manual_seed(0))[0], 30),
+    "a concatenation": lambda data: DataLoader(ConcatDataset([data, Subset(data, range(50))]), 90, shuffle=True),
+    "a stack": lambda data: DataLoader(StackDataset(data, data), batch_size=32),
+    "a collate_fn": lambda data: DataLoader(data, batch_size=50, collate_fn=lambda items: [len(items), *items]),
+    "workers": lambda data: DataLoader(data, batch_size=200, shuffle=True, num_workers=1),
+}
+
+
+@KINDS
+@pytest.mark.parametrize("build", LOADERS_OF_SOLUTIONS.values(), ids=LOADERS_OF_SOLUTIONS)
+def test_loaders_that_a_solution_builds_are_ordinary_ones(batches, build):
+    examples = loaders(TASK, DATA, batches)[0].dataset
+
+    def plain(seen):  # a collate_fn of a solution's own gets items of our types, which are tuples and dicts
+        return [[dict(i) if isinstance(i, dict) else tuple(i) if isinstance(i, tuple) else i for i in b] for b in seen]
+
+    (ours, state), (torchs, expected) = use(build(examples)), use(build(Plain(examples)))
+    if build is LOADERS_OF_SOLUTIONS["a collate_fn"]:
+        ours = plain(ours)
+    assert_same(ours, torchs)
+    assert torch.equal(state, expected)
+
+
+@KINDS
 def test_loaders_yield_every_example_of_their_split_once(batches):
     for loader, ids in zip(loaders(TASK, DATA, batches), (DATA.retain, DATA.forget, DATA.validation), strict=True):
         assert isinstance(loader, DataLoader)
@@ -35,15 +110,11 @@ def test_dicts_have_the_keys_of_the_kaggle_kit():
     assert batch["age_group"][0] == batch["age"][0] == DATA.labels[example]
 
 
-def test_the_order_comes_from_the_global_generator():
-    def labels(seed):
-        torch.manual_seed(seed)
-        return torch.cat([y for _, y in loaders(TASK, DATA, "tuple")[0]])
-
-    assert torch.equal(labels(0), labels(0))
-    assert not torch.equal(labels(0), labels(1))
-
-
-def test_a_solution_may_build_loaders_of_its_own():
-    retain = loaders(TASK, DATA, "dict")[0]
-    assert len(next(iter(DataLoader(retain.dataset, batch_size=100, shuffle=True)))["image"]) == 100
+def test_a_solution_that_changes_a_batch_changes_no_data():
+    retain = loaders(TASK, DATA, "tuple")[0]
+    before = retain.dataset.images.clone()
+    for images, labels in retain:
+        images.zero_()
+        labels.zero_()
+    assert torch.equal(retain.dataset.images, before)
+    assert retain.dataset.labels.any()
