@@ -1,45 +1,52 @@
-"""How long scoring takes from nothing, and a second solution after that; and the starting kit's way of training.
+"""How long scoring takes from nothing, how long a second solution, how much memory; and the starting kit's way of training.
 
     python benchmarks/scoring.py [--models 512]
 
 The baseline trains the task's network as the starting kit does, one after another through a DataLoader, in one process with
-torch's default threads; a few networks of it are timed before the two runs.
+torch's default threads; a few networks of it are timed before the two runs. Memory is that of all processes together, shared
+pages counted once, read twice a second (Linux).
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import torch
-from torch.nn import functional as F
-from torch.utils.data import DataLoader, TensorDataset
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.populations import train_like_the_kit
 from starting_kit import tasks
 from starting_kit.contract import PROJECT
-from starting_kit.networks import build
-from starting_kit.tasks import Data, Task
-from starting_kit.training import optimiser_and_schedule
 
 BASELINE_MODELS = 10
 
 
-def train_like_the_kit(task: Task, data: Data, seed: int) -> None:
-    """One network, the task's recipe, a DataLoader."""
-    recipe, net = task.recipe, build(task, seed).train()
-    examples = TensorDataset(torch.from_numpy(data.images[data.retain]), torch.from_numpy(data.labels[data.retain]))
-    loader = DataLoader(examples, batch_size=recipe.batch_size, shuffle=True)
-    optimiser, schedule = optimiser_and_schedule(recipe, net, examples=len(examples))
-    for _ in range(recipe.epochs):
-        for images, labels in loader:
-            optimiser.zero_grad()
-            F.cross_entropy(net(images), labels).backward()
-            optimiser.step()
-            schedule.step()
+def run(command: list[str]) -> tuple[float, float]:
+    """Seconds that a command takes, and the most memory that it and its children use, in MB."""
+    start, most = time.perf_counter(), 0.0
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+    while process.poll() is None:
+        most = max(most, memory_of_group(process.pid))
+        time.sleep(0.5)
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} failed.")
+    return time.perf_counter() - start, most
+
+
+def memory_of_group(leader: int) -> float:
+    """Proportional set size of all processes of a group, in MB."""
+    total = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getpgid(int(folder.name)) == leader:
+                lines = (folder / "smaps_rollup").read_text().splitlines()
+                total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        except (OSError, ProcessLookupError):
+            continue  # it has ended meanwhile
+    return total / 1024
 
 
 def main() -> None:
@@ -54,16 +61,15 @@ def main() -> None:
     for seed in range(BASELINE_MODELS):
         train_like_the_kit(task, data, seed)
     rate = BASELINE_MODELS / (time.perf_counter() - start)
-    print("| what | seconds |\n|---|---|")
-    print(f"| the kit's way: one population of {models} networks | {models / rate:.0f} (from {BASELINE_MODELS}) |", flush=True)
+    print("| what | seconds | memory, MB |\n|---|---|---|")
+    print(
+        f"| the kit's way: one population of {models} networks | {models / rate:.0f} (from {BASELINE_MODELS}) | |", flush=True
+    )
     with tempfile.TemporaryDirectory() as folder:
         for solution, title in (("scl_improved", "first run"), ("finetune", "second solution")):
             command = [sys.executable, PROJECT / "evaluation" / "score.py", "--solution", solution, "--models", str(models)]
-            start = time.perf_counter()
-            subprocess.run(
-                [*command, "--runs", f"{folder}/runs", "--results", f"{folder}/results"], check=True, stdout=subprocess.DEVNULL
-            )
-            print(f"| {title}: `--solution {solution} --models {models}` | {time.perf_counter() - start:.0f} |", flush=True)
+            seconds, memory = run([*map(str, command), "--runs", f"{folder}/runs", "--results", f"{folder}/results"])
+            print(f"| {title}: `--solution {solution} --models {models}` | {seconds:.0f} | {memory:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

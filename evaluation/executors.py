@@ -4,6 +4,7 @@ Workers run solutions, which may raise, hang, exit or be killed; nothing they do
 worker writes its own files, so what passes between the processes is small: jobs, counts of finished models, errors.
 """
 
+import importlib
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
 from typing import Any, TypeVar
@@ -31,6 +33,17 @@ WORKER_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2**32),
     "MALLOC_TOP_PAD_": str(2**26),
 }
+
+
+@dataclass(frozen=True)
+class InWorker:
+    """A function of `evaluation.runs`, by its name: only the worker that calls it imports the module, and torch with it."""
+
+    name: str
+
+    def __call__(self, *arguments: Any) -> Any:
+        return getattr(importlib.import_module("evaluation.runs"), self.name)(*arguments)
+
 
 _stop: Event | None = None
 _finished: "SimpleQueue[int] | None" = None

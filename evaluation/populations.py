@@ -21,7 +21,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from evaluation.executors import LocalProcesses
+from evaluation.executors import InWorker, LocalProcesses
 from evaluation.store import Arrays, DamagedFileError, identity_key, read_arrays, write_json
 from starting_kit.contract import Batches, Solution
 from starting_kit.tasks import SPLITS, Engine, Task
@@ -29,6 +29,7 @@ from starting_kit.tasks import SPLITS, Engine, Task
 Kind = Literal["original", "retrained", "second_retrained", "unlearned"]
 
 STORE_FORMAT = 1  # part of every key: raised when the content of shards changes
+MAKE_SHARD = InWorker("make_shard")
 SHARD = 16  # models per shard, where they are made one at a time
 
 
@@ -160,22 +161,18 @@ def make(
         RunError: a run failed; what was finished is kept.
         KeyboardInterrupt: the user interrupted; what was finished is kept.
     """
-    from evaluation import runs  # imports torch, for which --help and error messages should not wait
-
     with _prepared(population, notice):
         missing = missing_models(population, models, notice)
         on_finished(models - sum(len(wanted) for wanted in missing.values()))
         jobs = [(population, shard, wanted) for shard, wanted in missing.items()]
-        executor.run_all(runs.make_shard, jobs, on_finished)
+        executor.run_all(MAKE_SHARD, jobs, on_finished)
 
 
 def make_original(population: Population, executor: LocalProcesses, notice: Callable[[str], None]) -> None:
     """Make the original model, unless its weights are stored (errors as for `make`)."""
-    from evaluation import runs
-
     with _prepared(population, notice):
         if _read_or_report(population.weights_path, notice) is None:
-            executor.run(runs.make_shard, population, 0, [0])
+            executor.run(MAKE_SHARD, population, 0, [0])
 
 
 def missing_models(population: Population, models: int, notice: Callable[[str], None]) -> dict[int, list[int]]:

@@ -26,7 +26,7 @@ if __package__ in (None, ""):  # run as a file: import the project from its root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from evaluation import populations, scorecard, terminal
-from evaluation.executors import LocalProcesses
+from evaluation.executors import InWorker, LocalProcesses
 from evaluation.populations import Outputs, Population
 from evaluation.store import DamagedFileError, require_writable, write_json
 from starting_kit import contract, tasks
@@ -152,10 +152,8 @@ def define_populations(
 
     The original model is made, and the solution tried on it, to know what it reads and whether it may run in lockstep.
     """
-    from evaluation import runs  # imports torch, for which --help and error messages should not wait
-
-    solution = unlearners.run(runs.describe_solution, path, options.set)
-    engine, notice = trainers.run(runs.usable_engine, task)
+    solution = unlearners.run(InWorker("describe_solution"), path, options.set)
+    engine, notice = trainers.run(InWorker("usable_engine"), task)
     if notice:
         terminal.notice(notice)
     original, retrained, second = (
@@ -164,7 +162,7 @@ def define_populations(
     with terminal.messages.status("Preparing the original model"):
         populations.make_original(original, trainers, terminal.notice)
     with terminal.messages.status("Trying the solution"):
-        batches = unlearners.run(runs.find_batches, original, solution)
+        batches = unlearners.run(InWorker("find_batches"), original, solution)
         lockstep, why = choose_lockstep(options.engine, original, solution, batches, unlearners)
     engine = Engine("grouped", task.engine.members) if lockstep else ONE_AT_A_TIME
     unlearned = Population(task, "unlearned", options.seed, options.runs, engine, solution, batches, original)
@@ -175,23 +173,19 @@ def choose_lockstep(
     wanted: str | None, original: Population, solution: Solution, batches: Batches, unlearners: LocalProcesses
 ) -> tuple[bool, str]:
     """Whether a solution runs in lockstep, and why."""
-    from evaluation import runs
-
     if wanted:
         return wanted == "lockstep", f"--engine {wanted}"
-    objection = unlearners.run(runs.objection_to_lockstep, original, solution, batches)
+    objection = unlearners.run(InWorker("objection_to_lockstep"), original, solution, batches)
     return objection is None, objection or "three models at once get the weights that each gets alone"
 
 
 def measure_cost(unlearned: Population, retrained: Population, trainers: LocalProcesses, unlearners: LocalProcesses) -> float:
     """Median time of an unlearning over median time of a retraining, by turns, while nothing else runs."""
-    from evaluation import runs
-
     unlearning, retraining = [], []
     with terminal.messages.status("Timing the solution against retraining"):
         for model in range(TIMED_RUNS):
-            unlearning.append(unlearners.run(runs.time_unlearning, unlearned, model))
-            retraining.append(trainers.run(runs.time_retraining, retrained, model))
+            unlearning.append(unlearners.run(InWorker("time_unlearning"), unlearned, model))
+            retraining.append(trainers.run(InWorker("time_retraining"), retrained, model))
     return median(unlearning) / median(retraining)
 
 

@@ -57,7 +57,7 @@ def test_the_command_prints_and_writes_the_table(results, tmp_path):
     assert [(row["rank"], row["entry"]) for row in rows] == [("1", "one"), ("", "dear")]
     assert float(rows[0]["score"]) == 0.0123
     text = readme.read_text()
-    assert text.startswith("before\n<!-- leaderboard -->\n**digits v1, forget random:0.2")
+    assert text.startswith("before\n<!-- leaderboard -->\n**digits v2, forget random:0.2")
     assert text.endswith("<!-- /leaderboard -->\nafter\n")
     assert "| 1 | one | 0.0123 | 6.2% |" in text
     assert "| *-* | *dear* |" in text
@@ -67,7 +67,7 @@ def test_the_command_prints_and_writes_the_table(results, tmp_path):
 def test_a_file_without_markers_is_the_tables(results, tmp_path):
     run = run_script("leaderboard.py", "--results", results(one={}), "--markdown", tmp_path / "board.md")
     assert run.returncode == 0, run.stderr
-    assert (tmp_path / "board.md").read_text().startswith("**digits v1")
+    assert (tmp_path / "board.md").read_text().startswith("**digits v2")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from evaluation.executors import LocalProcesses
 from evaluation.populations import Population
 from evaluation.store import read_arrays
 from starting_kit import contract, tasks
-from starting_kit.tasks import SPLITS
+from starting_kit.tasks import ONE_AT_A_TIME, SPLITS, Engine
 
 TASK = tasks.find("digits")
 DATA = TASK.load()
@@ -22,12 +22,12 @@ def silent(sentence):
 
 @pytest.fixture
 def trained(tmp_path):
-    return Population(TASK, "retrained", 0, tmp_path)
+    return Population(TASK, "retrained", 0, tmp_path, TASK.engine)
 
 
 def test_seeds_are_all_different_and_do_not_change(tmp_path):
     seeds = {
-        Population(task, kind, master, tmp_path).model_seed(model)
+        Population(task, kind, master, tmp_path, TASK.engine).model_seed(model)
         for task in (TASK, dataclasses.replace(TASK, version=99), dataclasses.replace(TASK, name="other"))
         for kind in ("original", "retrained", "second_retrained", "unlearned")
         for master in (0, 1)
@@ -35,25 +35,30 @@ def test_seeds_are_all_different_and_do_not_change(tmp_path):
     }
     assert len(seeds) == 3 * 4 * 2 * 600
     assert all(0 <= seed < 2**63 for seed in seeds)
-    assert Population(dataclasses.replace(TASK, version=1), "retrained", 0, tmp_path).model_seed(3) == 1160433831354199561
+    assert (
+        Population(dataclasses.replace(TASK, version=1), "retrained", 0, tmp_path, TASK.engine).model_seed(3)
+        == 1160433831354199561
+    )
 
 
 def test_the_key_depends_on_everything_that_determines_the_numbers(tmp_path):
     solution = contract.describe(contract.find("finetune"), [])
-    original = Population(TASK, "original", 0, tmp_path)
-    base = Population(TASK, "unlearned", 0, tmp_path, solution, "tuple", original)
+    original = Population(TASK, "original", 0, tmp_path, TASK.engine)
+    base = Population(TASK, "unlearned", 0, tmp_path, ONE_AT_A_TIME, solution, "tuple", original)
     other_toolbox = {**solution.sources, "solutions/toolbox.py": ""}
     changed = [
         dataclasses.replace(base, master_seed=1),
         dataclasses.replace(base, batches="dict"),
+        dataclasses.replace(base, engine=Engine("grouped", 16)),
+        dataclasses.replace(base, engine=Engine("grouped", 8)),
         dataclasses.replace(base, task=dataclasses.replace(TASK, version=99)),
         dataclasses.replace(base, task=dataclasses.replace(TASK, recipe=dataclasses.replace(TASK.recipe, epochs=3))),
         dataclasses.replace(base, task=dataclasses.replace(TASK, forget="random:0.1")),
         dataclasses.replace(base, original=dataclasses.replace(original, master_seed=1)),
         dataclasses.replace(base, solution=contract.describe(contract.find("finetune"), ["epochs=2"])),
         dataclasses.replace(base, solution=dataclasses.replace(solution, sources=other_toolbox)),
-        Population(TASK, "retrained", 0, tmp_path),
-        Population(TASK, "second_retrained", 0, tmp_path),
+        Population(TASK, "retrained", 0, tmp_path, TASK.engine),
+        Population(TASK, "second_retrained", 0, tmp_path, TASK.engine),
         original,
     ]
     assert len({base.key, *(population.key for population in changed)}) == 1 + len(changed)
@@ -79,30 +84,34 @@ def test_what_is_kept_of_a_population(sixteen):
             assert len(np.unique(logits[:, 0, 0])) == 16  # every model is another one
 
 
-def test_a_population_grows_and_mends_without_changing(sixteen, tmp_path):
+@pytest.mark.parametrize(("engine", "stored"), [(ONE_AT_A_TIME, 3), (Engine("grouped", 16), 16)])
+def test_a_population_grows_and_mends_without_changing(sixteen, tmp_path, engine, stored):
     """Fewer models, then more, with a damaged and a half-filled shard between: the same outputs as made at once."""
-    original = Population(TASK, "original", 0, tmp_path)
-    solution = contract.describe(contract.find("finetune"), [])
-    population = Population(TASK, "unlearned", 0, tmp_path, solution, "tuple", original)
-    at_once = sixteen.runs / "digits-v1"
-    original.folder.parent.mkdir(parents=True)
-    shutil.copytree(at_once / original.folder.name, original.folder)
+
+    def population(runs):
+        original = Population(TASK, "original", 0, runs, TASK.engine)
+        shutil.copytree(sixteen.runs / "digits-v2" / original.folder.name, original.folder)
+        solution = contract.describe(contract.find("finetune"), [])
+        return Population(TASK, "unlearned", 0, runs, engine, solution, "tuple", original)
+
+    grown, at_once = population(tmp_path / "grown"), population(tmp_path / "at_once")
     finished, notices = [], []
     with LocalProcesses(1, notices.append) as executor:
-        populations.make(population, 3, executor, finished.append, silent)
-        assert read_arrays(population.shard_path(0))["models"].tolist() == [0, 1, 2]
-        populations.make(population, 16, executor, finished.append, silent)
-        assert sum(finished) == 3 + 3 + 13
-        whole = population.shard_path(0).read_bytes()
-        assert whole == (at_once / population.folder.name / "shard-00000.npz").read_bytes()
-        population.shard_path(0).write_bytes(whole[:1000])
-        leftover = population.folder / ".shard-00000.npz.1.tmp"
+        populations.make(at_once, 16, executor, lambda models: None, silent)
+        whole = at_once.shard_path(0).read_bytes()
+        populations.make(grown, 3, executor, finished.append, silent)
+        assert read_arrays(grown.shard_path(0))["models"].tolist() == list(range(stored))
+        populations.make(grown, 16, executor, finished.append, silent)
+        assert sum(finished) == 3 + 16
+        assert grown.shard_path(0).read_bytes() == whole
+        grown.shard_path(0).write_bytes(whole[:1000])
+        leftover = grown.folder / ".shard-00000.npz.1.tmp"
         leftover.touch()
-        populations.make(population, 16, executor, finished.append, notices.append)
+        populations.make(grown, 16, executor, finished.append, notices.append)
     assert not leftover.exists()
-    assert notices == [f"{population.shard_path(0)} is damaged; its models are made again."]
-    assert population.shard_path(0).read_bytes() == whole
-    assert len(populations.load(population, 5).forget_logits) == 5
+    assert notices == [f"{grown.shard_path(0)} is damaged; its models are made again."]
+    assert grown.shard_path(0).read_bytes() == whole
+    assert len(populations.load(grown, 5).forget_logits) == 5
 
 
 def test_a_missing_shard_is_not_loaded_silently(trained):

@@ -49,9 +49,17 @@ def test_the_arrows_point_one_way():
 
 
 def test_the_metric_and_the_leaderboard_need_no_torch():
-    modules = "evaluation.scorecard, evaluation.leaderboard, evaluation.score, evaluation.populations"
+    modules = "evaluation.scorecard, evaluation.leaderboard, evaluation.populations"
     program = f"import sys; import {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=PROJECT).returncode == 0
+
+
+def test_the_scoring_process_needs_no_torch(sixteen, tmp_path):
+    """It takes seconds and half a gigabyte, and only the workers use it."""
+    arguments = ["--solution", "finetune", "--models", "16", "--runs", str(sixteen.runs), "--results", str(tmp_path)]
+    program = f"import sys; from evaluation import score; sys.exit(score.main({arguments!r}) or 'torch' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.parametrize("name", ["original", "finetune", "gradient_ascent", "scl", "scl_improved"])

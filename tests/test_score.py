@@ -71,7 +71,7 @@ def test_score_follows_from_the_stored_outputs(sixteen):
 
 
 def test_summary_says_what_one_wants_to_know(sixteen):
-    for text in ("finetune on digits v1, 16 models", "score / ceiling", "ceiling, floor", "retain accuracy", "cost", "ε"):
+    for text in ("finetune on digits v2, 16 models", "score / ceiling", "ceiling, floor", "retain accuracy", "cost", "ε"):
         assert text in sixteen.output
     assert str(sixteen.path) in sixteen.output.replace("\n", "")
     assert "16 models say little" in sixteen.log
@@ -98,6 +98,51 @@ def test_settings_name_the_scorecard(score, tmp_path):
     }
 
 
+def test_lockstep_is_chosen_by_proof_and_changes_only_rounding(sixteen, score, tmp_path):
+    assert sixteen.card["engine"] == {
+        "unlearning": "lockstep",
+        "models_at_once": 16,
+        "reason": "three models at once get the weights that each gets alone",
+    }
+    run = score("--solution", "finetune", "--engine", "single")
+    assert run.returncode == 0, run.stderr
+    card = json.loads((tmp_path / "results" / "digits" / "finetune--n16,single.json").read_text())
+    assert card["engine"] == {"unlearning": "single", "models_at_once": 1, "reason": "--engine single"}
+    populations = [
+        read_arrays(folder / "shard-00000.npz")["logits_forget"]
+        for folder in (sixteen.runs / "digits-v2").glob("unlearned-*")
+        if (identity := json.loads((folder / "population.json").read_text()))["solution"] == "finetune"
+        and identity["hyperparameters"] == card["hyperparameters"]["values"]
+    ]
+    (one, other), between = populations, np.abs(np.diff(populations[0], axis=0)).mean()
+    assert 0 < np.abs(one - other).mean() < between / 100
+
+
+def test_a_solution_that_cannot_run_in_lockstep_says_why(score, write_solution, tmp_path):
+    body = """for images, labels in retain_loader:
+    loss = torch.nn.functional.cross_entropy(net.train()(images), labels)
+    net.zero_grad()
+    loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 0.1)
+    torch.optim.SGD(net.parameters(), lr=0.1).step()"""
+    run = score("--solution", write_solution(body, name="clips"), "--json", tmp_path / "card.json")
+    assert run.returncode == 0, run.stderr
+    assert json.loads((tmp_path / "card.json").read_text())["engine"] == {
+        "unlearning": "single",
+        "models_at_once": 1,
+        "reason": "three models at once do not get the weights that each gets alone",
+    }
+
+
+def test_a_failure_in_lockstep_names_the_models_and_the_way_out(score, write_solution):
+    body = "if len(next(iter(retain_loader))[0]) > 64:\n    raise ValueError('too many')"
+    run = score("--solution", write_solution(body), "--engine", "lockstep")
+    assert run.returncode == 1
+    failing = sentence(run)
+    assert "mine failed on models 0 to 15, which ran in lockstep: ValueError: too many (mine.py, line 5" in failing
+    assert "--engine single runs one at a time" in failing
+
+
 @pytest.mark.slow
 def test_the_number_of_workers_changes_nothing(sixteen, tmp_path):
     cards = []
@@ -118,8 +163,8 @@ def test_a_file_that_reads_dicts_and_prints_is_scored_like_the_zoos(score, sixte
     assert run.returncode == 0, run.stderr
     assert json.loads((tmp_path / "mine.json").read_text())["epsilons"] == sixteen.card["epsilons"]
     assert "epoch 1 done" not in run.stdout + run.stderr
-    logs = [log.read_text() for log in (sixteen.runs / "digits-v1").glob("unlearned-*/output.log")]
-    assert any("--- model 15\nepoch 1 done\n" in log for log in logs)
+    logs = [log.read_text() for log in (sixteen.runs / "digits-v2").glob("unlearned-*/output.log")]
+    assert any("--- models 0 to 15\nepoch 1 done\n" in log for log in logs)
 
 
 # --- bad input
@@ -196,14 +241,14 @@ def test_solutions_that_fail_end_in_a_sentence_and_no_scorecard(score, write_sol
 
 
 def test_models_finished_before_a_failure_are_kept(score, write_solution, sixteen):
-    before = set((sixteen.runs / "digits-v1").iterdir())
+    before = set((sixteen.runs / "digits-v2").iterdir())
     run = score("--solution", write_solution(RAISES_ON_SOME, name="sometimes"))
     assert run.returncode == 1
     failing = sentence(run)
     assert "sometimes failed on model" in failing
     assert "ValueError: boom (sometimes.py, line 7: raise ValueError('boom'))" in failing
     model = int(failing.split("failed on model ")[1].split(":")[0])
-    (folder,) = set((sixteen.runs / "digits-v1").iterdir()) - before
+    (folder,) = set((sixteen.runs / "digits-v2").iterdir()) - before
     assert read_arrays(folder / "shard-00000.npz")["models"].tolist() == list(range(model))
     again = score("--solution", write_solution(RAISES_ON_SOME, name="sometimes"))
     assert f"sometimes failed on model {model}" in sentence(again)
@@ -243,7 +288,7 @@ def test_what_a_solution_does_to_its_process_reaches_no_other_population(sixteen
     assert run.returncode == 0, run.stderr
     for folder in sixteen.populations:
         if not folder.name.startswith("unlearned"):
-            mine = runs / "digits-v1" / folder.name / "shard-00000.npz"
+            mine = runs / "digits-v2" / folder.name / "shard-00000.npz"
             assert mine.read_bytes() == (folder / "shard-00000.npz").read_bytes()
 
 
@@ -253,8 +298,8 @@ def test_what_a_solution_does_to_its_process_reaches_no_other_population(sixteen
 def test_damaged_files_are_reported_and_made_again(sixteen, tmp_path):
     runs = tmp_path / "runs"
     shutil.copytree(sixteen.runs, runs)
-    (retrained,) = runs.glob("digits-v1/retrained-*/shard-00000.npz")
-    (weights,) = runs.glob("digits-v1/original-*/weights-00000.npz")
+    (retrained,) = runs.glob("digits-v2/retrained-*/shard-00000.npz")
+    (weights,) = runs.glob("digits-v2/original-*/weights-00000.npz")
     retrained.write_bytes(retrained.read_bytes()[:-100])
     weights.write_bytes(b"rubbish")
     arguments = ("--solution", "finetune", "--models", 16, "--runs", runs, "--results", tmp_path)
@@ -282,7 +327,7 @@ def all_gone(process):
 def wait_for_new_population(runs, before):
     """The folder that appears when the solution is about to run."""
     for _ in range(600):
-        if new := set((runs / "digits-v1").iterdir()) - before:
+        if new := set((runs / "digits-v2").iterdir()) - before:
             return new.pop()
         time.sleep(0.1)
     raise TimeoutError("no population was begun within a minute")
@@ -300,7 +345,7 @@ def unlearning(net, retain, forget, validation):
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
 def test_interruption_keeps_what_was_finished(sixteen, write_solution, tmp_path, signal_number):
     path = write_solution(SLOW_SOLUTION, name=f"slow{signal_number}", whole=True)
-    before = set((sixteen.runs / "digits-v1").iterdir())
+    before = set((sixteen.runs / "digits-v2").iterdir())
     arguments = ("--solution", path, "--models", 16, "--runs", sixteen.runs, "--results", tmp_path, "--workers", 1)
     process = start(*arguments)
     folder = wait_for_new_population(sixteen.runs, before)
@@ -320,11 +365,12 @@ def test_interruption_keeps_what_was_finished(sixteen, write_solution, tmp_path,
 
 
 def test_a_solution_that_hangs_is_stopped_by_a_second_interrupt(sixteen, write_solution, tmp_path):
-    path = write_solution('BATCHES = "tuple"\ndef unlearning(net, a, b, c):\n    while True: pass\n', whole=True)
-    before = set((sixteen.runs / "digits-v1").iterdir())
+    began = tmp_path / "began"
+    path = write_solution(f"open({str(began)!r}, 'w').close()\nwhile True: pass")
     process = start("--solution", path, "--models", 16, "--runs", sixteen.runs, "--results", tmp_path)
-    wait_for_new_population(sixteen.runs, before)
-    time.sleep(2)
+    while not began.exists():
+        assert process.poll() is None
+        time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
     time.sleep(2)
     assert process.poll() is None
@@ -370,7 +416,7 @@ def test_two_processes_share_the_work(sixteen, write_solution, tmp_path):
 
 
 def test_a_shard_damaged_after_it_was_made_is_said(tmp_path):
-    population = Population(TASK, "retrained", 0, tmp_path)
+    population = Population(TASK, "retrained", 0, tmp_path, TASK.engine)
     from evaluation.score import load_all
     from starting_kit.errors import RunError
 

@@ -5,9 +5,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import nn
 from torch.nn import functional as F
 
+from evaluation.confidence import confidences
 from starting_kit import tasks
 from starting_kit.networks import NETWORKS, build
 from starting_kit.tasks import ONE_AT_A_TIME, Engine
@@ -89,6 +91,26 @@ def test_float32_rounding_is_below_the_difference_between_seeds():
     rounding = np.mean([(logits_of(a) - logits_of(b)).abs().mean().item() for a, b in zip(together, alone, strict=True)])
     between = np.mean([(logits_of(a) - logits_of(b)).abs().mean().item() for a, b in pairwise(alone)])
     assert rounding < between / 3  # measured: 0.2 and 1.2
+
+
+@pytest.mark.slow
+def test_the_populations_of_both_engines_are_indistinguishable():
+    """With other seeds for each, so that only the distributions can agree: as two populations of one engine do."""
+
+    def population(examples, seeds, engine=TASK.engine):
+        nets = train(TASK, DATA, examples, seeds, engine)
+        with torch.no_grad():
+            logits = torch.stack([net(torch.from_numpy(DATA.images[DATA.forget])) for net in nets])
+        return confidences(logits.numpy(), DATA.labels[DATA.forget])
+
+    def share_of_examples_that_differ(one, other):
+        return np.mean([stats.ks_2samp(a, b).pvalue < 0.05 for a, b in zip(one.T, other.T, strict=True)])
+
+    grouped = population(DATA.retain, range(48))
+    single = population(DATA.retain, range(1000, 1048), ONE_AT_A_TIME)
+    assert share_of_examples_that_differ(grouped, single) < 0.15  # 0.05 is expected, and examples are correlated
+    original = population(DATA.training, range(2000, 2048))
+    assert share_of_examples_that_differ(grouped, original) > 0.5
 
 
 def test_training_leaves_the_global_random_state_alone_and_repeats():

@@ -1,0 +1,270 @@
+"""How fast populations are made, in which way, and what stands in the way of more.
+
+    python benchmarks/populations.py                                   # digits, everything
+    python benchmarks/populations.py --task cifar10_jpeg --data DIR    # ResNet-18 on CIFAR-10; also --task mnist
+    python benchmarks/populations.py --task cifar10_jpeg --data DIR --device cuda
+
+The baseline is the starting kit's way: one network after another through a DataLoader, in one process with torch's default
+threads (and with our allocator settings, which make it faster than it was). Ours is timed on one core per engine, and as the
+scoring process makes populations, with worker processes. The data sets under --data lie as in their sources:
+`mnist/*-ubyte.gz`, `cifar10_jpeg/cifar10_jpeg_pack.npz`.
+"""
+
+import argparse
+import copy
+import dataclasses
+import gzip
+import os
+import platform
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.flop_counter import FlopCounterMode
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from evaluation import populations
+from evaluation.executors import WORKER_ENVIRONMENT, InWorker, LocalProcesses
+from evaluation.populations import Population
+from starting_kit import contract, runner, tasks
+from starting_kit.contract import PROJECT
+from starting_kit.networks import build
+from starting_kit.tasks import ONE_AT_A_TIME, Data, Engine, Recipe, Task
+from starting_kit.training import optimiser_and_schedule, train
+
+PLAIN = PROJECT / "tests" / "plain_solutions"
+SOLUTIONS = ("finetune", "scl_improved", *map(str, sorted(PLAIN.glob("*.py"))))
+KIT_MODELS = 6
+Images = tuple[NDArray[np.float32], NDArray[np.int64]]
+
+
+# --- tasks
+
+
+def read_mnist(folder: Path) -> Images:
+    """The 10,000 test images, [10000, 1, 28, 28]."""
+    with gzip.open(folder / "t10k-images-idx3-ubyte.gz") as images, gzip.open(folder / "t10k-labels-idx1-ubyte.gz") as labels:
+        pixels = np.frombuffer(images.read(), np.uint8, offset=16).reshape(-1, 1, 28, 28)
+        return pixels.astype(np.float32), np.frombuffer(labels.read(), np.uint8, offset=8).astype(np.int64)
+
+
+def read_cifar10_jpeg(folder: Path, count: int = 4000) -> Images:
+    """The first training images, [count, 3, 32, 32]."""
+    from torchvision.io import decode_jpeg
+
+    pack = np.load(folder / "cifar10_jpeg_pack.npz")
+    header, scans, lengths, labels = (pack[name] for name in ("header", "train_scans", "train_lengths", "train_labels"))
+    ends = np.cumsum(lengths[:count])
+    files = (header.tobytes() + scans[e - n : e].tobytes() + b"\xff\xd9" for e, n in zip(ends, lengths, strict=False))
+    images = [decode_jpeg(torch.frombuffer(bytearray(file), dtype=torch.uint8)).numpy() for file in files]
+    return np.stack(images).astype(np.float32), labels[:count].astype(np.int64)
+
+
+def benchmark_task(name: str, data: Path | None) -> Task:
+    """A task of the project, or a part of a larger data set, cut to what shows the speed."""
+    digits = tasks.find("digits")
+    if name == "digits":
+        return digits
+    if data is None:
+        sys.exit(f"--task {name} needs --data DIR (or $UNLEARNING_DATA).")
+    if name == "mnist":
+        return dataclasses.replace(
+            digits, name=name, source=partial(read_mnist, data / "mnist"), training_size=2000, validation_size=500,
+            image_shape=(1, 28, 28), pixel_mean=33.3, pixel_std=78.6, network="cnn-16-32-32",
+            recipe=Recipe(epochs=2, batch_size=64, peak_learning_rate=0.1, momentum=0.9, weight_decay=5e-4),
+        )  # fmt: skip
+    return dataclasses.replace(
+        digits, name=name, source=partial(read_cifar10_jpeg, data / "cifar10_jpeg"), training_size=800, validation_size=500,
+        image_shape=(3, 32, 32), pixel_mean=120.7, pixel_std=64.0, network="resnet18",
+        recipe=Recipe(epochs=1, batch_size=64, peak_learning_rate=0.05, momentum=0.9, weight_decay=5e-4),
+    )  # fmt: skip
+
+
+# --- the baseline
+
+
+def train_like_the_kit(task: Task, data: Data, seed: int, device: str = "cpu") -> None:
+    """One network, the task's recipe, a DataLoader."""
+    recipe, net = task.recipe, build(task, seed).train().to(device)
+    examples = TensorDataset(torch.from_numpy(data.images[data.retain]), torch.from_numpy(data.labels[data.retain]))
+    loader = DataLoader(examples, batch_size=recipe.batch_size, shuffle=True)
+    optimiser, schedule = optimiser_and_schedule(recipe, net, examples=len(examples))
+    for _ in range(recipe.epochs):
+        for images, labels in loader:
+            optimiser.zero_grad()
+            F.cross_entropy(net(images.to(device)), labels.to(device)).backward()
+            optimiser.step()
+            schedule.step()
+
+
+# --- measuring
+
+
+def seconds(function: Callable[[], object], device: str = "cpu") -> float:
+    """Wall time of a call."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    function()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def matrix_rate(device: str) -> float:
+    """Products of square matrices per second, in GFLOP/s: what the arithmetic could reach (bfloat16 on a GPU)."""
+    size, kind = (8192, torch.bfloat16) if device == "cuda" else (1024, torch.float32)
+    a, b = (torch.randn(size, size, device=device, dtype=kind) for _ in range(2))
+    return 2 * size**3 / 1e9 / min(seconds(lambda: a @ b, device) for _ in range(20))
+
+
+def work(task: Task, data: Data) -> float:
+    """GFLOP to train one network: convolutions and matrix products, forward and backward."""
+    net, size = build(task, 0), task.recipe.batch_size
+    images, labels = torch.from_numpy(data.images[:size]), torch.from_numpy(data.labels[:size])
+    with FlopCounterMode(display=False) as counter:
+        F.cross_entropy(net(images), labels).backward()
+    return counter.get_total_flops() / size * len(data.retain) * task.recipe.epochs / 1e9
+
+
+def row(*cells: object) -> None:
+    """A line of a Markdown table, at once."""
+    print("|", " | ".join(str(cell) for cell in cells), "|", flush=True)
+
+
+def engines_table(task: Task, data: Data, device: str, members: Sequence[int]) -> None:
+    """Every way of training on one core (or one GPU), in seconds per network, and how near it comes to the arithmetic."""
+    first_epoch = dataclasses.replace(task, recipe=dataclasses.replace(task.recipe, epochs=1))
+    threads, gflop = torch.get_num_threads(), work(task, data)
+    kit = seconds(lambda: [train_like_the_kit(task, data, seed, device) for seed in range(KIT_MODELS)], device) / KIT_MODELS
+    torch.set_num_threads(1)
+    rate = matrix_rate(device)
+    print(f"\n{task.network}, {gflop:.2f} GFLOP per network; matrix products at {rate:.0f} GFLOP/s (one core or one GPU)\n")
+    row("engine", "networks at once", "seconds per network", "times the kit's way", "GFLOP/s", "of matrix products")
+    row("---", "---", "---", "---", "---", "---")
+    row(f"the kit's way ({threads} threads)", 1, f"{kit:.3f}", "1.0", f"{gflop / kit:.0f}", "")
+    engines = [ONE_AT_A_TIME, Engine("mapped", members[-1]), *(Engine("grouped", count) for count in members)]
+    for engine in engines:
+        train(first_epoch, data, data.retain, range(engine.members), engine, device)  # compiles kernels
+        each = seconds(partial(train, task, data, data.retain, range(engine.members), engine, device), device) / engine.members
+        speed = gflop / each
+        row(engine.kind, engine.members, f"{each:.3f}", f"{kit / each:.1f}", f"{speed:.0f}", f"{speed / rate:.0%}")
+    torch.set_num_threads(threads)
+
+
+def populations_table(task: Task, counts: Sequence[int]) -> None:
+    """Whole populations, as scoring makes them: outputs evaluated and stored."""
+    print()
+    row("retrained models", "workers", "seconds", "models/s", "largest worker so far, MB")
+    row("---", "---", "---", "---", "---")
+    for workers in (1, 2):
+        for count in counts if workers == 2 else counts[:1]:
+            with tempfile.TemporaryDirectory() as folder, LocalProcesses(workers, print) as executor:
+                warm(executor, workers)
+                population = Population(task, "retrained", 0, Path(folder), task.engine)
+                took = seconds(partial(populations.make, population, count, executor, lambda models: None, print))
+            memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+            row(count, workers, f"{took:.1f}", f"{count / took:.1f}", f"{memory:.0f}")
+
+
+def warm(executor: LocalProcesses, workers: int) -> None:
+    """Start the workers: importing torch is not what is timed here."""
+    executor.run_all(InWorker("load_data"), [(tasks.find("digits"),)] * workers, lambda models: None)
+
+
+def solutions_table(task: Task, data: Data) -> None:
+    """Solutions one model at a time and in lockstep, on one core."""
+    torch.set_num_threads(1)
+    original, count = train(task, data, data.training, [0])[0], task.engine.members
+    print()
+    row("solution", "one at a time, ms per model", f"{count} in lockstep, ms per model", "times faster")
+    row("---", "---", "---", "---")
+    for name in SOLUTIONS:
+        solution = contract.describe(contract.find(name), [])
+        runner.start_afresh(0)
+        batches = runner.find_batches(solution, original, task, data)
+
+        def single(solution=solution, batches=batches) -> None:
+            for seed in range(count):
+                runner.start_afresh(seed)
+                runner.call(solution, copy.deepcopy(original), task, data, batches)
+
+        def lockstep(solution=solution, batches=batches) -> None:
+            runner.start_afresh(0)
+            nets = [copy.deepcopy(original) for _ in range(count)]
+            runner.call_in_lockstep(solution, nets, task, [data] * count, batches, range(count))
+
+        times = {way: sorted(seconds(way) for _ in range(4))[1] / count * 1000 for way in (single, lockstep)}
+        row(solution.name, *(f"{ms:.1f}" for ms in times.values()), f"{times[single] / times[lockstep]:.1f}")
+
+
+def profile_table(task: Task, data: Data) -> None:
+    """Where a training step's time goes."""
+    torch.set_num_threads(1)
+    short = dataclasses.replace(task, recipe=dataclasses.replace(task.recipe, epochs=2))
+    seeds = range(task.engine.members)
+    train(short, data, data.retain, seeds)
+    with profile(activities=[ProfilerActivity.CPU]) as recorded:
+        train(short, data, data.retain, seeds)
+    averages = recorded.key_averages()
+    total = sum(event.self_cpu_time_total for event in averages)
+    print()
+    row("operation", "of the time", "calls per step")
+    row("---", "---", "---")
+    steps = short.recipe.epochs * -(-len(data.retain) // short.recipe.batch_size)
+    for event in sorted(averages, key=lambda event: -event.self_cpu_time_total)[:10]:
+        row(event.key.removeprefix("aten::"), f"{event.self_cpu_time_total / total:.0%}", round(event.count / steps, 1))
+
+
+def extrapolation(task: Task, data: Data, device: str, members: Sequence[int]) -> Iterator[str]:
+    """What the measured steps mean for 512 networks, 30 epochs of 45,000 images."""
+    steps = task.recipe.epochs * -(-len(data.retain) // task.recipe.batch_size)
+    for count in members:
+        engine = Engine("grouped", count)
+        took = seconds(partial(train, task, data, data.retain, range(count), engine, device), device)
+        hours = took / steps / count * 512 * 30 * (45_000 / task.recipe.batch_size) / 3600
+        per_step = took / steps / count * 1000
+        yield f"grouped, {count} at once: {per_step:.2f} ms per network and step, {hours:.1f} h for 512 networks of 30 epochs"
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--task", choices=("digits", "mnist", "cifar10_jpeg"), default="digits")
+    parser.add_argument("--data", type=Path, default=os.environ.get("UNLEARNING_DATA"), metavar="DIR")
+    parser.add_argument("--models", type=int, nargs="+", default=[64, 128, 256, 512], metavar="N", help="populations of digits")
+    parser.add_argument("--members", type=int, nargs="+", metavar="K", help="networks at once")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    options = parser.parse_args()
+    task = benchmark_task(options.task, options.data and Path(options.data))
+    data = task.load()
+    large, gpu = options.task == "cifar10_jpeg", options.device == "cuda"
+    members = options.members or ([16, 32, 64, 128] if gpu else [2, 4] if large else [4, 8, 16, 32])
+    machine = torch.cuda.get_device_name() if gpu else f"{os.cpu_count()} cores, {platform.machine()}"
+    print(f"{options.task} on {machine}, torch {torch.__version__}, {date.today()}")
+    engines_table(task, data, options.device, members)
+    if large:
+        print(*extrapolation(task, data, options.device, members), sep="\n")
+    if options.task == "digits" and not gpu:
+        profile_table(task, data)
+        solutions_table(task, data)
+        populations_table(task, options.models)
+
+
+if __name__ == "__main__":
+    allocator = {name: value for name, value in WORKER_ENVIRONMENT.items() if name.startswith("MALLOC_")}
+    if not allocator.items() <= os.environ.items():  # read when a process starts; the baseline profits from them as well
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **allocator})
+    main()
