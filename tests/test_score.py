@@ -312,7 +312,12 @@ def test_damaged_files_are_reported_and_made_again(sixteen, tmp_path):
 
 def start(*arguments):
     command = [sys.executable, str(PROJECT / "evaluation" / "score.py"), *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+    def hear_interrupts():  # a shell makes what it starts in the background deaf to Ctrl-C, and that is inherited
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True, preexec_fn=hear_interrupts)
 
 
 def all_gone(process):
