@@ -61,12 +61,14 @@ def test_score_follows_from_the_stored_outputs(sixteen):
         return read_arrays(folder / "shard-00000.npz")
 
     unlearned, retrained = shard("unlearned"), shard("retrained")
-    values = [confidences(part["logits_forget"], part["labels_forget"]) for part in (unlearned, retrained)]
+    values = [confidences(part["logits_forget"][:16], part["labels_forget"]) for part in (unlearned, retrained)]
     expected = epsilons(*values)
     np.testing.assert_allclose([entry["epsilon"] for entry in sixteen.card["epsilons"]], expected)
     bins = np.floor(expected / 0.5)
     quality = np.where(expected < 3, 0.5**bins, 0).mean()  # 16 models: ln 15 = 2.7, so the last bin ends at 3
-    ratios = [unlearned[f"accuracy_{split}"].mean() / retrained[f"accuracy_{split}"].mean() for split in ("retain", "test")]
+    ratios = [
+        unlearned[f"accuracy_{split}"][:16].mean() / retrained[f"accuracy_{split}"][:16].mean() for split in ("retain", "test")
+    ]
     assert sixteen.card["score"] == pytest.approx(quality * ratios[0] * ratios[1])
 
 
@@ -101,7 +103,7 @@ def test_settings_name_the_scorecard(score, tmp_path):
 def test_lockstep_is_chosen_by_proof_and_changes_only_rounding(sixteen, score, tmp_path):
     assert sixteen.card["engine"] == {
         "unlearning": "lockstep",
-        "models_at_once": 16,
+        "models_at_once": 32,
         "reason": "three models at once get the weights that each gets alone",
     }
     run = score("--solution", "finetune", "--engine", "single")
@@ -109,7 +111,7 @@ def test_lockstep_is_chosen_by_proof_and_changes_only_rounding(sixteen, score, t
     card = json.loads((tmp_path / "results" / "digits" / "finetune--n16,single.json").read_text())
     assert card["engine"] == {"unlearning": "single", "models_at_once": 1, "reason": "--engine single"}
     populations = [
-        read_arrays(folder / "shard-00000.npz")["logits_forget"]
+        read_arrays(folder / "shard-00000.npz")["logits_forget"][:16]
         for folder in (sixteen.runs / "digits-v2").glob("unlearned-*")
         if (identity := json.loads((folder / "population.json").read_text()))["solution"] == "finetune"
         and identity["hyperparameters"] == card["hyperparameters"]["values"]
@@ -139,7 +141,7 @@ def test_a_failure_in_lockstep_names_the_models_and_the_way_out(score, write_sol
     run = score("--solution", write_solution(body), "--engine", "lockstep")
     assert run.returncode == 1
     failing = sentence(run)
-    assert "mine failed on models 0 to 15, which ran in lockstep: ValueError: too many (mine.py, line 5" in failing
+    assert "mine failed on models 0 to 31, which ran in lockstep: ValueError: too many (mine.py, line 5" in failing
     assert "--engine single runs one at a time" in failing
 
 
@@ -164,7 +166,7 @@ def test_a_file_that_reads_dicts_and_prints_is_scored_like_the_zoos(score, sixte
     assert json.loads((tmp_path / "mine.json").read_text())["epsilons"] == sixteen.card["epsilons"]
     assert "epoch 1 done" not in run.stdout + run.stderr
     logs = [log.read_text() for log in (sixteen.runs / "digits-v2").glob("unlearned-*/output.log")]
-    assert any("--- models 0 to 15\nepoch 1 done\n" in log for log in logs)
+    assert any("--- models 0 to 31\nepoch 1 done\n" in log for log in logs)
 
 
 # --- bad input

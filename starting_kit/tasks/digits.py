@@ -31,7 +31,7 @@ TASK = Task(
     pixel_mean=4.884,
     pixel_std=6.017,
     network="cnn-8-16-16",
-    recipe=Recipe(epochs=20, batch_size=18, peak_learning_rate=0.1, momentum=0.9, weight_decay=5e-3),
+    recipe=Recipe(epochs=20, batch_size=12, peak_learning_rate=0.1, momentum=0.9, weight_decay=5e-3),
     loader_batch_size=64,
-    engine=Engine("grouped", members=16),
+    engine=Engine("grouped", members=32),
 )
