@@ -429,4 +429,4 @@ def test_a_shard_damaged_after_it_was_made_is_said(tmp_path):
 
     with pytest.raises(RunError, match=r"shard-00000.npz was damaged or removed; run the same command"):
         load_all({"retrained": population}, 3)
-    assert populations.missing_models(population, 18, print) == {0: list(range(16)), 1: [16, 17]}
+    assert populations.missing_models(population, 34, print) == {0: list(range(32)), 1: [32, 33]}
