@@ -187,7 +187,7 @@ def warm(executor: LocalProcesses, workers: int) -> None:
 def solutions_table(task: Task, data: Data) -> None:
     """Solutions one model at a time and in lockstep, on one core."""
     torch.set_num_threads(1)
-    original, count = train(task, data, data.training, [0])[0], task.engine.members
+    original, count = train(task, data, data.training, [0])[0], task.unlearned_at_once
     print()
     row("solution", "one at a time, ms per model", f"{count} in lockstep, ms per model", "times faster")
     row("---", "---", "---", "---")

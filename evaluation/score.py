@@ -164,7 +164,7 @@ def define_populations(
     with terminal.messages.status("Trying the solution"):
         batches = unlearners.run(InWorker("find_batches"), original, solution)
         lockstep, why = choose_lockstep(options.engine, original, solution, batches, unlearners)
-    engine = Engine("grouped", task.engine.members) if lockstep else ONE_AT_A_TIME
+    engine = Engine("grouped", task.unlearned_at_once) if lockstep else ONE_AT_A_TIME
     unlearned = Population(task, "unlearned", options.seed, options.runs, engine, solution, batches, original)
     return {"original": original, "retrained": retrained, "second_retrained": second, "unlearned": unlearned}, why
 

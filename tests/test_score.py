@@ -103,7 +103,7 @@ def test_settings_name_the_scorecard(score, tmp_path):
 def test_lockstep_is_chosen_by_proof_and_changes_only_rounding(sixteen, score, tmp_path):
     assert sixteen.card["engine"] == {
         "unlearning": "lockstep",
-        "models_at_once": 32,
+        "models_at_once": 16,
         "reason": "three models at once get the weights that each gets alone",
     }
     run = score("--solution", "finetune", "--engine", "single")
@@ -141,7 +141,7 @@ def test_a_failure_in_lockstep_names_the_models_and_the_way_out(score, write_sol
     run = score("--solution", write_solution(body), "--engine", "lockstep")
     assert run.returncode == 1
     failing = sentence(run)
-    assert "mine failed on models 0 to 31, which ran in lockstep: ValueError: too many (mine.py, line 5" in failing
+    assert "mine failed on models 0 to 15, which ran in lockstep: ValueError: too many (mine.py, line 5" in failing
     assert "--engine single runs one at a time" in failing
 
 
@@ -166,7 +166,7 @@ def test_a_file_that_reads_dicts_and_prints_is_scored_like_the_zoos(score, sixte
     assert json.loads((tmp_path / "mine.json").read_text())["epsilons"] == sixteen.card["epsilons"]
     assert "epoch 1 done" not in run.stdout + run.stderr
     logs = [log.read_text() for log in (sixteen.runs / "digits-v2").glob("unlearned-*/output.log")]
-    assert any("--- models 0 to 31\nepoch 1 done\n" in log for log in logs)
+    assert any("--- models 0 to 15\nepoch 1 done\n" in log for log in logs)
 
 
 # --- bad input

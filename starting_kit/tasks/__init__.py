@@ -90,6 +90,8 @@ class Task:
         recipe: how networks are trained.
         loader_batch_size: batch size of the loaders that a solution gets.
         engine: the fastest way of training it on a CPU, measured by `benchmarks/populations.py`; never chosen while scoring.
+        unlearned_at_once: models that a solution is called for at once, if it runs in lockstep. Fewer than are trained at once:
+            a solution's batches are larger, and take as much memory.
     """
 
     name: str
@@ -108,6 +110,7 @@ class Task:
     recipe: Recipe
     loader_batch_size: int
     engine: Engine
+    unlearned_at_once: int
 
     def load(self) -> Data:
         """Read the images and split them.
@@ -123,8 +126,8 @@ class Task:
         return Data(images, labels, np.sort(retain), np.sort(forget), np.sort(validation), np.sort(test))
 
     def identity(self) -> dict[str, Any]:
-        """Everything that determines the numbers but for the engine, ready for JSON."""
-        left_out = ("source", "summary", "engine")
+        """Everything that determines the numbers but for the engines, ready for JSON."""
+        left_out = ("source", "summary", "engine", "unlearned_at_once")
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in left_out}
         return {**fields, "recipe": dataclasses.asdict(self.recipe)}
 

@@ -34,4 +34,5 @@ TASK = Task(
     recipe=Recipe(epochs=20, batch_size=12, peak_learning_rate=0.1, momentum=0.9, weight_decay=5e-3),
     loader_batch_size=64,
     engine=Engine("grouped", members=32),
+    unlearned_at_once=16,
 )
