@@ -86,6 +86,7 @@ def summary(scorecard: dict[str, Any], console: Console) -> None:
     models = scorecard["models"]
     lines = Table.grid(padding=(0, 2))
     retain, test, forget = (scorecard[f"{split}_accuracy"] for split in ("retain", "test", "forget"))
+    engine = scorecard["engine"]
     limit = "within" if scorecard["within_limit"] else "[red]above[/]"
     rows = [
         ("score", f"[bold]{scorecard['score']:.4f}[/]"),
@@ -97,6 +98,10 @@ def summary(scorecard: dict[str, Any], console: Console) -> None:
         ("forget accuracy", f"{forget['unlearned']:.2%} of {forget['retrained']:.2%} retrained"),
         ("cost", f"{scorecard['cost']:.1%} of a retraining, {limit} the limit of 20 %"),
     ]
+    if engine["unlearning"] == "lockstep":
+        rows.append(("engine", f"lockstep, {engine['models_at_once']} models at once"))
+    else:
+        rows.append(("engine", f"one model at a time ({engine['reason']})"))
     for name, value in rows:
         lines.add_row(name, value)
     title = f"{scorecard['solution']} on {scorecard['task']} v{scorecard['task_version']}, {models} models"

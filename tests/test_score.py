@@ -73,7 +73,15 @@ def test_score_follows_from_the_stored_outputs(sixteen):
 
 
 def test_summary_says_what_one_wants_to_know(sixteen):
-    for text in ("finetune on digits v2, 16 models", "score / ceiling", "ceiling, floor", "retain accuracy", "cost", "ε"):
+    for text in (
+        "finetune on digits v2, 16 models",
+        "score / ceiling",
+        "ceiling, floor",
+        "retain accuracy",
+        "cost",
+        "ε",
+        "16 models at once",
+    ):
         assert text in sixteen.output
     assert str(sixteen.path) in sixteen.output.replace("\n", "")
     assert "16 models say little" in sixteen.log
