@@ -157,8 +157,12 @@ def other_networks(monkeypatch):
 @pytest.mark.parametrize(
     ("network", "engine", "notice"),
     [
-        ("cnn-8-16-16", Engine("grouped", 16), None),
-        ("gated", Engine("mapped", 16), "gated: the tensor 'scale', which is no layer's, cannot be .* by torch.func.vmap. "),
+        ("cnn-8-16-16", TASK.engine, None),
+        (
+            "gated",
+            Engine("mapped", TASK.engine.members),
+            "gated: the tensor 'scale', which is no layer's, cannot be .* by torch.func.vmap. ",
+        ),
         ("dropout", ONE_AT_A_TIME, r"dropout: layer '1' \(Dropout\) .* one at a time. This takes longer."),
     ],
 )
