@@ -30,12 +30,7 @@ def confidences(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> ND
     >>> confidences(np.array([[0.0, np.log(3.0)]]), np.array([1])).round(6)  # p = 3/4, so log 3
     array([1.098612])
     """
-    if logits.ndim < 2 or labels.shape != logits.shape[-2:-1]:
-        raise ValueError(f"logits of shape {logits.shape} need one label per example, got labels of shape {labels.shape}")
-    if labels.size and (labels.min() < 0 or labels.max() >= logits.shape[-1]):
-        raise ValueError(f"labels must lie in 0..{logits.shape[-1] - 1}, got {labels.min()}..{labels.max()}")
-    if not np.isfinite(logits).all():
-        raise ValueError("logits must be finite, got NaN or infinity")
+    _check(logits, labels)
     shifted = logits - logits.max(axis=-1, keepdims=True)
     probabilities = np.exp(shifted).astype(np.float64)
     probabilities /= probabilities.sum(axis=-1, keepdims=True)
@@ -45,3 +40,26 @@ def confidences(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> ND
     np.put_along_axis(probabilities, true_class, 0.0, axis=-1)
     wrong = probabilities.sum(axis=-1)
     return np.log(correct + TINY) - np.log(wrong + TINY)
+
+
+def margins(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Logit of the true class minus the largest other logit (arguments and errors as for `confidences`).
+
+    >>> margins(np.array([[1.0, 4.0, 2.0]]), np.array([1]))
+    array([2.])
+    """
+    _check(logits, labels)
+    true_class = np.broadcast_to(labels[:, None], (*logits.shape[:-1], 1))
+    others = logits.astype(np.float64)
+    correct = np.take_along_axis(others, true_class, axis=-1)[..., 0]
+    np.put_along_axis(others, true_class, -np.inf, axis=-1)
+    return correct - others.max(axis=-1)
+
+
+def _check(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
+    if logits.ndim < 2 or labels.shape != logits.shape[-2:-1]:
+        raise ValueError(f"logits of shape {logits.shape} need one label per example, got labels of shape {labels.shape}")
+    if labels.size and (labels.min() < 0 or labels.max() >= logits.shape[-1]):
+        raise ValueError(f"labels must lie in 0..{logits.shape[-1] - 1}, got {labels.min()}..{labels.max()}")
+    if not np.isfinite(logits).all():
+        raise ValueError("logits must be finite, got NaN or infinity")

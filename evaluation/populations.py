@@ -19,9 +19,9 @@ from typing import Any, Literal
 
 import numpy as np
 from filelock import FileLock, Timeout
-from numpy.typing import NDArray
 
 from evaluation.executors import InWorker, LocalProcesses
+from evaluation.outputs import Outputs
 from evaluation.store import Arrays, DamagedFileError, identity_key, read_arrays, write_json
 from starting_kit.contract import Batches, Solution
 from starting_kit.tasks import SPLITS, Engine, Task
@@ -115,22 +115,6 @@ class Population:
         return range(shard * self.shard_size, (shard + 1) * self.shard_size)
 
 
-@dataclass(frozen=True)
-class Outputs:
-    """What is known of a population's models.
-
-    Attributes:
-        forget_ids, forget_labels: [examples].
-        forget_logits: [models, examples, classes], float32.
-        accuracy: per split, [models].
-    """
-
-    forget_ids: NDArray[np.int64]
-    forget_labels: NDArray[np.int64]
-    forget_logits: NDArray[np.float32]
-    accuracy: dict[str, NDArray[np.float64]]
-
-
 def read_intact(path: Path) -> Arrays | None:
     """The arrays of a file, or None where it is missing or damaged."""
     try:
@@ -187,23 +171,38 @@ def missing_models(population: Population, models: int, notice: Callable[[str], 
 
 
 def load(population: Population, models: int) -> Outputs:
-    """Outputs of the first `models` models, which have been made.
+    """Outputs of the first `models` models, which have been made (errors as for `load_arrays`)."""
+    arrays = load_arrays(population, models)
+
+    def by_split(what: str) -> Arrays:
+        return {split: arrays[f"{what}_{split}"] for split in SPLITS}
+
+    return Outputs.from_logits(by_split("logits"), by_split("labels"), by_split("ids"), by_split("accuracy"))
+
+
+def load_arrays(population: Population, models: int) -> Arrays:
+    """All that is stored of the first `models` models: `logits_`, `labels_`, `ids_` and `accuracy_` of each split.
 
     Raises:
-        DamagedFileError: a shard was damaged since.
+        DamagedFileError: a shard was damaged since it was made.
     """
-    logits, accuracy = [], []
+    shards = []
     for shard in range(-(-models // population.shard_size)):
         path = population.shard_path(shard)
         arrays = read_arrays(path)
         if arrays is None:
             raise DamagedFileError(path)
-        first = arrays["models"] < models
-        logits.append(arrays["logits_forget"][first])
-        accuracy.append({split: arrays[f"accuracy_{split}"][first] for split in SPLITS})
-        ids, labels = arrays["ids_forget"], arrays["labels_forget"]
-    by_split = {split: np.concatenate([part[split] for part in accuracy]) for split in SPLITS}
-    return Outputs(ids, labels, np.concatenate(logits), by_split)
+        shards.append(arrays)
+    first = np.concatenate([arrays["models"] for arrays in shards]) < models
+    return {
+        name: values if describes_examples(name) else np.concatenate([arrays[name] for arrays in shards])[first]
+        for name, values in shards[0].items()
+    }
+
+
+def describes_examples(name: str) -> bool:
+    """Whether an array of a shard is about the examples, and so the same for all models."""
+    return name.startswith(("ids_", "labels_"))
 
 
 def _read_or_report(path: Path, notice: Callable[[str], None]) -> Arrays | None:

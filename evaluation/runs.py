@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from evaluation.executors import report_finished, stop_requested
-from evaluation.populations import Population, read_intact
+from evaluation.populations import Population, describes_examples, read_intact
 from evaluation.store import Arrays, write_arrays
 from starting_kit import contract, proof, runner, training
 from starting_kit.contract import Batches, Solution
@@ -245,7 +245,7 @@ def _save(population: Population, shard: int, stored: Arrays | None, models: lis
     parts = ([] if stored is None else [stored]) + models
     order = np.argsort(np.concatenate([part["models"] for part in parts]))
     merged = {
-        name: values if name.startswith(("ids_", "labels_")) else np.concatenate([part[name] for part in parts])[order]
+        name: values if describes_examples(name) else np.concatenate([part[name] for part in parts])[order]
         for name, values in models[0].items()
     }
     write_arrays(population.shard_path(shard), merged)

@@ -27,7 +27,8 @@ if __package__ in (None, ""):  # run as a file: import the project from its root
 
 from evaluation import populations, scorecard, terminal
 from evaluation.executors import InWorker, LocalProcesses
-from evaluation.populations import Outputs, Population
+from evaluation.outputs import Outputs
+from evaluation.populations import Population
 from evaluation.store import DamagedFileError, require_writable, write_json
 from starting_kit import contract, tasks
 from starting_kit.contract import Batches, Solution

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.confidence import confidences
 from evaluation.epsilon import epsilons
 from evaluation.forgetting import forgetting_quality
-from evaluation.populations import Outputs, Population
+from evaluation.outputs import Outputs
+from evaluation.populations import Population
 from evaluation.store import write_json
 from evaluation.utility import accuracy_ratio, score
 from starting_kit.contract import PROJECT
@@ -53,13 +53,10 @@ def compare(outputs: Outputs, retrained: Outputs) -> Comparison:
     Raises:
         ValueError: populations that cannot be compared (see `epsilons`).
     """
-    examples = epsilons(
-        confidences(outputs.forget_logits, outputs.forget_labels),
-        confidences(retrained.forget_logits, retrained.forget_labels),
-    )
+    examples = epsilons(outputs.confidences["forget"], retrained.confidences["forget"])
     return Comparison(
         examples,
-        forgetting_quality(examples, models=len(outputs.forget_logits)),
+        forgetting_quality(examples, models=outputs.models),
         accuracy_ratio(outputs.accuracy["retain"], retrained.accuracy["retain"]),
         accuracy_ratio(outputs.accuracy["test"], retrained.accuracy["test"]),
     )
@@ -121,7 +118,7 @@ def build(
         "forget_accuracy": accuracies("forget"),
         "epsilons": [
             {"example": int(example), "epsilon": float(epsilon)}
-            for example, epsilon in zip(retrained.forget_ids, result.epsilons, strict=True)
+            for example, epsilon in zip(retrained.ids["forget"], result.epsilons, strict=True)
         ],
         "cost": cost,
         "within_limit": cost <= COST_LIMIT,

@@ -113,7 +113,7 @@ def test_a_population_grows_and_mends_without_changing(sixteen, tmp_path, engine
     assert not leftover.exists()
     assert notices == [f"{grown.shard_path(0)} is damaged; its models are made again."]
     assert grown.shard_path(0).read_bytes() == whole
-    assert len(populations.load(grown, 5).forget_logits) == 5
+    assert populations.load(grown, 5).models == 5
 
 
 def test_a_missing_shard_is_not_loaded_silently(trained):

@@ -1,0 +1,64 @@
+"""What scoring knows of a population: confidences on the examples of each split, and accuracies, model by model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.confidence import confidences, margins
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is known of the models of one population; a split of which nothing is known is absent.
+
+    Attributes:
+        ids: per split, which examples, [examples].
+        confidences: per split, log-odds of the true class, [models, examples].
+        forget_margins: logit of the true class minus the largest other logit, [models, examples], or None where only
+            confidences are known.
+        accuracy: per split, of each model, [models], in [0, 1].
+    """
+
+    ids: Mapping[str, NDArray[np.int64]]
+    confidences: Mapping[str, Floats]
+    forget_margins: Floats | None
+    accuracy: Mapping[str, Floats]
+
+    @classmethod
+    def from_logits(
+        cls,
+        logits: Mapping[str, NDArray[np.floating]],
+        labels: Mapping[str, NDArray[np.integer]],
+        ids: Mapping[str, NDArray[np.int64]],
+        accuracy: Mapping[str, Floats],
+    ) -> "Outputs":
+        """Of logits [models, examples, classes] and labels [examples] per split, "forget" among them.
+
+        Raises:
+            ValueError: shapes that do not fit, labels outside the classes, or logits that are NaN or infinite.
+        """
+        by_split = {split: confidences(values, labels[split]) for split, values in logits.items()}
+        return cls(ids, by_split, margins(logits["forget"], labels["forget"]), accuracy)
+
+    @property
+    def models(self) -> int:
+        """How many models."""
+        return len(self.confidences["forget"])
+
+    def take(self, models: slice) -> "Outputs":
+        """Some of the models."""
+        return Outputs(
+            self.ids,
+            {split: values[models] for split, values in self.confidences.items()},
+            None if self.forget_margins is None else self.forget_margins[models],
+            {split: values[models] for split, values in self.accuracy.items()},
+        )
+
+    def halves(self) -> tuple["Outputs", "Outputs"]:
+        """Two populations of half as many models, of which a model is in one only."""
+        half = self.models // 2
+        return self.take(slice(half)), self.take(slice(half, 2 * half))
