@@ -1,6 +1,6 @@
 """What scoring knows of a population: confidences on the examples of each split, and accuracies, model by model."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from evaluation.confidence import confidences, margins
 
 Floats = NDArray[np.float64]
+
+MODELS_AT_ONCE = 64  # 5,000 examples of 10 classes take 26 MB in float64, of which a few copies are made
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class Outputs:
         Raises:
             ValueError: shapes that do not fit, labels outside the classes, or logits that are NaN or infinite.
         """
-        by_split = {split: confidences(values, labels[split]) for split, values in logits.items()}
-        return cls(ids, by_split, margins(logits["forget"], labels["forget"]), accuracy)
+        by_split = {split: _in_blocks(confidences, values, labels[split]) for split, values in logits.items()}
+        return cls(ids, by_split, _in_blocks(margins, logits["forget"], labels["forget"]), accuracy)
 
     @property
     def models(self) -> int:
@@ -62,3 +64,16 @@ class Outputs:
         """Two populations of half as many models, of which a model is in one only."""
         half = self.models // 2
         return self.take(slice(half)), self.take(slice(half, 2 * half))
+
+
+def _in_blocks(
+    statistic: Callable[[NDArray[np.floating], NDArray[np.integer]], Floats],
+    logits: NDArray[np.floating],
+    labels: NDArray[np.integer],
+) -> Floats:
+    """A statistic of each model and example, of so many models at a time that memory is bounded."""
+    result = np.empty(logits.shape[:-1])
+    for start in range(0, len(logits), MODELS_AT_ONCE):
+        block = slice(start, start + MODELS_AT_ONCE)
+        result[block] = statistic(logits[block], labels)
+    return result
