@@ -1,0 +1,84 @@
+"""What a second opinion is, and what several of them share."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.outputs import Outputs
+
+Floats = NDArray[np.float64]
+Statistics = Mapping[str, float | None]
+
+# Standard deviations of confidences are taken to be at least this, so that a population that hardly varies keeps a density.
+# A thousandth is far below the spread of any population trained from several seeds (about 1).
+MIN_DEVIATION = 1e-3
+
+
+class NotComputableError(ValueError):
+    """Why a second opinion does not exist for these populations, in one clause."""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """A second opinion.
+
+    Attributes:
+        name: its key on the scorecard.
+        better: which values speak for an unlearned population.
+        headlines: the most telling of its numbers, and what people call them.
+        statistics: of an unlearned and a retrained population, named finite numbers; None where one is not computable.
+            Raises `NotComputableError` where none is.
+        missing: why some of the numbers may be None.
+    """
+
+    name: str
+    better: str
+    headlines: Mapping[str, str]
+    statistics: Callable[[Outputs, Outputs], Statistics]
+    missing: str = ""
+
+
+def require_models(at_least: int, *populations: Outputs) -> None:
+    """Refuse populations that are too small.
+
+    Raises:
+        NotComputableError: fewer models than that in one of them.
+    """
+    fewest = min(outputs.models for outputs in populations)
+    if fewest < at_least:
+        raise NotComputableError(f"there are too few models ({fewest}), at least {at_least} are needed")
+
+
+def halves(models: Floats) -> tuple[Floats, Floats]:
+    """The first and the second half of the models, by position; of an odd number, the second half has one more.
+
+    Models differ in their seeds only, so their positions say nothing, and a fixed split gives the same numbers every time.
+
+    Args:
+        models: [models, examples].
+    """
+    half = len(models) // 2
+    return models[:half], models[half:]
+
+
+def gaussian_log_ratios(values: Floats, unlearned: Floats, retrained: Floats) -> Floats:
+    """Logarithms of likelihood ratios, unlearned over retrained, of a Gaussian fitted per example to each population.
+
+    A difference of logarithms does not underflow where the ratio of two densities would be 0/0.
+
+    Args:
+        values: [models, examples].
+        unlearned: the population that the first Gaussian is fitted to, [models, examples].
+        retrained: the population that the second one is fitted to, [models, examples].
+
+    Returns:
+        [models, examples]. Standard deviations (of maximum likelihood) are at least `MIN_DEVIATION`.
+    """
+
+    def log_density(population: Floats) -> Floats:
+        deviation = np.maximum(population.std(axis=0), MIN_DEVIATION)
+        return -0.5 * ((values - population.mean(axis=0)) / deviation) ** 2 - np.log(deviation)
+
+    return log_density(unlearned) - log_density(retrained)

@@ -1,0 +1,81 @@
+"""Lower bounds from error rates: the attack is chosen on half of the models, and its errors are bounded on the other half.
+
+The competition's ε is the largest of some 160,000 estimates on the same models, and two samples of one distribution reach
+about ln 5. Here neither the choice nor chance counts: with confidence 1 − α, an attack on this example has no higher error
+rates than the limits, so every measure that grows as error rates fall is at least what it is at the limits.
+
+Each bound holds for its example. The largest of many 95 % bounds is not a 95 % bound: of 100 examples some 5 may lie above
+their truth. Medians and shares over examples are fair to report.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaincinv
+
+from evaluation.attacks.attack import Floats, halves
+from evaluation.attacks.sweep import sweep
+
+ALPHA = 0.05
+MODELS = 8  # four to choose with and four to bound with; fewer cannot show anything
+# A measure of separation, given error rates of the guess for unlearned and for retrained models.
+Measure = Callable[[Floats, Floats], Floats]
+
+
+def upper_limits(models: int, alpha: float) -> Floats:
+    """Clopper–Pearson upper limits of an error rate, for 0, 1, …, all errors among so many models.
+
+    Args:
+        models: how many models were tried.
+        alpha: probability that the true rate lies above its limit, at most.
+
+    Returns:
+        [models + 1].
+
+    Source:
+        Clopper and Pearson 1934; for attacks on models, Jagielski et al. 2020 (arXiv 2006.07709).
+
+    >>> upper_limits(2, 0.25).round(4)  # no error in two: (1 − limit)² = 1/4
+    array([0.5  , 0.866, 1.   ])
+    """
+    errors = np.arange(models)
+    return np.append(betaincinv(errors + 1, models - errors, 1 - alpha), 1.0)
+
+
+def held_out_bounds(unlearned: Floats, retrained: Floats, measure: Measure, alpha: float) -> Floats:
+    """A lower bound of the measure for each example.
+
+    The attack is "unlearned if the confidence is at least t", or "if it is below t": the one with the largest bound on the
+    first halves of the populations. The limits come from the second halves (see `attack.halves`).
+
+    Args:
+        unlearned: confidences, [models, examples].
+        retrained: confidences, [models, examples].
+        measure: grows as both error rates fall.
+        alpha: an example's bound is above its truth with at most this probability, half of it for each error rate.
+
+    Returns:
+        [examples].
+    """
+    (choose_unlearned, try_unlearned), (choose_retrained, try_retrained) = halves(unlearned), halves(retrained)
+    thresholds, unlearned_is_high = _best_attacks(choose_unlearned, choose_retrained, measure, alpha)
+    unlearned_errors = ((try_unlearned >= thresholds) != unlearned_is_high).sum(axis=0)
+    retrained_errors = ((try_retrained >= thresholds) == unlearned_is_high).sum(axis=0)
+    return _table(len(try_unlearned), len(try_retrained), measure, alpha)[unlearned_errors, retrained_errors]
+
+
+def _best_attacks(unlearned: Floats, retrained: Floats, measure: Measure, alpha: float) -> tuple[Floats, NDArray[np.bool_]]:
+    """Of each example, the threshold with the largest bound, and whether "high" means unlearned there."""
+    found = sweep(unlearned, retrained)
+    table = _table(len(unlearned), len(retrained), measure, alpha)
+    if_high = np.where(found.new, table[found.unlearned_below, len(retrained) - found.retrained_below], -np.inf)
+    if_low = np.where(found.new, table[len(unlearned) - found.unlearned_below, found.retrained_below], -np.inf)
+    best = np.maximum(if_high, if_low).argmax(axis=1)
+    examples = np.arange(len(best))
+    return found.thresholds[examples, best], if_high[examples, best] >= if_low[examples, best]
+
+
+def _table(unlearned: int, retrained: int, measure: Measure, alpha: float) -> Floats:
+    """The bound for every pair of numbers of errors among so many models, [unlearned + 1, retrained + 1]."""
+    return measure(upper_limits(unlearned, alpha / 2)[:, None], upper_limits(retrained, alpha / 2)[None, :])

@@ -1,0 +1,76 @@
+"""The ε̂ of "Forget with Precision": likelihood ratios of Gaussians of the hinge margin, median over examples.
+
+1. Statistic: logit of the true class minus the largest other one.
+2. Per example and population a Gaussian; a model's score is its likelihood as unlearned over that as retrained.
+3. The population with the larger median score is guessed at or above a threshold; thresholds with exactly one error rate of
+   zero are discarded, both zero give infinity, and ε̂ is the largest ln(1 − δ − FPR) − ln(FNR) or the same with the rates
+   interchanged, δ = 0.05.
+
+It is in-sample: Gaussians, thresholds and rates come from the same models, so retrained against retrained is not 0 (0.88 at 40
+against 40 models). An example all of whose thresholds are discarded has no ε̂ and is left out, as in the published code; the
+number of those that have one is given with the median, because a solution can lose examples that way.
+
+Source: vstrozzi/assessing-machine-unlearning-approaches, scripts/attack.py. There 1e-8 is added inside both logarithms,
+which changes ε̂ by less than 1e-5, and the ratio is one of densities, which for far values is 0/0; here it is a difference of
+logarithms.
+"""
+
+import numpy as np
+
+from evaluation.attacks.attack import Attack, Floats, NotComputableError, Statistics, gaussian_log_ratios, require_models
+from evaluation.attacks.sweep import sweep
+from evaluation.epsilon import CAP
+from evaluation.outputs import Outputs
+
+DELTA = 0.05
+MODELS = 3  # as the competition's ε
+
+
+def likelihood_ratio_epsilons(unlearned: Floats, retrained: Floats, delta: float = DELTA) -> Floats:
+    """ε̂ of each example.
+
+    Args:
+        unlearned: hinge margins, [models, examples].
+        retrained: hinge margins, [models, examples].
+        delta: δ of (ε, δ)-unlearning.
+
+    Returns:
+        [examples], at most `CAP` (instead of infinity), possibly below 0 (the published code does not cut there), and NaN
+        where every threshold is discarded.
+    """
+    unlearned_ratios = gaussian_log_ratios(unlearned, unlearned, retrained)
+    retrained_ratios = gaussian_log_ratios(retrained, unlearned, retrained)
+    unlearned_is_high = ~(np.median(retrained_ratios, axis=0) > np.median(unlearned_ratios, axis=0))[:, None]
+    found = sweep(unlearned_ratios, retrained_ratios)
+    unlearned_errors = np.where(unlearned_is_high, found.unlearned_below, len(unlearned) - found.unlearned_below)
+    retrained_errors = np.where(unlearned_is_high, len(retrained) - found.retrained_below, found.retrained_below)
+    table = _table(len(unlearned), len(retrained), delta)
+    best = np.where(found.new, table[unlearned_errors, retrained_errors], -np.inf).max(axis=1)
+    return np.where(best == -np.inf, np.nan, np.minimum(best, CAP))
+
+
+def _table(unlearned: int, retrained: int, delta: float) -> Floats:
+    """ε̂ for every pair of numbers of errors, [unlearned + 1, retrained + 1]; -inf where it is discarded or undefined."""
+    first = np.arange(unlearned + 1)[:, None] / unlearned
+    second = np.arange(retrained + 1)[None, :] / retrained
+    with np.errstate(divide="ignore", invalid="ignore"):
+        one_way = np.log(1 - delta - first) - np.log(second)
+        other_way = np.log(1 - delta - second) - np.log(first)
+    table = np.nan_to_num(np.fmax(one_way, other_way), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+    table[0, :] = table[:, 0] = -np.inf
+    table[0, 0] = np.inf
+    return table
+
+
+def _statistics(unlearned: Outputs, retrained: Outputs) -> Statistics:
+    require_models(MODELS, unlearned, retrained)
+    if unlearned.forget_margins is None or retrained.forget_margins is None:
+        raise NotComputableError("only confidences are known, the hinge margin needs logits")
+    epsilons = likelihood_ratio_epsilons(unlearned.forget_margins, retrained.forget_margins)
+    known = epsilons[~np.isnan(epsilons)]
+    if not known.size:
+        raise NotComputableError("every threshold of every example is discarded")
+    return {"median": float(np.median(known)), "mean": float(known.mean()), "examples": float(known.size)}
+
+
+ATTACK = Attack("likelihood_ratio", "lower", {"median": "likelihood-ratio ε (median)"}, _statistics)
