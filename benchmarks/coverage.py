@@ -1,0 +1,220 @@
+"""How often the 95 % intervals cover, on simulated populations with a known answer.
+
+    python benchmarks/coverage.py                                            (12 cells, 1,000 replicates: about 20 minutes)
+    python benchmarks/coverage.py --method bootstrap --replicates 200        (what was tried and not kept)
+
+Each replicate draws confidences and accuracies of N unlearned and N retrained models on 30 examples. The truth is the mean
+over all replicates of a cell. A second, equal solution against the same retrained models shows how often a difference is
+declared where there is none. Replicates are kept in --runs, so that the same command goes on where it was stopped.
+"""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy is imported
+
+import argparse
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from evaluation import intervals
+from evaluation.epsilon import epsilons, resampled_epsilons
+from evaluation.forgetting import forgetting_quality, points
+from evaluation.store import identity_key, read_arrays, write_arrays
+
+Floats = NDArray[np.float64]
+
+VERSION = 1  # raised when replicates of the same name mean something else
+EXAMPLES = 30
+BATCH = 50  # replicates per file
+RESAMPLES = 200  # of the bootstraps
+NORMAL = 1.96
+COLUMNS = ("f", "f_low", "f_high", "score", "score_low", "score_high", "p_value")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """How two populations differ.
+
+    Attributes:
+        models: N.
+        shift: of the unlearned mean, in standard deviations; where `mixed`, from 0 for the first example to twice that.
+        spread: standard deviation of the unlearned over that of the retrained.
+        correlation: share of the variance that is a factor common to all examples of a model.
+        heavy: Student's t with 3 degrees of freedom instead of normal.
+        mixed: whether the examples differ in their shift.
+    """
+
+    models: int
+    shift: float = 0.0
+    spread: float = 1.0
+    correlation: float = 0.0
+    heavy: bool = False
+    mixed: bool = False
+
+    def draw(self, random: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+        """Confidences [models, examples] of two equal solutions and of retrained models, with accuracies as last column."""
+        shift = np.linspace(0, 2 * self.shift, EXAMPLES) if self.mixed else self.shift
+
+        def population(spread: float, shift: Floats | float) -> Floats:
+            draw: Callable[..., Floats] = (lambda size: random.standard_t(3, size)) if self.heavy else random.standard_normal
+            common, own = draw((self.models, 1)), draw((self.models, EXAMPLES))
+            values = np.sqrt(self.correlation) * common + np.sqrt(1 - self.correlation) * own
+            accuracy = np.clip(0.9 + 0.01 * (common + random.standard_normal(common.shape)), 0, 1)
+            return np.hstack([1.5 * (spread * values + shift), accuracy])
+
+        return population(self.spread, shift), population(self.spread, shift), population(1.0, 0.0)
+
+
+CELLS = {
+    "null_64": Cell(64),
+    "null_128": Cell(128),
+    "null_512": Cell(512),
+    "null_correlated_64": Cell(64, correlation=0.9),
+    "null_correlated_512": Cell(512, correlation=0.9),
+    "shift_512": Cell(512, shift=0.5, correlation=0.5),
+    "shift_128": Cell(128, shift=1.0, correlation=0.3),
+    "far_512": Cell(512, shift=2.0, correlation=0.5),
+    "spread_512": Cell(512, spread=0.6, correlation=0.5),
+    "tails_512": Cell(512, correlation=0.5, heavy=True),
+    "tails_shift_128": Cell(128, shift=0.5, correlation=0.5, heavy=True),
+    "mixed_512": Cell(512, shift=0.5, correlation=0.9, mixed=True),
+}
+
+
+def subsamples(unlearned: Floats, retrained: Floats, random: np.random.Generator) -> intervals.Interval:
+    """The method kept."""
+    quality = forgetting_quality(epsilons(unlearned, retrained), len(unlearned))
+    return intervals.interval(quality, intervals.quality_deviations(unlearned, retrained))
+
+
+def bootstrap(unlearned: Floats, retrained: Floats, random: np.random.Generator) -> intervals.Interval:
+    """The naive bootstrap: percentiles of F in resamples with replacement."""
+
+    def counts(models: int) -> NDArray[np.int32]:
+        return random.multinomial(models, np.full(models, 1 / models), size=RESAMPLES).astype(np.int32)
+
+    values = resampled_epsilons(unlearned, retrained, counts(len(unlearned)), counts(len(retrained)))
+    low, high = np.quantile(points(values, len(unlearned)).mean(axis=1), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def smoothed_bootstrap(unlearned: Floats, retrained: Floats, random: np.random.Generator) -> intervals.Interval:
+    """Percentiles of F in resamples with replacement whose ties are broken by noise (Silverman's bandwidth)."""
+
+    def resample(values: Floats) -> Floats:
+        bandwidth = values.std(axis=0) * len(values) ** -0.2
+        return values[random.integers(len(values), size=len(values))] + bandwidth * random.standard_normal(values.shape)
+
+    pairs = ((resample(unlearned), resample(retrained)) for _ in range(RESAMPLES))
+    qualities = [forgetting_quality(epsilons(*pair), len(unlearned)) for pair in pairs]
+    low, high = np.quantile(qualities, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def jackknife(unlearned: Floats, retrained: Floats, random: np.random.Generator) -> intervals.Interval:
+    """The delete-half jackknife: standard deviation of F in random halves, in which F would shrink as 1/√N."""
+    quality = forgetting_quality(epsilons(unlearned, retrained), len(unlearned))
+
+    def counts(models: int) -> NDArray[np.int32]:
+        return random.permuted(np.tile(np.arange(models) < models // 2, (RESAMPLES, 1)), axis=1).astype(np.int32)
+
+    values = resampled_epsilons(unlearned, retrained, counts(len(unlearned)), counts(len(retrained)))
+    half = NORMAL * points(values, len(unlearned)).mean(axis=1).std(ddof=1)
+    return quality - half, quality + half
+
+
+METHODS = {"subsamples": subsamples, "bootstrap": bootstrap, "smoothed": smoothed_bootstrap, "jackknife": jackknife}
+
+
+def replicate(method: str, cell: Cell, seed: int) -> list[float]:
+    """One replicate, in the order of `COLUMNS`: F and score with intervals, p-value against an equal solution."""
+    random = np.random.default_rng(seed)
+    first, second, retrained = cell.draw(random)
+    quality = forgetting_quality(epsilons(first[:, :-1], retrained[:, :-1]), cell.models)
+    if method != "subsamples":
+        return [quality, *METHODS[method](first[:, :-1], retrained[:, :-1], random), *[np.nan] * 4]
+    scores, deviations = [], []
+    for population in (first, second):
+        ratio = population[:, -1].mean() / retrained[:, -1].mean()
+        scores.append(forgetting_quality(epsilons(population[:, :-1], retrained[:, :-1]), cell.models) * ratio)
+        of_quality = intervals.quality_deviations(population[:, :-1], retrained[:, :-1])
+        deviations.append(of_quality + intervals.ratio_deviations(population[:, -1], retrained[:, -1]))
+        if population is first:
+            interval = intervals.interval(quality, of_quality)
+    p_value = intervals.difference(scores[0], deviations[0], scores[1], deviations[1])[1]
+    return [quality, *interval, scores[0], *intervals.interval(scores[0], deviations[0]), p_value]
+
+
+def run_batch(method: str, name: str, batch: int, path: Path) -> None:
+    """Replicates of one file."""
+    seeds = range(batch * BATCH, (batch + 1) * BATCH)
+    write_arrays(path, {"replicates": np.array([replicate(method, CELLS[name], seed) for seed in seeds])})
+
+
+def simulate(method: str, replicates: int, runs: Path) -> dict[str, Floats]:
+    """Replicates [replicates, columns] of every cell, those found in files and the others made."""
+    settings = {"version": VERSION, "parts": intervals.PARTS, "cuts": intervals.CUTS, "resamples": RESAMPLES}
+    paths = {
+        (name, batch): runs / "coverage" / f"{method}-{name}-{identity_key({**settings, 'cell': str(cell)})}-{batch:03d}.npz"
+        for name, cell in CELLS.items()
+        for batch in range(-(-replicates // BATCH))
+    }
+    with ProcessPoolExecutor() as workers, Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task(f"{method}, {len(paths) * BATCH} replicates", total=len(paths))
+        missing = [key for key, path in paths.items() if not path.exists()]
+        progress.advance(bar, len(paths) - len(missing))
+        for job in [workers.submit(run_batch, method, *key, paths[key]) for key in missing]:
+            job.result()
+            progress.advance(bar)
+    found = {key: read_arrays(path) for key, path in paths.items()}
+    return {
+        name: np.concatenate([arrays["replicates"] for key, arrays in found.items() if arrays and key[0] == name])[:replicates]
+        for name in CELLS
+    }
+
+
+def row(name: str, values: Floats) -> str:
+    """A line of the table."""
+    of = dict(zip(COLUMNS, values.T, strict=True))
+
+    def coverage(what: str) -> str:
+        if np.isnan(of[what]).any():
+            return ""
+        covered = np.mean((of[f"{what}_low"] <= of[what].mean()) & (of[what].mean() <= of[f"{what}_high"]))
+        return f"{covered:.1%} ± {2 * np.sqrt(covered * (1 - covered) / len(values)):.1%}"
+
+    width = np.mean(of["f_high"] - of["f_low"])
+    differs = "" if np.isnan(of["p_value"]).any() else f"{np.mean(of['p_value'] < 0.05):.1%}"
+    return (
+        f"| {name} | {of['f'].mean():.4f} | {of['f'].std():.4f} | {coverage('f')} | {width:.4f} | "
+        f"{width / (2 * NORMAL * of['f'].std()):.2f} | {coverage('score')} | {differs} |"
+    )
+
+
+def main() -> None:
+    """Simulate and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--method", choices=METHODS, default="subsamples", help="default: the one kept")
+    parser.add_argument("--replicates", type=int, default=1000, help="per cell (default: %(default)s)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where replicates are kept")
+    options = parser.parse_args()
+    results = simulate(options.method, options.replicates, options.runs)
+    print(f"{options.method}, {options.replicates} replicates per cell, {EXAMPLES} examples; ± two standard errors\n")
+    print("| cell | mean F | its s.d. | coverage of F | mean width | of the ideal width | coverage of the score | p < 0.05 |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name, values in results.items():
+        print(row(name, values))
+
+
+if __name__ == "__main__":
+    main()
