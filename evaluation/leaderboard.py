@@ -2,16 +2,19 @@
 
 Only like is ranked with like: scores of different tasks, task versions, forget requests, networks, metric versions, numbers
 of models or master seeds stand in tables of their own. Entries that take more than 20 % of the time of a retraining are listed
-below a line, unranked, as the competition would have rejected them.
+below a line, unranked, as the competition would have rejected them. A score with a star differs significantly (p < 0.05) from
+the one above it; the test is paired, since both were compared with the same retrained models.
 
     python evaluation/leaderboard.py
     python evaluation/leaderboard.py --task digits --csv leaderboard.csv --markdown leaderboard.md
+    python evaluation/leaderboard.py --compare scl scl_improved
 
 A Markdown file that has the lines <!-- leaderboard --> and <!-- /leaderboard --> keeps what is outside them.
 """
 
 import csv
 import io
+import json
 import sys
 from itertools import groupby
 from pathlib import Path
@@ -20,16 +23,20 @@ from typing import Any
 if __package__ in (None, ""):  # run as a file: import the project from its root, installed or not
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import numpy as np
 from rich.box import Box
 from rich.console import Console
 from rich.table import Table
 
-from evaluation import scorecard, terminal
+from evaluation import intervals, scorecard, terminal
 from evaluation.store import write_bytes
-from starting_kit.errors import InputError, RunError
+from starting_kit.errors import InputError, RunError, did_you_mean
 
 GROUP = ("task", "task_version", "forget", "network", "metric_version", "models", "originals", "seed")
-COLUMNS = ("#", "solution", "score", "of ceiling", "F", "retain ratio", "test ratio", "forget acc.", "cost")
+COLUMNS = ("#", "solution", "score", "95 % interval", "of ceiling", "retain ratio", "test ratio", "forget acc.", "cost")
+SIGNIFICANT = 0.05
+LEGEND = "* differs from the entry above (p < 0.05)."
+UNRANKED = "cost above 20 % of a retraining"
 # Narrow enough for all columns on 80 characters; lines below the head and between sections only.
 LINES = Box("    \n    \n ── \n    \n ── \n    \n    \n    \n")
 BEGIN, END = "<!-- leaderboard -->", "<!-- /leaderboard -->"
@@ -45,10 +52,15 @@ def main(arguments: list[str] | None = None) -> int:
         "--results", type=Path, default=Path("results"), metavar="DIR", help="scorecards (default: %(default)s)"
     )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write all rows to this file")
+    parser.add_argument("--compare", nargs=2, metavar=("A", "B"), help="say whether two entries differ, and print no table")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables to this file, or between its markers")
     options = parser.parse_args(arguments)
     try:
-        tables = rank(read_all(options.results, options.task))
+        rows = read_all(options.results, options.task)
+        if options.compare:
+            print(compare(*(entry(rows, name) for name in options.compare)))
+            return 0
+        tables = rank(rows)
         if options.csv:
             write_bytes(options.csv, as_csv(tables).encode())
         if options.markdown:
@@ -76,25 +88,84 @@ def read_all(results: Path, task: str | None) -> list[Row]:
 def rank(scorecards: list[Row]) -> list[list[Row]]:
     """Tables of entries that may be compared, best first, each with its `rank`: None above the cost limit."""
 
-    def group(row: Row) -> tuple[Any, ...]:
-        return tuple(row[field] for field in GROUP)
+    def group(row: Row) -> str:
+        return json.dumps([row[field] for field in GROUP])
+
+    def place(row: Row) -> tuple[Any, ...]:
+        return row["within_limit"] is False, row["score"] is None, -(row["score"] or 0), row["entry"]
 
     tables = []
     for _, rows in groupby(sorted(scorecards, key=group), key=group):
-        by_score = sorted(rows, key=lambda row: (not row["within_limit"], -row["score"], row["entry"]))
-        ranked = [{**row, "rank": i + 1 if row["within_limit"] else None} for i, row in enumerate(by_score)]
+        ranked: list[Row] = []
+        for i, row in enumerate(sorted(rows, key=place)):
+            above = ranked[-1] if ranked and ranked[-1]["within_limit"] == row["within_limit"] else None
+            test = difference(above, row) if above else None
+            differs = test is not None and test[1] < SIGNIFICANT
+            ranked.append({**row, "rank": None if row["within_limit"] is False else i + 1, "differs_from_above": differs})
         tables.append(ranked)
     return tables
+
+
+def difference(first: Row, second: Row) -> tuple[intervals.Interval, float] | None:
+    """Interval and p-value of the difference of two scores; None where they have no intervals or other retrained models."""
+    if first["retrained_population"] != second["retrained_population"]:
+        return None
+    if first["score_deviations"] is None or second["score_deviations"] is None:
+        return None
+    return intervals.difference(
+        first["score"], np.array(first["score_deviations"]), second["score"], np.array(second["score_deviations"])
+    )
+
+
+def entry(rows: list[Row], name: str) -> Row:
+    """The entry of a name, which is that of its file.
+
+    Raises:
+        InputError: there is none, or several tasks have one.
+    """
+    found = [row for row in rows if row["entry"] == name]
+    if not found:
+        raise InputError(f"There is no entry {name!r}.{did_you_mean(name, [row['entry'] for row in rows])}")
+    if len(found) > 1:
+        raise InputError(f"{name!r} is an entry of {', '.join(row['task'] for row in found)}; choose with --task.")
+    return found[0]
+
+
+def compare(first: Row, second: Row) -> str:
+    """Whether two entries differ, for people.
+
+    Raises:
+        InputError: they cannot be compared.
+    """
+    names = f"{first['entry']} and {second['entry']}"
+    if others := [field for field in GROUP if first[field] != second[field]]:
+        raise InputError(f"{names} cannot be compared: {others[0]} is {first[others[0]]} and {second[others[0]]}.")
+    if first["retrained_population"] != second["retrained_population"]:
+        raise InputError(f"{names} were compared with different retrained models; score both again.")
+    test = difference(first, second)
+    if test is None:
+        raise InputError(f"{names} cannot be compared, because one of them has no interval; score it without --no-intervals.")
+    (low, high), p_value = test
+    lines = [
+        f"{row['entry']}: {row['score']:.6f}, 95 % interval {terminal.interval(row['score_interval'])}"
+        for row in (first, second)
+    ]
+    verdict = "they differ" if p_value < SIGNIFICANT else "no difference has been shown"
+    change = f"difference: {first['score'] - second['score']:+.6f}, 95 % interval {low:+.6f} to {high:+.6f}, p = {p_value:.2g}"
+    return "\n".join([*lines, f"{change}: {verdict}"])
 
 
 def title(table: list[Row]) -> str:
     """What the entries of a table have in common."""
     row = table[0]
-    seed = f", seed {row['seed']}" if row["seed"] else ""
-    return (
-        f"{row['task']} v{row['task_version']}, forget {row['forget']}, {row['network']}, {row['models']} models{seed}, "
-        f"metric v{row['metric_version']}; ceiling {row['ceiling']:.4f}, floor {row['floor']:.4f}"
-    )
+    parts = [
+        f"{row['task']} v{row['task_version']}, forget {row['forget']}, {row['network']}" if row["forget"] else row["task"]
+    ]
+    parts.append(f"{row['models']} models")
+    parts += [f"from {row['originals']} original models"] if (row["originals"] or 1) > 1 else []
+    parts += [f"seed {row['seed']}"] if row["seed"] else []
+    ends = f"ceiling {terminal.number(row['ceiling'])}, floor {terminal.number(row['floor'])}"
+    return f"{', '.join(parts)}, metric v{row['metric_version']}; {ends}"
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -102,13 +173,13 @@ def cells(row: Row) -> tuple[str, ...]:
     return (
         "-" if row["rank"] is None else str(row["rank"]),
         row["entry"],
-        f"{row['score']:.4f}",
-        terminal.of_ceiling(row),
-        f"{row['forgetting_quality']:.4f}",
-        f"{row['retain_ratio']:.4f}",
-        f"{row['test_ratio']:.4f}",
-        f"{row['forget_accuracy']['unlearned']:.1%}",
-        f"{row['cost']:.1%}",
+        terminal.number(row["score"]) + ("*" if row["differs_from_above"] else ""),
+        terminal.interval(row["score_interval"]),
+        terminal.percent(row["relative"]),
+        terminal.number(row["retain_ratio"], digits=3),
+        terminal.number(row["test_ratio"], digits=3),
+        terminal.percent(row["forget_accuracy"] and row["forget_accuracy"]["unlearned"]),
+        terminal.percent(row["cost"]),
     )
 
 
@@ -116,22 +187,30 @@ def show(table: list[Row], console: Console) -> None:
     """Print a table, with a line above the entries that are unranked."""
     view = Table(title=title(table), title_justify="left", box=LINES, padding=(0, 1), collapse_padding=True, pad_edge=False)
     for column in COLUMNS:
-        view.add_column(column, no_wrap=column == "solution")
+        view.add_column(column, no_wrap=column in ("solution", "95 % interval"))
     for row, following in zip(table, [*table[1:], None], strict=True):
         last_ranked = following is not None and row["rank"] is not None and following["rank"] is None
         view.add_row(*cells(row), end_section=last_ranked)
     console.print(view)
-    if any(row["rank"] is None for row in table):
-        console.print("unranked: cost above 20 % of a retraining")
+    console.print(" ".join(legend(table, "Unranked")))
+
+
+def legend(table: list[Row], unranked: str) -> list[str]:
+    """What the marks of a table mean."""
+    marked, slow = any(row["differs_from_above"] for row in table), any(row["rank"] is None for row in table)
+    return [LEGEND] * marked + [f"{unranked}: {UNRANKED}."] * slow
 
 
 def as_csv(tables: list[list[Row]]) -> str:
     """All rows of all tables, with unrounded numbers and what distinguishes the tables."""
-    numbers = ("score", "ceiling", "floor", "forgetting_quality", "retain_ratio", "test_ratio", "cost")
+    numbers = ("score", "relative", "ceiling", "floor", "forgetting_quality", "retain_ratio", "test_ratio", "cost")
+    ends = ("score_low", "score_high")
     text = io.StringIO()
-    writer = csv.DictWriter(text, [*GROUP, "rank", "entry", *numbers], extrasaction="ignore", lineterminator="\n")
+    columns = [*GROUP, "rank", "entry", *numbers, *ends, "differs_from_above"]
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(row for table in tables for row in table)
+    for row in (row for table in tables for row in table):
+        writer.writerow({**row, **dict(zip(ends, row["score_interval"] or ("", ""), strict=True))})
     return text.getvalue()
 
 
@@ -143,8 +222,8 @@ def as_markdown(tables: list[list[Row]]) -> str:
         for row in table:
             texts = cells(row) if row["rank"] is not None else [f"*{text}*" for text in cells(row)]
             lines.append(f"| {' | '.join(texts)} |")
-        if any(row["rank"] is None for row in table):
-            lines += ["", "In italics, unranked: cost above 20 % of a retraining."]
+        if notes := legend(table, "In italics, unranked"):
+            lines += ["", " ".join(notes).replace("*", "\\*")]
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 

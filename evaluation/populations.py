@@ -44,7 +44,9 @@ class Population:
         master_seed: all models' seeds derive from it.
         runs: the folder of all populations.
         engine: how the models are made; part of the identity, because rounding depends on it.
-        solution, batches, original: for unlearned models, what ran, on which batches, and on whose model 0.
+        originals: how many original models unlearning starts from, in turn; a population of original models keeps so many's
+            weights.
+        solution, batches, original: for unlearned models, what ran, on which batches, and on whose models.
     """
 
     task: Task
@@ -52,6 +54,7 @@ class Population:
     master_seed: int
     runs: Path
     engine: Engine
+    originals: int = 1
     solution: Solution | None = None
     batches: Batches | None = None
     original: "Population | None" = None
@@ -77,6 +80,8 @@ class Population:
         if self.solution is None or self.original is None:
             return identity
         sources = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.solution.sources.items()}
+        if self.originals > 1:
+            identity["originals"] = self.originals
         return {
             **identity,
             "original": self.original.key,
@@ -96,10 +101,9 @@ class Population:
         """Where the shards lie."""
         return self.runs / f"{self.task.name}-v{self.task.version}" / f"{self.kind}-{self.key}"
 
-    @property
-    def weights_path(self) -> Path:
-        """Weights of model 0, kept for original models: what solutions start from."""
-        return self.folder / "weights-00000.npz"
+    def weights_path(self, model: int) -> Path:
+        """Weights of a model, kept for the first original models: what solutions start from."""
+        return self.folder / f"weights-{model:05d}.npz"
 
     @property
     def shard_size(self) -> int:
@@ -152,11 +156,20 @@ def make(
         executor.run_all(MAKE_SHARD, jobs, on_finished)
 
 
-def make_original(population: Population, executor: LocalProcesses, notice: Callable[[str], None]) -> None:
-    """Make the original model, unless its weights are stored (errors as for `make`)."""
+def make_originals(
+    population: Population,
+    executor: LocalProcesses,
+    on_finished: Callable[[int], None],
+    notice: Callable[[str], None],
+) -> None:
+    """Make the original models that unlearning starts from, unless their weights are stored (errors as for `make`)."""
     with _prepared(population, notice):
-        if _read_or_report(population.weights_path, notice) is None:
-            executor.run(MAKE_SHARD, population, 0, [0])
+        wanted = [model for model in range(population.originals) if not _is_stored(population.weights_path(model), notice)]
+        on_finished(population.originals - len(wanted))
+        shards: dict[int, list[int]] = {}
+        for model in wanted:
+            shards.setdefault(model // population.shard_size, []).append(model)
+        executor.run_all(MAKE_SHARD, [(population, shard, models) for shard, models in shards.items()], on_finished)
 
 
 def missing_models(population: Population, models: int, notice: Callable[[str], None]) -> dict[int, list[int]]:
@@ -203,6 +216,10 @@ def load_arrays(population: Population, models: int) -> Arrays:
 def describes_examples(name: str) -> bool:
     """Whether an array of a shard is about the examples, and so the same for all models."""
     return name.startswith(("ids_", "labels_"))
+
+
+def _is_stored(path: Path, notice: Callable[[str], None]) -> bool:
+    return _read_or_report(path, notice) is not None
 
 
 def _read_or_report(path: Path, notice: Callable[[str], None]) -> Arrays | None:

@@ -48,11 +48,11 @@ def find_batches(population: Population, solution: Solution) -> Batches:
         return runner.find_batches(solution, original_model(population), population.task, load_data(population.task))
 
 
-def original_model(population: Population) -> nn.Module:
-    """A copy of model 0 of a population of original models."""
-    weights = read_intact(population.weights_path)
+def original_model(population: Population, model: int = 0) -> nn.Module:
+    """A copy of one of the original models that unlearning starts from."""
+    weights = read_intact(population.weights_path(model))
     if weights is None:
-        raise RunError(f"{population.weights_path} is missing or damaged; run the same command to make it again.")
+        raise RunError(f"{population.weights_path(model)} is missing or damaged; run the same command to make it again.")
     net = build(population.task, seed=0)
     net.load_state_dict({name: torch.from_numpy(values) for name, values in weights.items()})
     return net.eval()
@@ -124,14 +124,16 @@ def _make_one(population: Population, model: int) -> Arrays:
 
 
 def _train(population: Population, models: Sequence[int]) -> list[nn.Module]:
-    """Trained networks; of original models the weights of model 0 are kept."""
+    """Trained networks; of the original models that unlearning starts from, the weights are kept."""
     data = load_data(population.task)
     examples = data.training if population.kind == "original" else data.retain
     seeds = [population.model_seed(model) for model in models]
     networks = training.train(population.task, data, examples, seeds, population.engine)
-    if population.kind == "original" and models[0] == 0:
-        weights = {name: tensor.numpy() for name, tensor in networks[0].state_dict().items()}
-        write_arrays(population.weights_path, weights)
+    if population.kind == "original":
+        for model, net in zip(models, networks, strict=True):
+            if model < population.originals:
+                weights = {name: tensor.numpy() for name, tensor in net.state_dict().items()}
+                write_arrays(population.weights_path(model), weights)
     return networks
 
 
@@ -161,7 +163,7 @@ def unlearn(population: Population, model: int) -> nn.Module:
     """One unlearned model (errors as for `runner.call`)."""
     solution, batches, original = _unlearning_parts(population)
     _require_unchanged(solution)
-    net, data = original_model(original), load_data(population.task)
+    net, data = original_model(original, model % population.originals), load_data(population.task)
     runner.start_afresh(population.model_seed(model))
     try:
         with _printing_to(population, f"model {model}"):
@@ -173,7 +175,8 @@ def unlearn(population: Population, model: int) -> nn.Module:
 def _unlearn_in_lockstep(population: Population, models: Sequence[int]) -> list[nn.Module]:
     solution, batches, original = _unlearning_parts(population)
     _require_unchanged(solution)
-    nets, data = [original_model(original) for _ in models], [load_data(population.task)] * len(models)
+    nets = [original_model(original, model % population.originals) for model in models]
+    data = [load_data(population.task)] * len(models)
     seeds = [population.model_seed(model) for model in models]
     runner.start_afresh(seeds[0])
     try:

@@ -1,26 +1,23 @@
 """The scorecard: the result of scoring one solution on one task, one JSON file."""
 
+import hashlib
 import json
 import platform
 import subprocess
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from evaluation.epsilon import epsilons
-from evaluation.forgetting import forgetting_quality
-from evaluation.outputs import Outputs
-from evaluation.populations import Population
+from evaluation.experiment import Experiment
+from evaluation.external import Pair
+from evaluation.measures import with_reasons
 from evaluation.store import write_json
-from evaluation.utility import accuracy_ratio, score
 from starting_kit.contract import PROJECT
 from starting_kit.errors import InputError
 
-SCHEMA_VERSION = 1
+Scorecard = dict[str, Any]
+
+SCHEMA_VERSION = 2
 METRIC_VERSION = 1
 DEFAULT_MODELS = 512
 COST_LIMIT = 0.20  # of the time of a retraining: the competition's rule
@@ -28,119 +25,86 @@ COST_LIMIT = 0.20  # of the time of a retraining: the competition's rule
 EXEMPT = ("cost", "within_limit", "seconds", "environment")
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """One population against the retrained one: forgetting quality, accuracy ratios, and their product, the score."""
-
-    epsilons: NDArray[np.float64]
-    forgetting_quality: float
-    retain_ratio: float
-    test_ratio: float
-
-    @property
-    def score(self) -> float:
-        """The competition's score."""
-        return score(self.forgetting_quality, self.retain_ratio, self.test_ratio)
-
-
-def compare(outputs: Outputs, retrained: Outputs) -> Comparison:
-    """Score a population against the retrained population.
+def of_experiment(made: Experiment, measured: dict[str, Any], seconds: dict[str, float], workers: int) -> Scorecard:
+    """The scorecard of a solution.
 
     Args:
-        outputs: of unlearned models (or of others, for ceiling and floor).
-        retrained: of as many retrained models, on the same examples.
-
-    Raises:
-        ValueError: populations that cannot be compared (see `epsilons`).
-    """
-    examples = epsilons(outputs.confidences["forget"], retrained.confidences["forget"])
-    return Comparison(
-        examples,
-        forgetting_quality(examples, models=outputs.models),
-        accuracy_ratio(outputs.accuracy["retain"], retrained.accuracy["retain"]),
-        accuracy_ratio(outputs.accuracy["test"], retrained.accuracy["test"]),
-    )
-
-
-def build(
-    unlearned: Population,
-    engine_reason: str,
-    models: int,
-    outputs: dict[str, Outputs],
-    cost: float,
-    seconds: dict[str, float],
-    workers: int,
-) -> dict[str, Any]:
-    """The scorecard of an unlearned population.
-
-    Args:
-        unlearned: what was scored.
-        engine_reason: why it was made in lockstep, or not.
-        models: N.
-        outputs: of each kind of population.
-        cost: time of an unlearning over time of a retraining.
+        made: the populations.
+        measured: what `evaluation.measures` and `evaluation.attacks` find in them.
         seconds: spent on each stage.
         workers: how many processes.
     """
+    unlearned = made.kinds["unlearned"]
     solution, task = unlearned.solution, unlearned.task
     assert solution is not None
-    retrained = outputs["retrained"]
-    result = compare(outputs["unlearned"], retrained)
-
-    def accuracies(split: str) -> dict[str, float]:
-        return {kind: float(outputs[kind].accuracy[split].mean()) for kind in ("unlearned", "retrained")}
-
     return {
         "schema_version": SCHEMA_VERSION,
         "solution": solution.name,
         "task": task.name,
         "task_version": task.version,
         "metric_version": METRIC_VERSION,
-        "models": models,
+        "models": made.models,
         "seed": unlearned.master_seed,
-        "originals": 1,
+        "originals": unlearned.originals,
         "forget": task.forget,
         "network": task.network,
         "engine": {
             "unlearning": "single" if unlearned.engine.kind == "single" else "lockstep",
             "models_at_once": unlearned.engine.members,
-            "reason": engine_reason,
+            "reason": made.engine_reason,
         },
         "hyperparameters": {"source": "set" if solution.overrides else "published", "values": solution.hyperparameters},
-        "score": result.score,
-        "ceiling": compare(outputs["second_retrained"], retrained).score,
-        "floor": compare(outputs["original"], retrained).score,
-        "forgetting_quality": result.forgetting_quality,
-        "retain_ratio": result.retain_ratio,
-        "test_ratio": result.test_ratio,
-        "retain_accuracy": accuracies("retain"),
-        "test_accuracy": accuracies("test"),
-        "forget_accuracy": accuracies("forget"),
-        "epsilons": [
-            {"example": int(example), "epsilon": float(epsilon)}
-            for example, epsilon in zip(retrained.ids["forget"], result.epsilons, strict=True)
-        ],
-        "cost": cost,
-        "within_limit": cost <= COST_LIMIT,
+        "retrained_population": made.kinds["retrained"].key,
+        **measured,
+        "cost": made.cost,
+        "within_limit": made.cost <= COST_LIMIT,
         "seconds": seconds,
         "environment": _environment(workers),
     }
 
 
-def variant(solution_overrides: dict[str, Any], models: int, seed: int, engine: str | None = None) -> str:
+def of_brought(
+    task: str, solution: str, pair: Pair, measured: dict[str, Any], seconds: dict[str, float], workers: int
+) -> Scorecard:
+    """The scorecard of populations that were brought from elsewhere (arguments as for `of_experiment`)."""
+    elsewhere = "the populations were made elsewhere"
+    unknown = (
+        "task_version", "seed", "originals", "forget", "network", "engine", "hyperparameters", "cost", "within_limit"
+    )  # fmt: skip
+    nulls = with_reasons(dict.fromkeys(unknown), dict.fromkeys(unknown, elsewhere))
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "solution": solution,
+        "task": task,
+        "metric_version": METRIC_VERSION,
+        "models": pair.unlearned.models,
+        "retrained_models": pair.retrained.models,
+        "retrained_population": hashlib.sha256(pair.retrained.confidences["forget"].tobytes()).hexdigest()[:16],
+        **measured,
+        **nulls,
+        "seconds": seconds,
+        "environment": _environment(workers),
+    }
+
+
+def variant(made: Experiment, engine: str | None) -> str:
     """What differs from the defaults, for the scorecard's file name; empty if nothing does.
 
-    >>> variant({"cycles": 4}, models=64, seed=0)
-    'cycles=4,n64'
+    Args:
+        made: the populations.
+        engine: the one that was forced.
     """
-    parts = [f"{name}={value}" for name, value in sorted(solution_overrides.items())]
-    parts += [f"n{models}"] if models != DEFAULT_MODELS else []
-    parts += [f"seed{seed}"] if seed else []
+    unlearned = made.kinds["unlearned"]
+    assert unlearned.solution is not None
+    parts = [f"{name}={value}" for name, value in sorted(unlearned.solution.overrides.items())]
+    parts += [f"n{made.models}"] if made.models != DEFAULT_MODELS else []
+    parts += [f"originals{unlearned.originals}"] if unlearned.originals > 1 else []
+    parts += [f"seed{unlearned.master_seed}"] if unlearned.master_seed else []
     parts += [engine] if engine else []
     return "".join(c if c.isalnum() or c in "=.,-_+" else "_" for c in ",".join(parts))
 
 
-def write(scorecard: dict[str, Any], results: Path, variant: str) -> Path:
+def write(scorecard: Scorecard, results: Path, variant: str) -> Path:
     """Write a scorecard where the leaderboard looks for it, and give its path."""
     name = f"{scorecard['solution']}--{variant}.json" if variant else f"{scorecard['solution']}.json"
     path = results / scorecard["task"] / name
@@ -148,7 +112,7 @@ def write(scorecard: dict[str, Any], results: Path, variant: str) -> Path:
     return path
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> Scorecard:
     """Read a scorecard.
 
     Raises:

@@ -1,6 +1,7 @@
 """What a person sees: progress while models are made, and a readable scorecard at the end."""
 
 import argparse
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
+from evaluation.attacks import ATTACKS
 from evaluation.forgetting import BIN_WIDTH, end_of_bins, points
 
 FEW_MODELS = 64
@@ -76,44 +78,93 @@ def stage(title: str, models: int) -> Iterator[Callable[[int], None]]:
     messages.print(f"{title:18} {models} models ({how})")
 
 
-def of_ceiling(scorecard: dict[str, Any]) -> str:
-    """The score as a share of the ceiling, for people."""
-    return f"{scorecard['score'] / scorecard['ceiling']:.1%}" if scorecard["ceiling"] else "-"
+def percent(value: float | None) -> str:
+    """A share, for people."""
+    return "-" if value is None else f"{value:.1%}"
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A score, or a ratio, for people."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def interval(bounds: list[float] | None) -> str:
+    """An interval, for people: as many digits as tell its ends apart."""
+    if bounds is None:
+        return "-"
+    low, high = bounds
+    digits = 4 if high == low else min(max(1 - math.floor(math.log10(high - low)), 2), 5)
+    return f"{low:.{digits}f}–{high:.{digits}f}"
 
 
 def summary(scorecard: dict[str, Any], console: Console) -> None:
     """Print a scorecard for a person."""
-    models = scorecard["models"]
     lines = Table.grid(padding=(0, 2))
-    retain, test, forget = (scorecard[f"{split}_accuracy"] for split in ("retain", "test", "forget"))
-    engine = scorecard["engine"]
-    limit = "within" if scorecard["within_limit"] else "[red]above[/]"
-    rows = [
-        ("score", f"[bold]{scorecard['score']:.4f}[/]"),
-        ("score / ceiling", of_ceiling(scorecard)),
-        ("ceiling, floor", f"{scorecard['ceiling']:.4f}, {scorecard['floor']:.4f}"),
-        ("forgetting quality F", f"{scorecard['forgetting_quality']:.4f}"),
-        ("retain accuracy", _ratio(scorecard["retain_ratio"], retain)),
-        ("test accuracy", _ratio(scorecard["test_ratio"], test)),
-        ("forget accuracy", f"{forget['unlearned']:.2%} of {forget['retrained']:.2%} retrained"),
-        ("cost", f"{scorecard['cost']:.1%} of a retraining, {limit} the limit of 20 %"),
-    ]
-    if engine["unlearning"] == "lockstep":
-        rows.append(("engine", f"lockstep, {engine['models_at_once']} models at once"))
-    else:
-        rows.append(("engine", f"one model at a time ({engine['reason']})"))
-    for name, value in rows:
+    for name, value in _lines(scorecard):
         lines.add_row(name, value)
-    title = f"{scorecard['solution']} on {scorecard['task']} v{scorecard['task_version']}, {models} models"
+    version = f" v{scorecard['task_version']}" if scorecard["task_version"] else ""
+    originals = f" from {scorecard['originals']} original models" if (scorecard["originals"] or 1) > 1 else ""
+    title = f"{scorecard['solution']} on {scorecard['task']}{version}, {scorecard['models']} models{originals}"
     console.print(Panel(lines, title=title, title_align="left", expand=False))
-    console.print(_histogram(np.array([entry["epsilon"] for entry in scorecard["epsilons"]]), models))
-    console.print("ceiling: a second retrained population; floor: original models. Both against the retrained population.")
-    if models < FEW_MODELS:
+    console.print(_histogram(np.array([entry["epsilon"] for entry in scorecard["epsilons"]]), scorecard["models"]))
+    console.print(_opinions(scorecard["attacks"]))
+    console.print(
+        "In brackets: 95 % intervals. Ceiling: retrained models against other retrained models; floor: original models "
+        "against retrained ones.",
+        soft_wrap=False,
+    )
+    if scorecard["models"] < FEW_MODELS:
+        models = scorecard["models"]
         notice(f"{models} models say little; from {FEW_MODELS} on the score means something, the competition took 512.")
 
 
-def _ratio(ratio: float, accuracy: dict[str, float]) -> str:
-    return f"× {ratio:.4f}  ({accuracy['unlearned']:.2%} of {accuracy['retrained']:.2%} retrained)"
+def _lines(scorecard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is said of a scorecard: names and texts."""
+
+    def with_interval(name: str, value: str) -> str:
+        bounds = scorecard[f"{name}_interval"]
+        return f"{value}  [{interval(bounds)}]".replace("[", "\\[") if bounds else value
+
+    if scorecard["score"] is None:
+        yield "score", f"- ({scorecard['score_reason']})"
+    else:
+        yield "score", f"[bold]{number(scorecard['score'])}[/]" + with_interval("score", "")
+    yield "score / ceiling", percent(scorecard["relative"])
+    of_models = "" if scorecard["ceiling_models"] == scorecard["models"] else f" ({scorecard['ceiling_models']} models)"
+    yield "ceiling, floor", f"{number(scorecard['ceiling'])}{of_models}, {number(scorecard['floor'])}"
+    yield "forgetting quality F", with_interval("forgetting", number(scorecard["forgetting_quality"]))
+    for split in ("retain", "test"):
+        if accuracy := scorecard[f"{split}_accuracy"]:
+            ratio = with_interval(f"{split}_ratio", f"× {scorecard[f'{split}_ratio']:.4f}")
+            yield f"{split} accuracy", f"{ratio}  ({_of_retrained(accuracy)})"
+    if accuracy := scorecard["forget_accuracy"]:
+        yield "forget accuracy", _of_retrained(accuracy)
+    if scorecard["cost"] is not None:
+        limit = "within" if scorecard["within_limit"] else "[red]above[/]"
+        yield "cost", f"{scorecard['cost']:.1%} of a retraining, {limit} the limit of 20 %"
+    if engine := scorecard["engine"]:
+        lockstep = f"lockstep, {engine['models_at_once']} models at once"
+        alone = f"one model at a time ({escape(engine['reason'])})"
+        yield "engine", lockstep if engine["unlearning"] == "lockstep" else alone
+    if scorecard["score_interval"] is None and scorecard["score"] is not None:
+        yield "interval", f"none ({scorecard['score_interval_reason']})"
+
+
+def _of_retrained(accuracy: dict[str, float]) -> str:
+    """Accuracies in percent; 100 % only where every answer was right."""
+    unlearned, retrained = (f"{value if value == 1 else min(value, 0.9999):.2%}" for value in accuracy.values())
+    return f"{unlearned} of {retrained} retrained"
+
+
+def _opinions(opinions: dict[str, dict[str, Any]]) -> Table:
+    """The second opinions, each by its most telling numbers."""
+    table = Table("second opinion", "unlearned", "retrained", box=None, header_style="dim", padding=(0, 1))
+    for attack in ATTACKS:
+        opinion = opinions[attack.name]
+        for statistic, name in attack.headlines.items():
+            values = [opinion[kind] and opinion[kind][statistic] for kind in ("unlearned", "retrained")]
+            table.add_row(name, *("-" if value is None else f"{value:.3f}" for value in values))
+    return table
 
 
 def _histogram(epsilons: np.ndarray, models: int) -> Table:

@@ -1,0 +1,136 @@
+"""The experiment behind a score: which populations are made, in which engine, and what an unlearning costs."""
+
+import argparse
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from evaluation import populations, terminal
+from evaluation.executors import InWorker, LocalProcesses
+from evaluation.outputs import Outputs
+from evaluation.populations import Kind, Population
+from evaluation.store import DamagedFileError
+from starting_kit.contract import Batches, Solution
+from starting_kit.errors import RunError
+from starting_kit.tasks import ONE_AT_A_TIME, Engine, Task
+
+TIMED_RUNS = 3
+TRAINED: tuple[Kind, ...] = ("retrained", "second_retrained", "original")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Populations that have been made.
+
+    Attributes:
+        kinds: the populations.
+        models: how many models each has.
+        engine_reason: why the solution ran in lockstep, or did not.
+        cost: time of an unlearning over time of a retraining.
+    """
+
+    kinds: dict[Kind, Population]
+    models: int
+    engine_reason: str
+    cost: float
+
+    def outputs(self) -> dict[Kind, Outputs]:
+        """Outputs of the populations.
+
+        Raises:
+            RunError: a shard was damaged after it had been made.
+        """
+        try:
+            return {kind: populations.load(population, self.models) for kind, population in self.kinds.items()}
+        except DamagedFileError as error:
+            raise RunError(f"{error} was damaged or removed; run the same command to make it again.") from error
+
+
+def run(options: argparse.Namespace, task: Task, path: Path, workers: int, seconds: dict[str, float]) -> Experiment:
+    """Make the populations that are missing.
+
+    Args:
+        options: of the command line.
+        task: what the solution is scored on.
+        path: of the solution.
+        workers: processes.
+        seconds: filled with the time of each stage.
+
+    Raises:
+        InputError: the solution is none.
+        RunError: the solution failed; what was finished is kept.
+        KeyboardInterrupt: the user interrupted; what was finished is kept.
+    """
+
+    def make(kind: Kind, executor: LocalProcesses) -> None:
+        with timed(seconds, kind), terminal.stage(kind.replace("_", " "), options.models) as on_finished:
+            populations.make(kinds[kind], options.models, executor, on_finished, terminal.notice)
+
+    # A process that has run a solution trains nothing: whatever a solution changes in its process ends with it.
+    with LocalProcesses(workers, terminal.notice) as trainers:
+        with LocalProcesses(workers, terminal.notice) as unlearners:
+            kinds, why = define_populations(options, task, path, trainers, unlearners)
+            make("unlearned", unlearners)
+            cost = measure_cost(kinds["unlearned"], kinds["retrained"], trainers, unlearners)
+        for kind in TRAINED:
+            make(kind, trainers)
+    return Experiment(kinds, options.models, why, cost)
+
+
+@contextmanager
+def timed(seconds: dict[str, float], what: str) -> Iterator[None]:
+    """Note how long something takes."""
+    start = time.monotonic()
+    yield
+    seconds[what] = time.monotonic() - start
+
+
+def define_populations(
+    options: argparse.Namespace, task: Task, path: Path, trainers: LocalProcesses, unlearners: LocalProcesses
+) -> tuple[dict[Kind, Population], str]:
+    """The four populations, and why the solution runs in lockstep or does not.
+
+    The original models to start from are made, and the solution tried on the first: what does it read, may it run in lockstep?
+    """
+    solution = unlearners.run(InWorker("describe_solution"), path, options.set)
+    engine, notice = trainers.run(InWorker("usable_engine"), task)
+    if notice:
+        terminal.notice(notice)
+    trained = {
+        kind: Population(task, kind, options.seed, options.runs, engine, options.originals if kind == "original" else 1)
+        for kind in TRAINED
+    }
+    original = trained["original"]
+    with terminal.stage("to start from", options.originals) as on_finished:
+        populations.make_originals(original, trainers, on_finished, terminal.notice)
+    with terminal.messages.status("Trying the solution"):
+        batches = unlearners.run(InWorker("find_batches"), original, solution)
+        lockstep, why = choose_lockstep(options.engine, original, solution, batches, unlearners)
+    engine = Engine("grouped", task.unlearned_at_once) if lockstep else ONE_AT_A_TIME
+    unlearned = Population(
+        task, "unlearned", options.seed, options.runs, engine, options.originals, solution, batches, original
+    )
+    return {"unlearned": unlearned, **trained}, why
+
+
+def choose_lockstep(
+    wanted: str | None, original: Population, solution: Solution, batches: Batches, unlearners: LocalProcesses
+) -> tuple[bool, str]:
+    """Whether a solution runs in lockstep, and why."""
+    if wanted:
+        return wanted == "lockstep", f"--engine {wanted}"
+    objection = unlearners.run(InWorker("objection_to_lockstep"), original, solution, batches)
+    return objection is None, objection or "three models at once get the weights that each gets alone"
+
+
+def measure_cost(unlearned: Population, retrained: Population, trainers: LocalProcesses, unlearners: LocalProcesses) -> float:
+    """Median time of an unlearning over median time of a retraining, by turns, while nothing else runs."""
+    unlearning, retraining = [], []
+    with terminal.messages.status("Timing the solution against retraining"):
+        for model in range(TIMED_RUNS):
+            unlearning.append(unlearners.run(InWorker("time_unlearning"), unlearned, model))
+            retraining.append(trainers.run(InWorker("time_retraining"), retrained, model))
+    return median(unlearning) / median(retraining)

@@ -1,0 +1,100 @@
+"""The options of score.py."""
+
+import argparse
+import os
+from pathlib import Path
+
+from evaluation import scorecard, terminal
+from evaluation.store import require_writable
+from starting_kit import contract, tasks
+from starting_kit.errors import InputError
+
+FEWEST_MODELS = 3  # with fewer an example has no ε
+FOR_SOLUTIONS = ("task", "models", "originals", "seed", "engine", "set", "runs", "export")
+
+
+def parse(arguments: list[str] | None, documentation: str | None) -> argparse.Namespace:
+    """Read the command line (exits with 2 where it is wrong); `documentation` is what --help shows first."""
+    return _parser(documentation).parse_args(arguments)
+
+
+def _parser(documentation: str | None) -> argparse.ArgumentParser:
+    parser = terminal.command_parser("score.py", documentation)
+    add = parser.add_argument
+    add("--solution", metavar="NAME|PATH", help=f"what to score: one of {', '.join(contract.zoo())}, or a .py file")
+    add("--retrained", type=Path, metavar="FILE", help="or: retrained models, an .npz file, and")
+    add("--unlearned", type=Path, metavar="FILE", help="unlearned models, an .npz file")
+    add(
+        "--populations", type=Path, metavar="FOLDER", help="or: logits_retain.npy and <approach>/logits_unlearn.npy in a folder"
+    )
+    add("--task", default="digits", help=f"one of {', '.join(tasks.names())} (default: %(default)s)")
+    add(
+        "--models",
+        type=int,
+        default=scorecard.DEFAULT_MODELS,
+        metavar="N",
+        help="models in each population (default: %(default)s)",
+    )
+    add(
+        "--originals",
+        type=int,
+        default=1,
+        metavar="K",
+        help="original models that unlearning starts from, in turn: 1 as in the competition, N as the definition of unlearning "
+        "has it (default: %(default)s)",
+    )
+    add("--seed", type=int, default=0, help="all models' seeds derive from it (default: %(default)s)")
+    add("--workers", type=int, default=None, metavar="W", help="processes, one thread each (default: one per core)")
+    add(
+        "--engine",
+        choices=("lockstep", "single"),
+        help="call the solution for several models at once, or for one at a time (default: lockstep, if a trial with three "
+        "models proves that each gets the weights it gets alone)",
+    )
+    add("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyper-parameter; may be repeated")
+    add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where populations are kept (default: %(default)s)")
+    add("--results", type=Path, default=Path("results"), metavar="DIR", help="where scorecards go (default: %(default)s)")
+    add("--json", type=Path, metavar="FILE", help="write the scorecard to this file as well")
+    add("--export", type=Path, metavar="FOLDER", help="write logits and accuracies there, for others (and --populations)")
+    add("--no-intervals", action="store_true", help="leave out the intervals, which take seconds for large forget sets")
+    add("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def check(options: argparse.Namespace) -> None:
+    """Find out before the work begins what would spoil it at the end.
+
+    Raises:
+        InputError: options that contradict each other, a number out of range, a folder that cannot be written to.
+    """
+    wanted = [bool(options.solution), bool(options.retrained or options.unlearned), bool(options.populations)]
+    if sum(wanted) != 1 or bool(options.retrained) != bool(options.unlearned):
+        raise InputError("Give either --solution, or --retrained and --unlearned, or --populations; --help has examples.")
+    if not options.solution:
+        defaults = _parser(None)
+        given = [name for name in FOR_SOLUTIONS if getattr(options, name) != defaults.get_default(name)]
+        if given:
+            raise InputError(f"--{given[0]} is for --solution; populations that were made elsewhere are compared as they are.")
+    if options.populations and options.json:
+        raise InputError("--json takes one scorecard; those of --populations go to the folder of --results.")
+    if options.models < FEWEST_MODELS:
+        raise InputError(
+            f"--models {options.models} is too few; the metric needs at least {FEWEST_MODELS} (the competition took 512)."
+        )
+    if not 1 <= options.originals <= options.models:
+        raise InputError(f"--originals {options.originals} must lie between 1 and the number of models, {options.models}.")
+    if options.workers is not None and options.workers < 1:
+        raise InputError(f"--workers {options.workers} is too few; at least 1 process is needed.")
+    if options.seed < 0:
+        raise InputError(f"--seed {options.seed} must not be negative.")
+    for option in ("json", "export"):
+        if path := getattr(options, option):
+            require_writable(path.parent if option == "json" else path, f"--{option}")
+    if options.json and options.json.is_dir():
+        raise InputError(f"--json {options.json} is a folder; give the name of a file.")
+
+
+def cores(options: argparse.Namespace) -> int:
+    """Processes, or threads: as many as wanted, or as there are cores that this process may use."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return options.workers or available
