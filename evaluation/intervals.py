@@ -10,7 +10,7 @@ N, its spread hardly shrinks as N grows, and resampling with replacement (the bo
 *relative* standard deviation is nearly the same at N/3 as at N, whatever separates the populations. So the relative deviations
 of the parts are taken for those of the whole. Accuracies are means over models, so their deviations shrink by the square root.
 
-An interval is value · exp(± t · relative standard deviation): symmetric on the logarithmic scale, since F is positive and
+An interval is value · exp(± 1.96 · relative standard deviation): symmetric on the logarithmic scale, since F is positive and
 skewed. benchmarks/coverage.py measures how often it covers, docs/statistics.md has the results.
 
 Source: Politis, Romano and Wolf, Subsampling (Springer 1999), chapter 2, for subsamples without replacement; their use for
@@ -19,7 +19,7 @@ relative deviations without a rate of convergence rests on our measurements.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
+from scipy.special import ndtr, ndtri
 
 from evaluation.epsilon import resampled_epsilons
 from evaluation.forgetting import points
@@ -30,10 +30,8 @@ Interval = tuple[float, float]
 PARTS = 3
 CUTS = 21
 CONFIDENCE = 0.95
-# The standard deviation is itself uncertain, by 10 to 20 % in simulations: as if it had this many degrees of freedom.
-DEGREES_OF_FREEDOM = 20
 FEWEST_MODELS = 8 * PARTS  # parts of fewer than 8 models show too few values of ε
-QUANTILE = float(stdtrit(DEGREES_OF_FREEDOM, 0.5 + CONFIDENCE / 2))
+QUANTILE = float(ndtri(0.5 + CONFIDENCE / 2))
 
 
 class TooFewModelsError(ValueError):
@@ -137,4 +135,4 @@ def difference(value: float, deviations: Floats, other: float, other_deviations:
     if standard_error == 0:
         return (found, found), float(found == 0)
     half = QUANTILE * standard_error
-    return (found - half, found + half), float(2 * stdtr(DEGREES_OF_FREEDOM, -abs(found) / standard_error))
+    return (found - half, found + half), float(2 * ndtr(-abs(found) / standard_error))

@@ -23,7 +23,9 @@ def sixteen(tmp_path_factory):
     """Populations of 16 models of `finetune`, made once by the real command and used by many tests."""
     folder = tmp_path_factory.mktemp("sixteen")
     runs, results = folder / "runs", folder / "results"
+    exported = folder / "exported"
     arguments = ("--solution", "finetune", "--models", 16, "--runs", runs, "--results", results, "--workers", 2)
+    arguments += ("--export", exported)
     finished = run_script("score.py", *arguments)
     assert finished.returncode == 0, finished.stderr
     path = results / "digits" / "finetune--n16.json"
@@ -31,6 +33,7 @@ def sixteen(tmp_path_factory):
     return SimpleNamespace(
         runs=runs,
         results=results,
+        exported=exported,
         populations=sorted((runs / "digits-v2").iterdir()),
         path=path,
         card=card,

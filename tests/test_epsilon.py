@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from evaluation.epsilon import CAP, DELTA, epsilons
+from evaluation.epsilon import CAP, DELTA, epsilons, resampled_epsilons
 from evaluation.forgetting import forgetting_quality
 
 GOLDEN = sorted(path for path in (Path(__file__).parent / "golden").glob("*.npz") if path.stem != "confidence")
@@ -65,6 +65,75 @@ def test_equals_a_naive_loop_over_all_thresholds(seed):
     unlearned = random.normal(random.normal(), random.uniform(0.2, 2), models)
     retrained = random.standard_t(3, models)
     assert epsilons(unlearned[:, None], retrained[:, None])[0] == pytest.approx(naive_epsilon(unlearned, retrained), abs=1e-6)
+
+
+def searched_epsilon(unlearned, retrained):
+    """One example by numpy: every threshold of the grids, models counted by binary search; no rectangle is skipped."""
+    unlearned, retrained = np.sort(unlearned), np.sort(retrained)
+    high, low = (retrained, unlearned) if np.median(retrained) > np.median(unlearned) else (unlearned, retrained)
+
+    def largest(false_positives, false_negatives, negatives, positives):
+        fpr, fnr = false_positives / negatives, false_negatives / positives
+        with np.errstate(divide="ignore", invalid="ignore"):
+            either = np.fmax(np.log(1 - DELTA - fpr) - np.log(fnr), np.log(1 - DELTA - fnr) - np.log(fpr))
+        either[(fpr == 0) != (fnr == 0)] = -np.inf
+        return np.fmax(np.max(either, initial=-np.inf, where=~np.isnan(either)), -np.inf)
+
+    start, stop = np.float32(min(high[0], low[0])), np.float32(max(high[-1], low[-1]))
+    count = int(np.ceil((max(high[-1], low[-1]) - min(high[0], low[0])) * 100))
+    step, index = (stop - start) / np.float32(max(count - 1, 1)), np.arange(count, dtype=np.float32)
+    grid = np.where(index < count // 2, start + step * index, stop - step * (np.float32(count - 1) - index))
+    if count == 1:
+        grid = np.array([start])
+    single = largest(len(low) - np.searchsorted(low, grid), np.searchsorted(high, grid), len(low), len(high))
+    narrow, wide = (low, high) if np.ptp(high) >= np.ptp(low) else (high, low)
+    width = narrow[-1] - narrow[0]
+    first, last = narrow[0] + width - 2, narrow[-1] + 2
+    right = np.linspace(first, last, int(np.ceil((last - first) * 100)))
+    left = np.linspace(right - width - 2, right - width + 2, 400, axis=1)
+
+    def inside(values):
+        return np.maximum(np.searchsorted(values, right, side="right")[:, None] - np.searchsorted(values, left), 0)
+
+    best = max(single, largest(inside(wide), len(narrow) - inside(narrow), len(wide), len(narrow)))
+    return CAP if best == -np.inf else np.clip(best, 0, CAP)
+
+
+def some_populations(seed):
+    """Two populations of random sizes, positions and spreads, every third time with many equal values."""
+    random = np.random.default_rng(seed)
+    sizes = random.integers(4, 300, 2)
+    unlearned = random.normal(random.normal(), random.uniform(0.2, 3), sizes[0])
+    retrained = random.standard_t(3, sizes[1]) * random.uniform(0.5, 2)
+    return (unlearned, retrained) if seed % 3 else (unlearned.round(1), retrained.round(1))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_skipping_what_cannot_win_changes_no_bit(seed):
+    unlearned, retrained = some_populations(seed)
+    assert epsilons(unlearned[:, None], retrained[:, None])[0] == searched_epsilon(unlearned, retrained)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_resample_counts_like_the_models_it_holds(seed):
+    unlearned, retrained = some_populations(seed)
+    random = np.random.default_rng(seed)
+    counts = [random.multinomial(9, np.full(len(v), 1 / len(v)), size=5).astype(np.int32) for v in (unlearned, retrained)]
+    found = resampled_epsilons(unlearned[:, None], retrained[:, None], *counts)[:, 0]
+    repeated = [(np.repeat(unlearned, u), np.repeat(retrained, r)) for u, r in zip(*counts, strict=True)]
+    np.testing.assert_array_equal(found, [epsilons(u[:, None], r[:, None])[0] for u, r in repeated])
+
+
+def test_resamples_of_different_sizes_are_refused():
+    unlearned, retrained = gaussians(0, 10, 2)
+    whole, part = np.ones((2, 10), dtype=np.int32), np.tril(np.ones((2, 10), dtype=np.int32), 5)
+    with pytest.raises(ValueError, match="the same number of models, at least 3"):
+        resampled_epsilons(unlearned, retrained, whole, part)
+
+
+def test_threads_change_nothing():
+    populations = gaussians(4, 64, 12)
+    np.testing.assert_array_equal(epsilons(*populations), epsilons(*populations, workers=3))
 
 
 def gaussians(seed, models, examples, shift=0.0, scale=1.0):
@@ -144,6 +213,7 @@ def test_populations_may_differ_in_size():
         (column(1, 2), column(1, 2, 3), "2 models, at least 3"),
         (np.zeros((3, 2)), np.zeros((3, 1)), "2 unlearned examples"),
         (np.zeros(3), np.zeros((3, 1)), "must be"),
+        (np.zeros((3, 0)), np.zeros((3, 0)), "of no example"),
     ],
 )
 def test_wrong_input_is_refused(unlearned, retrained, message):

@@ -1,10 +1,11 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 
 from conftest import run_script
-from evaluation import leaderboard
+from evaluation import intervals, leaderboard
 
 
 @pytest.fixture
@@ -52,14 +53,14 @@ def test_the_command_prints_and_writes_the_table(results, tmp_path):
     run = run_script("leaderboard.py", "--results", folder, "--task", "digits", *files)
     assert run.returncode == 0, run.stderr
     assert "0.0123" in run.stdout
-    assert "unranked: cost above 20 %" in run.stdout
+    assert "Unranked: cost above 20 %" in run.stdout
     rows = list(csv.DictReader((tmp_path / "board.csv").open()))
     assert [(row["rank"], row["entry"]) for row in rows] == [("1", "one"), ("", "dear")]
     assert float(rows[0]["score"]) == 0.0123
     text = readme.read_text()
     assert text.startswith("before\n<!-- leaderboard -->\n**digits v2, forget random:0.2")
     assert text.endswith("<!-- /leaderboard -->\nafter\n")
-    assert "| 1 | one | 0.0123 | 6.2% |" in text
+    assert "| 1 | one | 0.0123 | - |" in text
     assert "| *-* | *dear* |" in text
     assert "old" not in text
 
@@ -76,7 +77,7 @@ def test_a_file_without_markers_is_the_tables(results, tmp_path):
         (None, "There is no scorecard in"),
         ("{", "is not a scorecard (JSONDecodeError"),
         ("{}", "is not a scorecard (KeyError"),
-        ('{"schema_version": 99}', "has schema version 99, this program knows 1"),
+        ('{"schema_version": 99}', "has schema version 99, this program knows 2"),
     ],
 )
 def test_what_is_no_scorecard_ends_in_a_sentence(tmp_path, content, message):
@@ -85,5 +86,66 @@ def test_what_is_no_scorecard_ends_in_a_sentence(tmp_path, content, message):
         (tmp_path / "digits" / "bad.json").write_text(content)
     run = run_script("leaderboard.py", "--results", tmp_path)
     assert message in run.stderr.replace("\n", " ")
+    assert run.stderr.startswith("error: ")
+    assert run.returncode == 2
+
+
+def deviations(seed):
+    return (np.random.default_rng(seed).normal(size=(21, 3)) / 10).tolist()
+
+
+def test_a_star_marks_what_differs_from_the_entry_above(results):
+    shared = {"score_interval": [0.01, 0.1]}
+    cards = {
+        "best": {"score": 0.090, "score_deviations": deviations(0)},
+        "alike": {"score": 0.089, "score_deviations": deviations(1)},
+        "far": {"score": 0.020, "score_deviations": deviations(2)},
+        "dear": {"score": 0.095, "score_deviations": deviations(3), "within_limit": False},
+        "without": {"score": 0.001, "score_deviations": None},
+    }
+    (table,) = leaderboard.rank(leaderboard.read_all(results(**{n: {**shared, **card} for n, card in cards.items()}), None))
+    marked = {row["entry"]: row["differs_from_above"] for row in table}
+    assert marked == {"best": False, "alike": False, "far": True, "without": False, "dear": False}
+    text = leaderboard.as_markdown([table])
+    assert "| 3 | far | 0.0200* |" in text
+    assert "differs from the entry above" in text
+
+
+def test_other_retrained_models_are_no_pair(results):
+    one = {"score": 0.09, "score_deviations": deviations(0)}
+    other = {"score": 0.02, "score_deviations": deviations(1), "retrained_population": "other"}
+    (table,) = leaderboard.rank(leaderboard.read_all(results(one=one, other=other), None))
+    assert not any(row["differs_from_above"] for row in table)
+
+
+def test_two_entries_are_compared(results):
+    cards = {
+        name: {"score": score, "score_deviations": deviations(seed), "score_interval": [score * 0.8, score * 1.2]}
+        for seed, (name, score) in enumerate({"one": 0.09, "two": 0.02}.items())
+    }
+    run = run_script("leaderboard.py", "--results", results(**cards), "--compare", "one", "two")
+    assert run.returncode == 0, run.stderr
+    assert "one: 0.090000, 95 % interval 0.072–0.108" in run.stdout
+    expected = intervals.difference(0.09, np.array(deviations(0)), 0.02, np.array(deviations(1)))
+    assert f"difference: +0.070000, 95 % interval {expected[0][0]:+.6f} to {expected[0][1]:+.6f}" in run.stdout
+    assert f"p = {expected[1]:.2g}: they differ" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("changes", "names", "message"),
+    [
+        ({}, ("one", "twoo"), "There is no entry 'twoo'. Did you mean two?"),
+        ({"models": 64}, ("one", "two"), "one and two cannot be compared: models is 16 and 64."),
+        ({"retrained_population": "x"}, ("one", "two"), "were compared with different retrained models; score both again."),
+        ({"score_deviations": None}, ("one", "two"), "because one of them has no interval"),
+        ({"task": "z"}, ("one", "both"), "'both' is an entry of digits, z; choose with --task."),
+    ],
+)
+def test_what_cannot_be_compared_ends_in_a_sentence(results, changes, names, message):
+    has = {"score_deviations": deviations(0), "score_interval": [0.01, 0.1]}
+    folder = results(one=has, two={**has, **changes}, both=has)
+    results(both={**has, "task": changes.get("task", "digits")})
+    run = run_script("leaderboard.py", "--results", folder, "--compare", *names)
+    assert message in run.stderr
     assert run.stderr.startswith("error: ")
     assert run.returncode == 2

@@ -13,11 +13,14 @@ import pytest
 
 from conftest import PROJECT, run_script
 from evaluation import populations, scorecard
+from evaluation.attacks import ATTACKS
 from evaluation.confidence import confidences
 from evaluation.epsilon import epsilons
+from evaluation.experiment import Experiment
 from evaluation.populations import Population
 from evaluation.store import read_arrays
 from starting_kit import tasks
+from starting_kit.errors import RunError
 
 TASK = tasks.find("digits")
 
@@ -50,6 +53,15 @@ def test_scorecard_has_what_the_design_promises(sixteen):
     assert card["environment"]["workers"] == 2
     assert 0 < card["floor"] < card["ceiling"] < 1
     assert card["score"] < card["ceiling"]
+    assert card["relative"] == pytest.approx(card["score"] / card["ceiling"])
+    assert card["ceiling_models"] == 16
+    for name in ("score", "forgetting", "retain_ratio", "test_ratio"):
+        assert card[f"{name}_interval"] is None
+        assert card[f"{name}_interval_reason"] == "16 models are too few for an interval, at least 24 are needed"
+    assert set(card["attacks"]) == {attack.name for attack in ATTACKS}
+    for opinion in card["attacks"].values():
+        assert all(value is not None for kind in ("unlearned", "retrained") for value in opinion[kind].values())
+        assert opinion["retrained_models"] == 16
     for split in ("retain", "test", "forget"):
         assert set(card[f"{split}_accuracy"]) == {"unlearned", "retrained"}
         assert all(0.9 < value <= 1 for value in card[f"{split}_accuracy"].values())
@@ -79,6 +91,8 @@ def test_summary_says_what_one_wants_to_know(sixteen):
         "ceiling, floor",
         "retain accuracy",
         "cost",
+        "16 models are too few for an interval",
+        "U-LiRA, AUC",
         "ε",
         "16 models at once",
     ):
@@ -126,6 +140,25 @@ def test_lockstep_is_chosen_by_proof_and_changes_only_rounding(sixteen, score, t
     ]
     (one, other), between = populations, np.abs(np.diff(populations[0], axis=0)).mean()
     assert 0 < np.abs(one - other).mean() < between / 100
+
+
+def test_unlearning_starts_from_several_original_models_in_turn(score, sixteen, tmp_path):
+    run = score("--solution", "original", "--originals", 3, "--no-intervals")
+    assert run.returncode == 0, run.stderr
+    card = json.loads((tmp_path / "results" / "digits" / "original--n16,originals3.json").read_text())
+    assert card["originals"] == 3
+    assert card["score_interval_reason"] == "--no-intervals"
+    assert "original on digits v2, 16 models from 3 original models" in run.stdout
+    (originals,) = (sixteen.runs / "digits-v2").glob("original-*")
+    (unlearned,) = [
+        folder
+        for folder in (sixteen.runs / "digits-v2").glob("unlearned-*")
+        if json.loads((folder / "population.json").read_text()).get("originals") == 3
+    ]
+    logits = [read_arrays(folder / "shard-00000.npz")["logits_forget"] for folder in (originals, unlearned)]
+    for model in range(16):
+        np.testing.assert_allclose(logits[1][model], logits[0][model % 3], atol=1e-4)
+    assert np.abs(logits[0][0] - logits[0][1]).max() > 0.1
 
 
 def test_a_solution_that_cannot_run_in_lockstep_says_why(score, write_solution, tmp_path):
@@ -189,6 +222,9 @@ def test_a_file_that_reads_dicts_and_prints_is_scored_like_the_zoos(score, sixte
         (("--solution", "finetune", "--models", 2), "--models 2 is too few; the metric needs at least 3"),
         (("--solution", "finetune", "--workers", 0), "--workers 0 is too few"),
         (("--solution", "finetune", "--seed", -1), "--seed -1 must not be negative"),
+        (("--solution", "finetune", "--originals", 0), "--originals 0 must lie between 1 and the number of models, 16"),
+        (("--solution", "finetune", "--originals", 17), "--originals 17 must lie between 1 and"),
+        (("--solution", "finetune", "--export", "/proc/logits"), "choose a folder with --export"),
         (("--solution", "finetune", "--set", "epoch=3"), "Did you mean epochs?"),
         (("--solution", "finetune", "--set", "epochs=x"), "must be of type int"),
         (("--solution", "finetune", "--results", "/proc/results"), "choose a folder with --results"),
@@ -432,9 +468,6 @@ def test_two_processes_share_the_work(sixteen, write_solution, tmp_path):
 
 def test_a_shard_damaged_after_it_was_made_is_said(tmp_path):
     population = Population(TASK, "retrained", 0, tmp_path, TASK.engine)
-    from evaluation.score import load_all
-    from starting_kit.errors import RunError
-
     with pytest.raises(RunError, match=r"shard-00000.npz was damaged or removed; run the same command"):
-        load_all({"retrained": population}, 3)
+        Experiment({"retrained": population}, 3, "", 0.1).outputs()
     assert populations.missing_models(population, 34, print) == {0: list(range(32)), 1: [32, 33]}

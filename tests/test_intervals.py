@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+
+from evaluation import intervals
+from evaluation.epsilon import epsilons
+from evaluation.forgetting import forgetting_quality, points
+
+MODELS = 66
+
+
+@pytest.fixture(scope="module")
+def populations():
+    """Two equal solutions, retrained models, and accuracies of each: [models, examples], [models]."""
+    random = np.random.default_rng(0)
+    confidences = random.normal(size=(3, MODELS, 8)) * 1.5 + np.array([0.5, 0.5, 0.0])[:, None, None]
+    return confidences, random.uniform(0.8, 0.9, (3, MODELS))
+
+
+def test_parts_of_a_cut_share_no_model_and_have_the_same_size():
+    for models in (24, 65, 512):
+        cuts = intervals.subsamples(models, seed=0)
+        assert cuts.shape == (intervals.CUTS, intervals.PARTS, models)
+        assert set(np.unique(cuts.sum(axis=1))) <= {0, 1}
+        assert set(np.unique(cuts.sum(axis=2))) == {models // 3}
+        assert len(np.unique(cuts.reshape(-1, models), axis=0)) == intervals.CUTS * intervals.PARTS
+
+
+def test_the_same_subsamples_each_time_and_others_for_other_populations():
+    np.testing.assert_array_equal(intervals.subsamples(64, seed=0), intervals.subsamples(64, seed=0))
+    assert (intervals.subsamples(64, seed=0) != intervals.subsamples(64, seed=1)).any()
+
+
+def test_too_few_models_have_no_interval():
+    with pytest.raises(intervals.TooFewModelsError, match="23 models are too few for an interval, at least 24"):
+        intervals.subsamples(23, seed=0)
+
+
+def test_deviations_of_f_are_those_of_a_naive_loop(populations):
+    (unlearned, _, retrained), _ = populations
+    of_unlearned, of_retrained = intervals.subsamples(MODELS, seed=0), intervals.subsamples(MODELS, seed=1)
+    naive = np.empty((intervals.CUTS, intervals.PARTS))
+    for cut in range(intervals.CUTS):
+        for part in range(intervals.PARTS):
+            some = unlearned[of_unlearned[cut, part] == 1], retrained[of_retrained[cut, part] == 1]
+            naive[cut, part] = points(epsilons(*some), models=MODELS).mean()
+    np.testing.assert_allclose(intervals.quality_deviations(unlearned, retrained), naive / naive.mean() - 1)
+
+
+def test_deviations_of_an_accuracy_ratio_have_the_standard_error_of_the_textbook(populations):
+    _, (unlearned, _, retrained) = populations
+    textbook = np.sqrt(sum(a.var(ddof=1) / MODELS / a.mean() ** 2 for a in (unlearned, retrained)))
+    assert intervals.spread(intervals.ratio_deviations(unlearned, retrained)) == pytest.approx(textbook, rel=0.15)
+
+
+def test_an_interval_holds_its_value_and_is_symmetric_on_the_logarithmic_scale():
+    deviations = np.array([[-0.1, 0.1, 0.0], [0.2, -0.1, -0.1]])
+    spread = np.sqrt((0.01 + 0.03) / 2)  # mean of the variances within the rows
+    low, high = intervals.interval(0.05, deviations)
+    assert low * high == pytest.approx(0.05**2)
+    assert np.log(high / 0.05) == pytest.approx(1.95996 * spread, rel=1e-4)  # normal, 97.5 %
+
+
+def test_what_is_0_in_every_subsample_has_no_width():
+    constant, retrained = np.zeros((30, 4)), np.random.default_rng(0).normal(size=(30, 4))
+    deviations = intervals.quality_deviations(constant, retrained)
+    assert not deviations.any()
+    assert intervals.interval(0.0, deviations) == (0, 0)
+
+
+def test_more_models_do_not_narrow_the_interval_of_identical_populations():
+    """F of identical populations does not settle: the interval must not pretend that it does."""
+    widths = []
+    for models in (64, 256):
+        unlearned, retrained = np.random.default_rng(1).normal(size=(2, models, 40))
+        low, high = intervals.interval(1.0, intervals.quality_deviations(unlearned, retrained))
+        widths.append(high - low)
+    assert widths[1] > 0.7 * widths[0]
+
+
+def score_and_deviations(confidences, retrained):
+    deviations = intervals.quality_deviations(confidences, retrained)
+    return forgetting_quality(epsilons(confidences, retrained), MODELS), deviations
+
+
+def test_a_score_does_not_differ_from_itself(populations):
+    one = score_and_deviations(populations[0][0], populations[0][2])
+    assert intervals.difference(*one, *one) == ((0, 0), 1)
+
+
+def test_scores_that_are_far_apart_differ_and_equal_solutions_do_not(populations):
+    first, second, retrained = populations[0]
+    near = intervals.difference(*score_and_deviations(first, retrained), *score_and_deviations(second, retrained))
+    far = intervals.difference(*score_and_deviations(first, retrained), *score_and_deviations(first + 3, retrained))
+    assert near[0][0] < 0 < near[0][1]
+    assert near[1] > 0.05
+    assert far[0][0] > 0
+    assert far[1] < 0.001
+
+
+def test_the_shared_retrained_models_cancel():
+    deviations = np.random.default_rng(0).normal(size=(21, 3)) / 10
+    nearly_the_same = deviations + np.random.default_rng(1).normal(size=(21, 3)) / 100
+    (low, high), _ = intervals.difference(0.1, deviations, 0.1, nearly_the_same)
+    own_low, own_high = intervals.interval(0.1, deviations)
+    assert high - low < (own_high - own_low) / 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("models", "shift"), [(64, 0.0), (128, 0.8)])
+def test_intervals_cover_the_expected_value(models, shift):
+    """The benchmark coverage.py measures it in 12 cells; here that it is neither far too narrow nor far too wide."""
+    random = np.random.default_rng(models)
+    found = []
+    for _ in range(250):
+        common = random.normal(size=(2, models, 1))
+        unlearned, retrained = 1.5 * (np.sqrt(0.5) * common + np.sqrt(0.5) * random.normal(size=(2, models, 20)))
+        quality = forgetting_quality(epsilons(unlearned + 1.5 * shift, retrained), models)
+        found.append((quality, *intervals.interval(quality, intervals.quality_deviations(unlearned + 1.5 * shift, retrained))))
+    quality, low, high = np.array(found).T
+    covered = np.mean((low <= quality.mean()) & (quality.mean() <= high))
+    assert 0.90 <= covered <= 0.995
+    assert (high - low).mean() < 1.6 * 3.92 * quality.std()
