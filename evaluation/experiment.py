@@ -100,8 +100,7 @@ def define_populations(
     if notice:
         terminal.notice(notice)
     trained = {
-        kind: Population(task, kind, options.seed, options.runs, engine, options.originals if kind == "original" else 1)
-        for kind in TRAINED
+        kind: Population(task, kind, options.seed, options.runs, engine, originals=options.originals) for kind in TRAINED
     }
     original = trained["original"]
     with terminal.stage("to start from", options.originals) as on_finished:
@@ -111,7 +110,7 @@ def define_populations(
         lockstep, why = choose_lockstep(options.engine, original, solution, batches, unlearners)
     engine = Engine("grouped", task.unlearned_at_once) if lockstep else ONE_AT_A_TIME
     unlearned = Population(
-        task, "unlearned", options.seed, options.runs, engine, options.originals, solution, batches, original
+        task, "unlearned", options.seed, options.runs, engine, solution, batches, original, options.originals
     )
     return {"unlearned": unlearned, **trained}, why
 

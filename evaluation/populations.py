@@ -44,9 +44,9 @@ class Population:
         master_seed: all models' seeds derive from it.
         runs: the folder of all populations.
         engine: how the models are made; part of the identity, because rounding depends on it.
+        solution, batches, original: for unlearned models, what ran, on which batches, and on whose models.
         originals: how many original models unlearning starts from, in turn; a population of original models keeps so many's
             weights.
-        solution, batches, original: for unlearned models, what ran, on which batches, and on whose models.
     """
 
     task: Task
@@ -54,10 +54,10 @@ class Population:
     master_seed: int
     runs: Path
     engine: Engine
-    originals: int = 1
     solution: Solution | None = None
     batches: Batches | None = None
     original: "Population | None" = None
+    originals: int = 1
 
     def model_seed(self, model: int) -> int:
         """Seed of a model, in [0, 2**63)."""

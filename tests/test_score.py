@@ -122,6 +122,7 @@ def test_settings_name_the_scorecard(score, tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_lockstep_is_chosen_by_proof_and_changes_only_rounding(sixteen, score, tmp_path):
     assert sixteen.card["engine"] == {
         "unlearning": "lockstep",
@@ -306,6 +307,7 @@ def test_debug_shows_the_traceback(score, write_solution):
     assert run.returncode == 1
 
 
+@pytest.mark.slow
 def test_a_solution_edited_while_it_is_scored_is_not_mixed(score, write_solution):
     path = write_solution("pass", name="edits")
     path.write_text(path.read_text() + f"    open({str(path)!r}, 'a').write('# more' + chr(10))\n")
@@ -341,6 +343,7 @@ def test_what_a_solution_does_to_its_process_reaches_no_other_population(sixteen
 # --- damage and interruption
 
 
+@pytest.mark.slow
 def test_damaged_files_are_reported_and_made_again(sixteen, tmp_path):
     runs = tmp_path / "runs"
     shutil.copytree(sixteen.runs, runs)
@@ -393,7 +396,7 @@ def unlearning(net, retain, forget, validation):
 """
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_interruption_keeps_what_was_finished(sixteen, write_solution, tmp_path, signal_number):
     path = write_solution(SLOW_SOLUTION, name=f"slow{signal_number}", whole=True)
     before = set((sixteen.runs / "digits-v2").iterdir())
@@ -456,6 +459,7 @@ def test_killed_three_times_gives_the_same_scorecard(tmp_path):
     assert json.dumps(comparable(killed)) == json.dumps(comparable(whole))
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_work(sixteen, write_solution, tmp_path):
     path = write_solution(SLOW_SOLUTION.replace("0.5", "0.2"), name="shared", whole=True)
     arguments = ("--solution", path, "--models", 16, "--runs", sixteen.runs, "--workers", 1)
