@@ -103,7 +103,11 @@ def define_populations(
         kind: Population(task, kind, options.seed, options.runs, engine, originals=options.originals) for kind in TRAINED
     }
     original = trained["original"]
-    with terminal.stage("to start from", options.originals) as on_finished:
+    several = options.originals > 1
+    progress = (
+        terminal.stage("to start from", options.originals) if several else terminal.waiting("Preparing the original model")
+    )
+    with progress as on_finished:
         populations.make_originals(original, trainers, on_finished, terminal.notice)
     with terminal.messages.status("Trying the solution"):
         batches = unlearners.run(InWorker("find_batches"), original, solution)

@@ -78,6 +78,13 @@ def stage(title: str, models: int) -> Iterator[Callable[[int], None]]:
     messages.print(f"{title:18} {models} models ({how})")
 
 
+@contextmanager
+def waiting(title: str) -> Iterator[Callable[[int], None]]:
+    """A stage of one model: as `stage`, without a bar."""
+    with messages.status(title):
+        yield lambda newly: None
+
+
 def percent(value: float | None) -> str:
     """A share, for people."""
     return "-" if value is None else f"{value:.1%}"
