@@ -69,7 +69,7 @@ def quality_deviations(unlearned: Floats, retrained: Floats, workers: int = 1) -
         workers: threads.
 
     Returns:
-        F of each subsample over the mean F of all, minus 1, [CUTS, PARTS]; 0 where F is 0 in all of them.
+        F of each subsample over the mean F of all, minus 1, [CUTS, PARTS]; NaN if F is 0 in all of them.
 
     Raises:
         TooFewModelsError: fewer than `FEWEST_MODELS`.
@@ -84,7 +84,7 @@ def quality_deviations(unlearned: Floats, retrained: Floats, workers: int = 1) -
         workers=workers,
     )
     quality = points(values, models=len(unlearned)).mean(axis=1).reshape(CUTS, PARTS)
-    return quality / quality.mean() - 1 if quality.any() else quality
+    return quality / quality.mean() - 1 if quality.any() else np.full_like(quality, np.nan)
 
 
 def ratio_deviations(unlearned: Floats, retrained: Floats) -> Floats:

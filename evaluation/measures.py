@@ -112,8 +112,10 @@ def score_intervals(unlearned: Outputs, retrained: Outputs, measured: dict[str, 
         quality = intervals.quality_deviations(unlearned.confidences["forget"], retrained.confidences["forget"], workers)
     except intervals.TooFewModelsError as error:
         return no_intervals(str(error))
-    if measured["forgetting_quality"] and not quality.any():
-        return no_intervals("no forget example earns points with a third of the models")
+    if np.isnan(quality).all():
+        if measured["forgetting_quality"]:
+            return no_intervals("no forget example earns points with a third of the models")
+        quality = np.zeros_like(quality)
     deviations = {"forgetting": quality}
     for split in ("retain", "test"):
         if measured[f"{split}_ratio"] is not None:
