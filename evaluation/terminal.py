@@ -153,8 +153,8 @@ def _lines(scorecard: dict[str, Any]) -> Iterator[tuple[str, str]]:
         lockstep = f"lockstep, {engine['models_at_once']} models at once"
         alone = f"one model at a time ({escape(engine['reason'])})"
         yield "engine", lockstep if engine["unlearning"] == "lockstep" else alone
-    if scorecard["score_interval"] is None and scorecard["score"] is not None:
-        yield "interval", f"none ({scorecard['score_interval_reason']})"
+    if scorecard["forgetting_interval"] is None:
+        yield "intervals", f"none ({scorecard['forgetting_interval_reason']})"
 
 
 def _of_retrained(accuracy: dict[str, float]) -> str:

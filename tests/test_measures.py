@@ -79,12 +79,9 @@ def test_a_score_of_0_is_certain():
     assert (far["score"], far["score_interval"]) == (0, [0, 0])
 
 
-def test_points_that_no_third_of_the_models_shows_have_no_interval():
-    """One model of each population lies among the others, and no subsample has both: all are separated perfectly."""
-    together = np.einsum("cpu,cpr->ur", intervals.subsamples(128, seed=0), intervals.subsamples(128, seed=1))
-    one, other = np.argwhere(together == 0)[0]
-    unlearned, retrained = population(0, models=128, shift=20), population(1, models=128)
-    unlearned.confidences["forget"][one], retrained.confidences["forget"][other] = 0, 20
-    card = measure(unlearned, retrained)
-    assert card["score"] > 0
+def test_points_that_no_subsample_shows_have_no_interval(monkeypatch):
+    """No populations are known that do this; if there are, the scorecard must say so instead of holding NaN."""
+    monkeypatch.setattr(intervals, "quality_deviations", lambda *_: np.full((21, 3), np.nan))
+    card = measure(population(0), population(1))
     assert card["score_interval_reason"] == "no forget example earns points with a third of the models"
+    json.dumps(card, allow_nan=False)
