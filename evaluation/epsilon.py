@@ -190,7 +190,7 @@ def _epsilon(values, unlearned, retrained, table, beyond):  # type: ignore[no-un
 @njit(nogil=True, cache=True)
 def _of_rank(values, below, rank):  # type: ignore[no-untyped-def]
     """The confidence of the model of a population that has `rank` models of its population below it."""
-    return values[np.searchsorted(below, rank, side="right") - 1]
+    return values[_count_below(below, rank + 1) - 1]
 
 
 @njit(nogil=True, cache=True)
@@ -239,19 +239,21 @@ def _double_threshold(values, narrow, wide, lowest, highest, table, beyond, best
     # In this order of operations, because a grid point that falls on a confidence decides on which side it counts.
     first, last = lowest + width - BUFFER, highest + BUFFER
     count = int(np.ceil((last - first) * THRESHOLDS_PER_UNIT))
-    right, up_to_right = np.linspace(first, last, count), np.empty(count, np.int64)
+    right, up_to_right = np.empty(count), np.empty(count, np.int64)
     position = 0
     for row in range(count):
+        right[row] = _grid_point(first, last, count, row)
         while position < len(values) and values[position] <= right[row]:
             position += 1
         up_to_right[row] = position
 
     rectangles = np.empty((64, 4), np.int64)  # still to be searched: rows [top, bottom), columns [near, far)
-    rectangles[0] = 0, count, 0, LEFT_COUNT
+    _put(rectangles, 0, 0, count, 0, LEFT_COUNT)
     waiting = 1
     while waiting:
         waiting -= 1
-        top, bottom, near, far = rectangles[waiting]
+        top, bottom = rectangles[waiting, 0], rectangles[waiting, 1]
+        near, far = rectangles[waiting, 2], rectangles[waiting, 3]
         # Its widest interval catches most of narrow, its tightest one fewest of wide.
         widest, tightest = up_to_right[bottom - 1], up_to_right[top]
         from_left = _below_left(values, right[top], width, near)
@@ -264,21 +266,43 @@ def _double_threshold(values, narrow, wide, lowest, highest, table, beyond, best
             best = max(best, table[missed, caught])
         elif bottom - top > far - near:
             middle = (top + bottom) // 2
-            rectangles[waiting] = top, middle, near, far
-            rectangles[waiting + 1] = middle, bottom, near, far
+            _put(rectangles, waiting, top, middle, near, far)
+            _put(rectangles, waiting + 1, middle, bottom, near, far)
             waiting += 2
         else:
             middle = (near + far) // 2
-            rectangles[waiting] = top, bottom, near, middle
-            rectangles[waiting + 1] = top, bottom, middle, far
+            _put(rectangles, waiting, top, bottom, near, middle)
+            _put(rectangles, waiting + 1, top, bottom, middle, far)
             waiting += 2
     return best
 
 
 @njit(nogil=True, cache=True)
+def _put(rectangles, at, top, bottom, near, far):  # type: ignore[no-untyped-def]
+    """Write a row, number by number: assigning a tuple takes three seconds to compile."""
+    rectangles[at, 0], rectangles[at, 1], rectangles[at, 2], rectangles[at, 3] = top, bottom, near, far
+
+
+@njit(nogil=True, cache=True)
 def _below_left(values, right, width, column):  # type: ignore[no-untyped-def]
     """How many confidences lie below the left end in a column of the grid, for a right end."""
-    start, stop = right - width - BUFFER, right - width + BUFFER
-    step = (stop - start) / (LEFT_COUNT - 1)
-    left = stop if column == LEFT_COUNT - 1 else column * step + start
-    return np.searchsorted(values, left)
+    return _count_below(values, _grid_point(right - width - BUFFER, right - width + BUFFER, LEFT_COUNT, column))
+
+
+@njit(nogil=True, cache=True)
+def _grid_point(first, last, count, index):  # type: ignore[no-untyped-def]
+    """A point of `numpy.linspace(first, last, count)`, to the last bit."""
+    return last if index == count - 1 else index * ((last - first) / (count - 1)) + first
+
+
+@njit(nogil=True, cache=True)
+def _count_below(ordered, value):  # type: ignore[no-untyped-def]
+    """How many entries of a sorted array are less than a value."""
+    low, high = 0, len(ordered)
+    while low < high:
+        middle = (low + high) // 2
+        if ordered[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low

@@ -114,11 +114,9 @@ def summary(scorecard: dict[str, Any], console: Console) -> None:
     title = f"{scorecard['solution']} on {scorecard['task']}{version}, {scorecard['models']} models{originals}"
     console.print(Panel(lines, title=title, title_align="left", expand=False))
     console.print(_histogram(np.array([entry["epsilon"] for entry in scorecard["epsilons"]]), scorecard["models"]))
-    console.print(_opinions(scorecard["attacks"]))
+    console.print(_opinions(scorecard["attacks"], scorecard["ceiling_models"]))
     console.print(
-        "In brackets: 95 % intervals. Ceiling: retrained models against other retrained models; floor: original models "
-        "against retrained ones.",
-        soft_wrap=False,
+        "In brackets: 95 % intervals. Ceiling: retrained models against other retrained models; floor: original ones."
     )
     if scorecard["models"] < FEW_MODELS:
         models = scorecard["models"]
@@ -163,14 +161,17 @@ def _of_retrained(accuracy: dict[str, float]) -> str:
     return f"{unlearned} of {retrained} retrained"
 
 
-def _opinions(opinions: dict[str, dict[str, Any]]) -> Table:
+def _opinions(opinions: dict[str, dict[str, Any]], models: int) -> Table:
     """The second opinions, each by its most telling numbers."""
-    table = Table("second opinion", "unlearned", "retrained", box=None, header_style="dim", padding=(0, 1))
+    table = Table(
+        "second opinion", "unlearned", f"retrained ({models} models)", "", box=None, header_style="dim", padding=(0, 1)
+    )
     for attack in ATTACKS:
         opinion = opinions[attack.name]
         for statistic, name in attack.headlines.items():
             values = [opinion[kind] and opinion[kind][statistic] for kind in ("unlearned", "retrained")]
-            table.add_row(name, *("-" if value is None else f"{value:.3f}" for value in values))
+            texts = ["-" if value is None else f"{value:.3f}" for value in values]
+            table.add_row(name, *texts, f"({opinion['reason']})" if None in values else "")
     return table
 
 
