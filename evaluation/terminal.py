@@ -162,16 +162,20 @@ def _of_retrained(accuracy: dict[str, float]) -> str:
 
 
 def _opinions(opinions: dict[str, dict[str, Any]], models: int) -> Table:
-    """The second opinions, each by its most telling numbers."""
-    table = Table(
-        "second opinion", "unlearned", f"retrained ({models} models)", "", box=None, header_style="dim", padding=(0, 1)
-    )
+    """The second opinions, each by its most telling numbers, or why it has none."""
+    table = Table(box=None, header_style="dim", padding=(0, 1))
+    for title in ("second opinion", "unlearned", f"retrained ({models} models)"):
+        table.add_column(title, no_wrap=True)
+    reasons = []
     for attack in ATTACKS:
         opinion = opinions[attack.name]
         for statistic, name in attack.headlines.items():
             values = [opinion[kind] and opinion[kind][statistic] for kind in ("unlearned", "retrained")]
-            texts = ["-" if value is None else f"{value:.3f}" for value in values]
-            table.add_row(name, *texts, f"({opinion['reason']})" if None in values else "")
+            table.add_row(name, *("-" if value is None else f"{value:.3f}" for value in values))
+            if None in values:
+                reasons.append(opinion["reason"])
+    table.caption = "- : " + "; ".join(dict.fromkeys(reasons)) if reasons else None
+    table.caption_justify = "left"
     return table
 
 
