@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,21 @@ PROJECT = Path(__file__).resolve().parents[1]
 PLAIN = PROJECT / "tests" / "plain_solutions"  # by authors who know nothing of lockstep
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def data():
+    """The folder of data sets that are not embedded."""
+    folder = Path(os.environ.get("UNLEARNING_DATA", PROJECT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("data sets that are not embedded are needed; $UNLEARNING_DATA says where they lie")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cifar10_populations(data):
+    """Populations that the authors of "Forget with Precision" published."""
+    return data / "cifar10_populations"
 
 
 def run_script(name, *arguments, **options):

@@ -1,12 +1,8 @@
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from conftest import PROJECT
 from evaluation.attacks import ulira
 from evaluation.attacks.attack import MIN_DEVIATION, gaussian_log_ratios
 from evaluation.attacks.likelihood_ratio import likelihood_ratio_epsilons
@@ -146,14 +142,11 @@ def test_likelihood_ratio_grows_with_the_distance_and_ignores_the_order_of_model
 
 
 @pytest.fixture
-def published():
-    """The hinge margins, [80 models, 1000 examples], of populations that the paper's authors published, by name."""
-    folder = Path(os.environ.get("UNLEARNING_DATA", PROJECT.parent / "shared" / "data")) / "cifar10_populations"
-    if not folder.is_dir():
-        pytest.skip("populations that are not embedded are needed; $UNLEARNING_DATA says where cifar10_populations lies")
+def published(cifar10_populations):
+    """The hinge margins, [80 models, 1000 examples], of a file of published populations, by its name."""
 
     def read(name):
-        arrays = np.load(folder / name)
+        arrays = np.load(cifar10_populations / name)
         return margins(arrays[:, 1:].swapaxes(0, 1), arrays[:, 0].argmax(axis=1))
 
     return read

@@ -3,22 +3,12 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from conftest import PROJECT
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def data():
-    """The folder of data sets that are not embedded."""
-    folder = Path(os.environ.get("UNLEARNING_DATA", PROJECT.parent / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip("data sets that are not embedded are needed; $UNLEARNING_DATA says where they lie")
-    return folder
 
 
 def tables(script, *arguments):
@@ -47,3 +37,25 @@ def test_data_that_are_missing_are_asked_for():
     run = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert run.returncode == 1
     assert "--task mnist needs --data DIR" in run.stderr
+
+
+def test_the_metric_against_dense_evaluation():
+    rows = tables("metric.py", "--examples", 20, "--models", 64)
+    milliseconds = [float(row[1].removesuffix(" ms").replace(",", "")) for row in rows[2:]]
+    assert len(milliseconds) == 3
+    assert min(milliseconds) > 0
+
+
+def test_coverage_is_measured_and_goes_on_where_it_was_stopped(tmp_path):
+    arguments = ("coverage.py", "--replicates", 50, "--runs", tmp_path)
+    rows = tables(*arguments)[2:]
+    assert len(rows) == 12
+    covered = [float(row[3].split("%")[0]) for row in rows]
+    assert min(covered) >= 85
+    assert 92 <= sum(covered) / 12 <= 99
+    batches = sorted((tmp_path / "coverage").iterdir())
+    assert len(batches) == 12
+    batches[0].unlink()
+    kept = batches[1].stat().st_mtime_ns
+    assert tables(*arguments)[2:] == rows
+    assert batches[1].stat().st_mtime_ns == kept

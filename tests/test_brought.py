@@ -1,7 +1,6 @@
 """Scoring populations that were made elsewhere, as a user types it."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -13,17 +12,12 @@ from conftest import PROJECT, run_script
 from evaluation import scorecard
 from evaluation.attacks import ATTACKS
 
-DATA = (PROJECT.parent / "shared" / "data") if "UNLEARNING_DATA" not in os.environ else PROJECT / os.environ["UNLEARNING_DATA"]
-PUBLISHED = DATA / "cifar10_populations"
-
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory):
-    """Scorecards and output of the populations that "Forget with Precision" published."""
-    if not PUBLISHED.is_dir():
-        pytest.skip("the published populations are needed; $UNLEARNING_DATA says where the data sets lie")
+def published(cifar10_populations, tmp_path_factory):
+    """Scorecards and output of the published populations."""
     results = tmp_path_factory.mktemp("published")
-    run = run_script("score.py", "--populations", PUBLISHED, "--results", results)
+    run = run_script("score.py", "--populations", cifar10_populations, "--results", results)
     assert run.returncode == 0, run.stderr
     folder = results / "cifar10_populations"
     return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}, run.stdout, results

@@ -1,8 +1,6 @@
-import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,18 +43,9 @@ def pair(tmp_path):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder in the published layout with one approach, `mine`."""
+    """A folder in the cifar10_populations layout with one approach, `mine`."""
     path = tmp_path / "populations"
     write_folder(path, "mine", LABELS, UNLEARNED, RETRAINED, accuracy_of(1), accuracy_of(0))
-    return path
-
-
-@pytest.fixture
-def published():
-    """Real populations."""
-    path = Path(os.environ.get("UNLEARNING_DATA", PROJECT.parent / "shared" / "data")) / "cifar10_populations"
-    if not path.is_dir():
-        pytest.skip("cifar10_populations is needed; $UNLEARNING_DATA says in which folder it lies")
     return path
 
 
@@ -146,16 +135,16 @@ def test_reading_needs_no_torch():
     assert subprocess.run([sys.executable, "-c", program], cwd=PROJECT).returncode == 0
 
 
-# The published layout
+# The cifar10_populations layout
 
 
 @pytest.mark.parametrize(
     ("approach", "retain", "forget", "test"),
     [("finetune", 99.99, 99.51, 94.58), ("prune_complex", 99.99, 91.10, 94.31)],
 )
-def test_the_published_accuracies_are_reproduced(published, approach, retain, forget, test):
-    assert approaches(published) == ["finetune", "prune_complex"]
-    retrained, unlearned = read_approach(published, approach)
+def test_the_published_accuracies_are_reproduced(cifar10_populations, approach, retain, forget, test):
+    assert approaches(cifar10_populations) == ["finetune", "prune_complex"]
+    retrained, unlearned = read_approach(cifar10_populations, approach)
     assert retrained.confidences["forget"].shape == unlearned.confidences["forget"].shape == (80, 1000)
     means = {split: 100 * values.mean() for split, values in unlearned.accuracy.items()}
     # The retain accuracies are 99.99997 % and 99.998 %, so the table must have cut them off; the others are rounded.
@@ -163,8 +152,8 @@ def test_the_published_accuracies_are_reproduced(published, approach, retain, fo
     assert (round(means["forget"], 2), round(means["test"], 2)) == (forget, test)
 
 
-def test_published_logits_lie_as_described(published, tmp_path):
-    folder = shutil.copytree(published, tmp_path / "copy", copy_function=shutil.copyfile)
+def test_published_logits_lie_as_described(cifar10_populations, tmp_path):
+    folder = shutil.copytree(cifar10_populations, tmp_path / "copy", copy_function=shutil.copyfile)
     (folder / "prune_complex" / "metrics.csv").unlink()
     stored = np.load(folder / "prune_complex" / "logits_unlearn.npy")
     unlearned = read_approach(folder, "prune_complex").unlearned
