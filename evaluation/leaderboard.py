@@ -3,7 +3,8 @@
 Only like is ranked with like: scores of different tasks, task versions, forget requests, networks, metric versions, numbers
 of models or master seeds stand in tables of their own. Entries that take more than 20 % of the time of a retraining are listed
 below a line, unranked, as the competition would have rejected them. A score with a star differs significantly (p < 0.05) from
-the one above it; the test is paired, since both were compared with the same retrained models.
+the one above it; the test is paired, since both were compared with the same retrained models. "Accuracy kept" is the product
+of the retain and the test ratio.
 
     python evaluation/leaderboard.py
     python evaluation/leaderboard.py --task digits --csv leaderboard.csv --markdown leaderboard.md
@@ -33,7 +34,7 @@ from evaluation.store import write_bytes
 from starting_kit.errors import InputError, RunError, did_you_mean
 
 GROUP = ("task", "task_version", "forget", "network", "metric_version", "models", "originals", "seed")
-COLUMNS = ("#", "solution", "score", "95 % interval", "of ceiling", "retain ratio", "test ratio", "forget acc.", "cost")
+COLUMNS = ("#", "solution", "score", "95 % interval", "of ceiling", "accuracy kept", "forget acc.", "cost")
 SIGNIFICANT = 0.05
 LEGEND = "* differs from the entry above (p < 0.05)."
 UNRANKED = "cost above 20 % of a retraining"
@@ -176,8 +177,7 @@ def cells(row: Row) -> tuple[str, ...]:
         terminal.number(row["score"]) + ("*" if row["differs_from_above"] else ""),
         terminal.interval(row["score_interval"]),
         terminal.percent(row["relative"]),
-        terminal.number(row["retain_ratio"], digits=3),
-        terminal.number(row["test_ratio"], digits=3),
+        terminal.percent(None if row["score"] is None else row["retain_ratio"] * row["test_ratio"]),
         terminal.percent(row["forget_accuracy"] and row["forget_accuracy"]["unlearned"]),
         terminal.percent(row["cost"]),
     )
@@ -187,7 +187,7 @@ def show(table: list[Row], console: Console) -> None:
     """Print a table, with a line above the entries that are unranked."""
     view = Table(title=title(table), title_justify="left", box=LINES, padding=(0, 1), collapse_padding=True, pad_edge=False)
     for column in COLUMNS:
-        view.add_column(column, no_wrap=column in ("solution", "95 % interval"))
+        view.add_column(column, no_wrap=column in ("solution", "score", "95 % interval"))
     for row, following in zip(table, [*table[1:], None], strict=True):
         last_ranked = following is not None and row["rank"] is not None and following["rank"] is None
         view.add_row(*cells(row), end_section=last_ranked)

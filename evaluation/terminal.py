@@ -90,9 +90,9 @@ def percent(value: float | None) -> str:
     return "-" if value is None else f"{value:.1%}"
 
 
-def number(value: float | None, digits: int = 4) -> str:
-    """A score, or a ratio, for people."""
-    return "-" if value is None else f"{value:.{digits}f}"
+def number(value: float | None) -> str:
+    """A score, for people."""
+    return "-" if value is None else f"{value:.4f}"
 
 
 def interval(bounds: list[float] | None) -> str:
