@@ -1,6 +1,6 @@
 """What is measured on populations: the numbers of a scorecard that follow from the outputs alone, whoever made them.
 
-What cannot be computed is None, with the reason beside it under the same name and `_reason`.
+What cannot be computed is None, with a reason (`scorecard.with_reasons`).
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from evaluation import intervals
 from evaluation.epsilon import epsilons
 from evaluation.forgetting import forgetting_quality
 from evaluation.outputs import Outputs
+from evaluation.scorecard import with_reasons
 from evaluation.utility import accuracy_ratio, score
 
 INTERVALS = ("score", "forgetting", "retain_ratio", "test_ratio")
@@ -136,20 +137,6 @@ def no_intervals(reason: str) -> dict[str, Any]:
     """The fields of `score_intervals` where there are none."""
     fields = [f"{name}_interval" for name in INTERVALS] + ["score_deviations"]
     return with_reasons(dict.fromkeys(fields), dict.fromkeys(fields, reason))
-
-
-def with_reasons(measured: dict[str, Any], reasons: dict[str, str]) -> dict[str, Any]:
-    """The same with the reason after each None.
-
-    >>> with_reasons({"floor": None, "ceiling": 0.2}, {"floor": "original models are not known"})
-    {'floor': None, 'floor_reason': 'original models are not known', 'ceiling': 0.2}
-    """
-    result = {}
-    for name, value in measured.items():
-        result[name] = value
-        if value is None:
-            result[f"{name}_reason"] = reasons[name]
-    return result
 
 
 def _accuracies(split: str, unlearned: Outputs, retrained: Outputs) -> dict[str, float] | None:

@@ -29,8 +29,7 @@ from typing import Any
 if __package__ in (None, ""):  # run as a file: import the project from its root, installed or not
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from evaluation import experiment, external, measures, scorecard, terminal
-from evaluation.attacks import second_opinions
+from evaluation import experiment, external, scorecard, terminal
 from evaluation.experiment import Experiment, timed
 from evaluation.options import FEWEST_MODELS, check, cores, parse
 from evaluation.outputs import Outputs
@@ -149,6 +148,10 @@ def measure(
     seconds: dict[str, float],
 ) -> dict[str, Any]:
     """All that is measured on unlearned and retrained outputs; `reference` are two retrained populations."""
+    # Only now: compiler and scipy take 150 MB, which workers may need while populations are made.
+    from evaluation import measures
+    from evaluation.attacks import second_opinions
+
     with timed(seconds, "metric"):
         measured = measures.scores(*populations, reference, original, cores(options))
     with timed(seconds, "intervals"):

@@ -10,7 +10,6 @@ from typing import Any
 
 from evaluation.experiment import Experiment
 from evaluation.external import Pair
-from evaluation.measures import with_reasons
 from evaluation.store import write_json
 from starting_kit.contract import PROJECT
 from starting_kit.errors import InputError
@@ -85,6 +84,20 @@ def of_brought(
         "seconds": seconds,
         "environment": _environment(workers),
     }
+
+
+def with_reasons(measured: dict[str, Any], reasons: dict[str, str]) -> dict[str, Any]:
+    """What cannot be computed is None on a scorecard, with the reason after it under the same name and `_reason`.
+
+    >>> with_reasons({"floor": None, "ceiling": 0.2}, {"floor": "original models are not known"})
+    {'floor': None, 'floor_reason': 'original models are not known', 'ceiling': 0.2}
+    """
+    result = {}
+    for name, value in measured.items():
+        result[name] = value
+        if value is None:
+            result[f"{name}_reason"] = reasons[name]
+    return result
 
 
 def variant(made: Experiment, engine: str | None) -> str:

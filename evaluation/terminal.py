@@ -15,7 +15,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from evaluation.attacks import ATTACKS
 from evaluation.forgetting import BIN_WIDTH, end_of_bins, points
 
 FEW_MODELS = 64
@@ -163,6 +162,8 @@ def _of_retrained(accuracy: dict[str, float]) -> str:
 
 def _opinions(opinions: dict[str, dict[str, Any]], models: int) -> Table:
     """The second opinions, each by its most telling numbers, or why it has none."""
+    from evaluation.attacks import ATTACKS  # takes a second, and is not needed for errors and progress
+
     table = Table(box=None, header_style="dim", padding=(0, 1))
     for title in ("second opinion", "unlearned", f"retrained ({models} models)"):
         table.add_column(title, no_wrap=True)
