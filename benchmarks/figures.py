@@ -1,7 +1,8 @@
 """The figures of docs/statistics.md, from simulated populations.
 
-python benchmarks/coverage.py                     (and with each --method: the replicates that the last figure shows)
-python benchmarks/figures.py
+    python benchmarks/figures.py
+
+The last one shows the replicates of coverage.py, and makes those that are missing.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.coverage import CELLS, METHODS, simulate
+from benchmarks.coverage import CELLS, simulate
 from evaluation.epsilon import epsilons
 from evaluation.forgetting import BIN_WIDTH, forgetting_quality
 
@@ -34,6 +35,7 @@ DIFFERENCES = {
     "shifted by 1 s.d.": (1.0, 1.0),
     "0.6 times the spread": (0.0, 0.6),
 }
+COVERAGE_REPLICATES = {"subsamples": 1000, "bootstrap": 100, "smoothed": 50, "jackknife": 100}
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "figures"
 
 
@@ -89,29 +91,29 @@ def why_relative(axes: Axes, other: Axes) -> None:
     other.legend()
 
 
-def coverage(axes: Axes, runs: Path, replicates: dict[str, int]) -> None:
+def coverage(axes: Axes, runs: Path) -> None:
     """Share of intervals that hold the expected F, by cell and method."""
     axes.axhspan(0.92, 0.98, color="tab:green", alpha=0.15, label="92–98 %")
-    for offset, method in zip(np.linspace(-0.24, 0.24, len(METHODS)), METHODS, strict=True):
+    for offset, (method, replicates) in zip(np.linspace(-0.24, 0.24, 4), COVERAGE_REPLICATES.items(), strict=True):
         points = []
-        for values in simulate(method, replicates[method], runs).values():
+        for values in simulate(method, replicates, runs).values():
             quality, low, high = values[:, :3].T
             points.append(np.mean((low <= quality.mean()) & (quality.mean() <= high)))
-        error = [2 * np.sqrt(p * (1 - p) / replicates[method]) for p in points]
+        error = [2 * np.sqrt(p * (1 - p) / replicates) for p in points]
         axes.errorbar(np.arange(len(CELLS)) + offset, points, error, fmt="o", markersize=4, label=method)
     axes.set(title="share of 95 % intervals that hold the expected F", ylim=(0, 1.02), xticks=range(len(CELLS)))
     axes.set_xticklabels(CELLS, rotation=30, ha="right")
     axes.legend(loc="lower right")
 
 
-def figures(runs: Path, replicates: dict[str, int]) -> Iterator[tuple[str, plt.Figure]]:
+def figures(runs: Path) -> Iterator[tuple[str, plt.Figure]]:
     """Names and figures."""
     for name, fill in (("measures", what_it_measures), ("relative", why_relative)):
         figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
         fill(left, right)
         yield name, figure
     figure, axes = plt.subplots(figsize=(10, 4), layout="constrained")
-    coverage(axes, runs, replicates)
+    coverage(axes, runs)
     yield "coverage", figure
 
 
@@ -119,13 +121,10 @@ def main() -> None:
     """Draw and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where coverage.py kept its replicates")
-    parser.add_argument("--replicates", type=int, default=1000, help="of the method kept (default: %(default)s)")
-    parser.add_argument("--others", type=int, default=100, help="of the other methods (default: %(default)s)")
     options = parser.parse_args()
-    replicates = {method: options.replicates if method == "subsamples" else options.others for method in METHODS}
     mpl.rcParams.update({"svg.hashsalt": "figures", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
     FOLDER.mkdir(exist_ok=True)
-    for name, figure in figures(options.runs, replicates):
+    for name, figure in figures(options.runs):
         figure.savefig(FOLDER / f"{name}.svg", metadata={"Date": None})
 
 
