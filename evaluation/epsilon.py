@@ -56,7 +56,7 @@ def epsilons(unlearned: Floats, retrained: Floats, delta: float = DELTA, workers
     Raises:
         ValueError: arrays that are not 2-D with equally many examples, fewer than 3 models, NaN or infinity.
     """
-    check_confidences(unlearned, retrained)
+    _check_confidences(unlearned, retrained)
     once, each_once = (np.ones((1, len(values)), dtype=np.int32) for values in (unlearned, retrained))
     return resampled_epsilons(unlearned, retrained, once, each_once, delta, workers)[0]
 
@@ -85,7 +85,7 @@ def resampled_epsilons(
     Raises:
         ValueError: as `epsilons`, or resamples of different sizes or of fewer than 3 models.
     """
-    check_confidences(unlearned, retrained)
+    _check_confidences(unlearned, retrained)
     sizes = [_resample_size(counts) for counts in (unlearned_counts, retrained_counts)]
     tables = _tables(*sizes, delta)
 
@@ -98,12 +98,8 @@ def resampled_epsilons(
         return np.stack(list(threads.map(of_example, range(unlearned.shape[1]))), axis=1)
 
 
-def check_confidences(unlearned: Floats, retrained: Floats) -> None:
-    """Refuse what has no ε.
-
-    Raises:
-        ValueError: arrays that are not 2-D with equally many examples, fewer than 3 models, NaN or infinity.
-    """
+def _check_confidences(unlearned: Floats, retrained: Floats) -> None:
+    """Refuse what has no ε (errors as for `epsilons`)."""
     for name, values in (("unlearned", unlearned), ("retrained", retrained)):
         if values.ndim != 2:
             raise ValueError(f"{name} confidences must be [models, examples], got shape {values.shape}")
