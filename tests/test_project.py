@@ -54,6 +54,7 @@ def test_the_metric_and_the_leaderboard_need_no_torch():
     assert subprocess.run([sys.executable, "-c", program], cwd=PROJECT).returncode == 0
 
 
+@pytest.mark.slow
 def test_the_scoring_process_needs_no_torch(sixteen, tmp_path):
     """It takes seconds and half a gigabyte, and only the workers use it."""
     arguments = ["--solution", "finetune", "--models", "16", "--runs", str(sixteen.runs), "--results", str(tmp_path)]
@@ -78,6 +79,7 @@ def test_the_readme_has_the_table_of_the_published_scorecards(published):
     assert leaderboard.insert(leaderboard.as_markdown(tables), readme) == readme.read_text()
 
 
+@pytest.mark.slow
 def test_the_readmes_own_solution_works(score, tmp_path):
     """The ten lines that README shows are scored as they stand."""
     blocks = (PROJECT / "README.md").read_text().split("```python\n")

@@ -112,6 +112,7 @@ def test_original_scores_zero(score, tmp_path):
     assert card == json.loads((tmp_path / "results" / "digits" / "original--n16.json").read_text())
 
 
+@pytest.mark.slow
 def test_settings_name_the_scorecard(score, tmp_path):
     run = score("--solution", "finetune", "--set", "epochs=2", "--set", "learning_rate=0.02")
     assert run.returncode == 0, run.stderr
