@@ -142,7 +142,7 @@ def _lines(scorecard: dict[str, Any]) -> Iterator[tuple[str, str]]:
             ratio = with_interval(f"{split}_ratio", f"× {scorecard[f'{split}_ratio']:.4f}")
             yield f"{split} accuracy", f"{ratio}  ({_of_retrained(accuracy)})"
     if accuracy := scorecard["forget_accuracy"]:
-        yield "forget accuracy", _of_retrained(accuracy)
+        yield "forget accuracy", f"{_of_retrained(accuracy)} retrained"
     if scorecard["cost"] is not None:
         limit = "within" if scorecard["within_limit"] else "[red]above[/]"
         yield "cost", f"{scorecard['cost']:.1%} of a retraining, {limit} the limit of 20 %"
@@ -157,7 +157,7 @@ def _lines(scorecard: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _of_retrained(accuracy: dict[str, float]) -> str:
     """Accuracies in percent; 100 % only where every answer was right."""
     unlearned, retrained = (f"{value if value == 1 else min(value, 0.9999):.2%}" for value in accuracy.values())
-    return f"{unlearned} of {retrained} retrained"
+    return f"{unlearned} of {retrained}"
 
 
 def _opinions(opinions: dict[str, dict[str, Any]], models: int) -> Table:
