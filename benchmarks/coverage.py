@@ -91,12 +91,6 @@ CELLS = {
 }
 
 
-def subsamples(unlearned: Floats, retrained: Floats, random: np.random.Generator) -> intervals.Interval:
-    """The method kept."""
-    quality = forgetting_quality(epsilons(unlearned, retrained), len(unlearned))
-    return intervals.interval(quality, intervals.quality_deviations(unlearned, retrained))
-
-
 def bootstrap(unlearned: Floats, retrained: Floats, random: np.random.Generator) -> intervals.Interval:
     """The naive bootstrap: percentiles of F in resamples with replacement."""
 
@@ -133,26 +127,26 @@ def jackknife(unlearned: Floats, retrained: Floats, random: np.random.Generator)
     return quality - half, quality + half
 
 
-METHODS = {"subsamples": subsamples, "bootstrap": bootstrap, "smoothed": smoothed_bootstrap, "jackknife": jackknife}
+KEPT = "subsamples"  # evaluation.intervals
+OTHERS = {"bootstrap": bootstrap, "smoothed": smoothed_bootstrap, "jackknife": jackknife}
 
 
 def replicate(method: str, cell: Cell, seed: int) -> list[float]:
     """One replicate, in the order of `COLUMNS`: F and score with intervals, p-value against an equal solution."""
     random = np.random.default_rng([VERSION, seed])
     first, second, retrained = cell.draw(random)
-    quality = forgetting_quality(epsilons(first[:, :-1], retrained[:, :-1]), cell.models)
-    if method != "subsamples":
-        return [quality, *METHODS[method](first[:, :-1], retrained[:, :-1], random), *[np.nan] * 4]
-    scores, deviations = [], []
+    if method != KEPT:
+        quality = forgetting_quality(epsilons(first[:, :-1], retrained[:, :-1]), cell.models)
+        return [quality, *OTHERS[method](first[:, :-1], retrained[:, :-1], random), *[np.nan] * 4]
+    qualities, scores, of_qualities, of_scores = [], [], [], []
     for population in (first, second):
-        ratio = population[:, -1].mean() / retrained[:, -1].mean()
-        scores.append(forgetting_quality(epsilons(population[:, :-1], retrained[:, :-1]), cell.models) * ratio)
-        of_quality = intervals.quality_deviations(population[:, :-1], retrained[:, :-1])
-        deviations.append(of_quality + intervals.ratio_deviations(population[:, -1], retrained[:, -1]))
-        if population is first:
-            interval = intervals.interval(quality, of_quality)
-    p_value = intervals.difference(scores[0], deviations[0], scores[1], deviations[1])[1]
-    return [quality, *interval, scores[0], *intervals.interval(scores[0], deviations[0]), p_value]
+        qualities.append(forgetting_quality(epsilons(population[:, :-1], retrained[:, :-1]), cell.models))
+        scores.append(qualities[-1] * (population[:, -1].mean() / retrained[:, -1].mean()))
+        of_qualities.append(intervals.quality_deviations(population[:, :-1], retrained[:, :-1]))
+        of_scores.append(of_qualities[-1] + intervals.ratio_deviations(population[:, -1], retrained[:, -1]))
+    p_value = intervals.difference(scores[0], of_scores[0], scores[1], of_scores[1])[1]
+    of_f, of_score = intervals.interval(qualities[0], of_qualities[0]), intervals.interval(scores[0], of_scores[0])
+    return [qualities[0], *of_f, scores[0], *of_score, p_value]
 
 
 def run_batch(method: str, name: str, batch: int, path: Path) -> None:
@@ -183,28 +177,34 @@ def simulate(method: str, replicates: int, runs: Path) -> dict[str, Floats]:
     }
 
 
+def coverage(value: Floats, low: Floats, high: Floats) -> tuple[float, float]:
+    """Share of intervals that hold the mean of the values, and two standard errors of that share."""
+    share = float(np.mean((low <= value.mean()) & (value.mean() <= high)))
+    return share, 2 * float(np.sqrt(share * (1 - share) / len(value)))
+
+
 def row(name: str, values: Floats) -> str:
     """A line of the table."""
     of = dict(zip(COLUMNS, values.T, strict=True))
 
-    def coverage(what: str) -> str:
+    def covered(what: str) -> str:
         if np.isnan(of[what]).any():
             return ""
-        covered = np.mean((of[f"{what}_low"] <= of[what].mean()) & (of[what].mean() <= of[f"{what}_high"]))
-        return f"{covered:.1%} ± {2 * np.sqrt(covered * (1 - covered) / len(values)):.1%}"
+        share, error = coverage(of[what], of[f"{what}_low"], of[f"{what}_high"])
+        return f"{share:.1%} ± {error:.1%}"
 
     width = np.mean(of["f_high"] - of["f_low"])
     differs = "" if np.isnan(of["p_value"]).any() else f"{np.mean(of['p_value'] < 0.05):.1%}"
     return (
-        f"| {name} | {of['f'].mean():.4f} | {of['f'].std():.4f} | {coverage('f')} | {width:.4f} | "
-        f"{width / (2 * NORMAL * of['f'].std()):.2f} | {coverage('score')} | {differs} |"
+        f"| {name} | {of['f'].mean():.4f} | {of['f'].std():.4f} | {covered('f')} | {width:.4f} | "
+        f"{width / (2 * NORMAL * of['f'].std()):.2f} | {covered('score')} | {differs} |"
     )
 
 
 def main() -> None:
     """Simulate and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--method", choices=METHODS, default="subsamples", help="default: the one kept")
+    parser.add_argument("--method", choices=(KEPT, *OTHERS), default=KEPT, help="default: the one kept")
     parser.add_argument("--replicates", type=int, default=1000, help="per cell (default: %(default)s)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where replicates are kept")
     options = parser.parse_args()

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.coverage import CELLS, simulate
+from benchmarks.coverage import CELLS, coverage, simulate
 from evaluation.epsilon import epsilons
 from evaluation.forgetting import BIN_WIDTH, forgetting_quality
 
@@ -91,16 +91,13 @@ def why_relative(axes: Axes, other: Axes) -> None:
     other.legend()
 
 
-def coverage(axes: Axes, runs: Path) -> None:
+def how_they_cover(axes: Axes, runs: Path) -> None:
     """Share of intervals that hold the expected F, by cell and method."""
     axes.axhspan(0.92, 0.98, color="tab:green", alpha=0.15, label="92–98 %")
     for offset, (method, replicates) in zip(np.linspace(-0.24, 0.24, 4), COVERAGE_REPLICATES.items(), strict=True):
-        points = []
-        for values in simulate(method, replicates, runs).values():
-            quality, low, high = values[:, :3].T
-            points.append(np.mean((low <= quality.mean()) & (quality.mean() <= high)))
-        error = [2 * np.sqrt(p * (1 - p) / replicates) for p in points]
-        axes.errorbar(np.arange(len(CELLS)) + offset, points, error, fmt="o", markersize=4, label=method)
+        found = [coverage(*values[:, :3].T) for values in simulate(method, replicates, runs).values()]
+        shares, errors = zip(*found, strict=True)
+        axes.errorbar(np.arange(len(CELLS)) + offset, shares, errors, fmt="o", markersize=4, label=method)
     axes.set(title="share of 95 % intervals that hold the expected F", ylim=(0, 1.02), xticks=range(len(CELLS)))
     axes.set_xticklabels(CELLS, rotation=30, ha="right")
     axes.legend(loc="lower right")
@@ -113,7 +110,7 @@ def figures(runs: Path) -> Iterator[tuple[str, plt.Figure]]:
         fill(left, right)
         yield name, figure
     figure, axes = plt.subplots(figsize=(10, 4), layout="constrained")
-    coverage(axes, runs)
+    how_they_cover(axes, runs)
     yield "coverage", figure
 
 

@@ -24,6 +24,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from evaluation.forgetting import FEWEST_MODELS
+
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int32]
 
@@ -103,8 +105,8 @@ def _check_confidences(unlearned: Floats, retrained: Floats) -> None:
     for name, values in (("unlearned", unlearned), ("retrained", retrained)):
         if values.ndim != 2:
             raise ValueError(f"{name} confidences must be [models, examples], got shape {values.shape}")
-        if len(values) < 3:
-            raise ValueError(f"{name} confidences come from {len(values)} models, at least 3 are needed")
+        if len(values) < FEWEST_MODELS:
+            raise ValueError(f"{name} confidences come from {len(values)} models, at least {FEWEST_MODELS} are needed")
         if not values.shape[1]:
             raise ValueError(f"{name} confidences are of no example")
         if not np.isfinite(values).all():
@@ -116,28 +118,44 @@ def _check_confidences(unlearned: Floats, retrained: Floats) -> None:
 
 def _resample_size(counts: Counts) -> int:
     sizes = set(counts.sum(axis=1).tolist())
-    if len(sizes) != 1 or min(sizes) < 3 or counts.min() < 0:
-        raise ValueError("every resample must hold the same number of models, at least 3")
+    if len(sizes) != 1 or min(sizes) < FEWEST_MODELS or counts.min() < 0:
+        raise ValueError(f"every resample must hold the same number of models, at least {FEWEST_MODELS}")
     return int(sizes.pop())
+
+
+def epsilon_of_rates(first: Floats, second: Floats, delta: float) -> Floats:
+    """ε that two error rates show, the larger of ln((1 - δ - first) / second) and the same with the rates interchanged.
+
+    NaN where neither exists; the one that exists where the other does not.
+
+    Source:
+        Kairouz et al. 2015 (arXiv 1311.0776), theorem 2.1.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        one_way = np.log(1 - delta - first) - np.log(second)
+        other_way = np.log(1 - delta - second) - np.log(first)
+    return np.fmax(one_way, other_way)
+
+
+def epsilon_of_errors(unlearned: int, retrained: int, delta: float) -> Floats:
+    """ε for every pair of counts of models that an attack gets wrong, [unlearned + 1, retrained + 1].
+
+    inf without any error; NaN (discarded: too few models to tell) where exactly one of the two counts is zero, or where no
+    expression is defined. The two populations are interchangeable in it.
+    """
+    first = np.arange(unlearned + 1)[:, None] / unlearned
+    second = np.arange(retrained + 1)[None, :] / retrained
+    table = epsilon_of_rates(first, second, delta)
+    table[0, :] = table[:, 0] = np.nan
+    table[0, 0] = np.inf
+    return table
 
 
 @lru_cache(maxsize=8)
 def _tables(unlearned: int, retrained: int, delta: float) -> tuple[Floats, Floats]:
-    """ε for every pair of counts [unlearned models, retrained models] that an attack gets wrong, and the largest beyond each.
-
-    ε is inf without any error, and -inf (discarded: too few models to tell) where exactly one of the two counts is zero or
-    where no expression is defined. The two populations are interchangeable in it. The second table has, for each pair of
-    counts, the largest ε of that pair and of all with more errors.
-    """
-    first = np.arange(unlearned + 1)[:, None] / unlearned
-    second = np.arange(retrained + 1)[None, :] / retrained
-    with np.errstate(divide="ignore", invalid="ignore"):
-        one_way = np.log(1 - delta - first) - np.log(second)
-        other_way = np.log(1 - delta - second) - np.log(first)
-    defined = np.fmax(one_way, other_way)  # the one that is not NaN, where only one is
-    table = np.where(np.isnan(defined), -np.inf, np.maximum(defined, 0.0))
-    table[0, :] = table[:, 0] = -np.inf
-    table[0, 0] = np.inf
+    """`epsilon_of_errors`, at least 0 and -inf where discarded, and the largest of it at each pair of counts or beyond."""
+    found = epsilon_of_errors(unlearned, retrained, delta)
+    table = np.where(np.isnan(found), -np.inf, np.maximum(found, 0.0))
     beyond = np.maximum.accumulate(np.maximum.accumulate(table[::-1, ::-1], axis=0), axis=1)[::-1, ::-1]
     return table, np.ascontiguousarray(beyond)
 

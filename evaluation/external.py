@@ -22,6 +22,7 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from evaluation.forgetting import FEWEST_MODELS
 from evaluation.outputs import Floats, Outputs
 from evaluation.store import Arrays, write_bytes
 from starting_kit.errors import InputError, did_you_mean
@@ -32,7 +33,6 @@ SPLITS = ("retain", "forget", "test")
 ACCURACIES = tuple(f"{split}_accuracy" for split in SPLITS)
 NPZ_NAMES = ("logits", "labels", "confidences", "ids", *ACCURACIES)
 RETRAINED_FILE, UNLEARNED_FILE, METRICS_FILE = "logits_retain.npy", "logits_unlearn.npy", "metrics.csv"
-LEAST_MODELS = 3  # an example has no ε with fewer
 SAVED_BY = {".npz": "numpy.savez", ".npy": "numpy.save"}
 UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, BadZipFile, zlib.error, TokenError)  # damaged files, or objects
 
@@ -219,8 +219,8 @@ def _population(
     path: Path, values: Floats, labels: Integers | None, ids: Integers | None, accuracy: dict[str, Floats]
 ) -> _Population:
     """Of logits [models, examples, classes] with labels, or of confidences [models, examples]."""
-    if len(values) < LEAST_MODELS:
-        raise InputError(f"{path} holds {len(values)} models; at least {LEAST_MODELS} are needed.")
+    if len(values) < FEWEST_MODELS:
+        raise InputError(f"{path} holds {len(values)} models; at least {FEWEST_MODELS} are needed.")
     finite = np.isfinite(values)
     if not finite.all():
         model, example, *_ = np.unravel_index(finite.argmin(), values.shape)

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BIN_WIDTH = 0.5
+FEWEST_MODELS = 3  # with fewer there is no bin, and an ε means nothing
 
 
 def end_of_bins(models: int) -> float:
@@ -33,8 +34,8 @@ def points(epsilons: NDArray[np.floating], models: int) -> NDArray[np.float64]:
     >>> points(np.array([0.0, 0.5, 1.7, 50.0]), models=512)
     array([1.   , 0.5  , 0.125, 0.   ])
     """
-    if models < 3:
-        raise ValueError(f"points need at least 3 models, got {models}")
+    if models < FEWEST_MODELS:
+        raise ValueError(f"points need at least {FEWEST_MODELS} models, got {models}")
     if not (epsilons >= 0).all():
         raise ValueError("every epsilon must be at least 0, got NaN or a negative value")
     return np.where(epsilons < end_of_bins(models), 0.5 ** np.floor(epsilons / BIN_WIDTH), 0.0)

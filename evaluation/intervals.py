@@ -75,7 +75,7 @@ def quality_deviations(unlearned: Floats, retrained: Floats, workers: int = 1) -
         TooFewModelsError: fewer than `FEWEST_MODELS`.
         ValueError: as for `epsilons`.
     """
-    of_unlearned, of_retrained = subsamples(len(unlearned), seed=0), subsamples(len(retrained), seed=1)
+    of_unlearned, of_retrained = _of_both(unlearned, retrained)
     values = resampled_epsilons(
         unlearned,
         retrained,
@@ -100,13 +100,18 @@ def ratio_deviations(unlearned: Floats, retrained: Floats) -> Floats:
     Raises:
         TooFewModelsError: fewer than `FEWEST_MODELS`.
     """
-    of_unlearned, of_retrained = subsamples(len(unlearned), seed=0), subsamples(len(retrained), seed=1)
+    of_unlearned, of_retrained = _of_both(unlearned, retrained)
 
     def means(accuracy: Floats, counts: NDArray[np.int32]) -> Floats:
         return counts @ accuracy / counts.sum(axis=-1)
 
     ratios = means(unlearned, of_unlearned) / means(retrained, of_retrained)
     return (ratios / ratios.mean() - 1) / np.sqrt(PARTS)
+
+
+def _of_both(unlearned: Floats, retrained: Floats) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The subsamples of two populations that are compared, whose first axis is that of models."""
+    return subsamples(len(unlearned), seed=0), subsamples(len(retrained), seed=1)
 
 
 def spread(deviations: Floats) -> float:

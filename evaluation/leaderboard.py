@@ -15,7 +15,6 @@ A Markdown file that has the lines <!-- leaderboard --> and <!-- /leaderboard --
 
 import csv
 import io
-import json
 import sys
 from itertools import groupby
 from pathlib import Path
@@ -89,8 +88,8 @@ def read_all(results: Path, task: str | None) -> list[Row]:
 def rank(scorecards: list[Row]) -> list[list[Row]]:
     """Tables of entries that may be compared, best first, each with its `rank`: None above the cost limit."""
 
-    def group(row: Row) -> str:
-        return json.dumps([row[field] for field in GROUP])
+    def group(row: Row) -> list[tuple[bool, Any]]:  # None, of populations made elsewhere, has no order
+        return [(row[field] is None, row[field]) for field in GROUP]
 
     def place(row: Row) -> tuple[Any, ...]:
         return row["within_limit"] is False, row["score"] is None, -(row["score"] or 0), row["entry"]

@@ -5,11 +5,11 @@ import os
 from pathlib import Path
 
 from evaluation import scorecard, terminal
+from evaluation.forgetting import FEWEST_MODELS
 from evaluation.store import require_writable
 from starting_kit import contract, tasks
 from starting_kit.errors import InputError
 
-FEWEST_MODELS = 3  # with fewer an example has no ε
 FOR_SOLUTIONS = ("task", "models", "originals", "seed", "engine", "set", "runs", "export")
 
 

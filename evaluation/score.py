@@ -31,7 +31,8 @@ if __package__ in (None, ""):  # run as a file: import the project from its root
 
 from evaluation import experiment, external, scorecard, terminal
 from evaluation.experiment import Experiment, timed
-from evaluation.options import FEWEST_MODELS, check, cores, parse
+from evaluation.forgetting import FEWEST_MODELS
+from evaluation.options import check, cores, parse
 from evaluation.outputs import Outputs
 from evaluation.populations import load_arrays
 from evaluation.scorecard import Scorecard

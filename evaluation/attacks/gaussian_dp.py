@@ -8,28 +8,22 @@ Valid only under that assumption: for equal-variance Gaussians and whatever is m
 as those of unequal spread, or with the bounded density ratio of a Laplace mechanism, the number may exceed the true ε.
 """
 
+from functools import partial
+
 import numpy as np
 from scipy.special import log_ndtr, ndtr, ndtri
 
-from evaluation.attacks.attack import Attack, Floats, Statistics, require_models
-from evaluation.attacks.held_out import ALPHA, MODELS, held_out_bounds
-from evaluation.attacks.lower_bound import summary
+from evaluation.attacks.attack import Attack, Floats
+from evaluation.attacks.held_out import ALPHA, held_out_bounds, statistics
 from evaluation.epsilon import DELTA
-from evaluation.outputs import Outputs
 
 HALVINGS = 100  # of an interval of ε; float64 has no more than 53 to show, whatever the interval
 
 
 def gaussian_dp_lower_bounds(unlearned: Floats, retrained: Floats, delta: float = DELTA, alpha: float = ALPHA) -> Floats:
-    """A lower bound of ε for each example whose populations are Gaussian-like.
+    """A lower bound of ε for each example whose populations are Gaussian-like (arguments as for `epsilon_lower_bounds`).
 
     μ_L = Φ⁻¹(1 − FPR̄) − Φ⁻¹(FNR̄), from the limits of `held_out`; then ε of that μ.
-
-    Args:
-        unlearned: confidences, [models, examples], at least 4 models.
-        retrained: confidences, [models, examples], at least 4 models.
-        delta: δ of (ε, δ)-unlearning.
-        alpha: an example's bound is above its ε with at most this probability.
 
     Returns:
         [examples], each at least 0.
@@ -69,9 +63,9 @@ def gaussian_dp_epsilons(mu: Floats, delta: float = DELTA) -> Floats:
     return np.where((mu > 0) & (2 * ndtr(positive / 2) - 1 > delta), low, 0.0)
 
 
-def _statistics(unlearned: Outputs, retrained: Outputs) -> Statistics:
-    require_models(MODELS, unlearned, retrained)
-    return summary(gaussian_dp_lower_bounds(unlearned.confidences["forget"], retrained.confidences["forget"]))
-
-
-ATTACK = Attack("gaussian_dp_lower_bound", "lower", {"median": "Gaussian-DP lower bound (median)"}, _statistics)
+ATTACK = Attack(
+    "gaussian_dp_lower_bound",
+    "lower",
+    {"median": "Gaussian-DP lower bound (median)"},
+    partial(statistics, gaussian_dp_lower_bounds),
+)

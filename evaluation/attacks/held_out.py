@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv
 
-from evaluation.attacks.attack import Floats, halves
+from evaluation.attacks.attack import Floats, Statistics, halves, require_models
 from evaluation.attacks.sweep import sweep
+from evaluation.outputs import Outputs
 
 ALPHA = 0.05
 MODELS = 8  # four to choose with and four to bound with; fewer cannot show anything
@@ -79,3 +80,18 @@ def _best_attacks(unlearned: Floats, retrained: Floats, measure: Measure, alpha:
 def _table(unlearned: int, retrained: int, measure: Measure, alpha: float) -> Floats:
     """The bound for every pair of numbers of errors among so many models, [unlearned + 1, retrained + 1]."""
     return measure(upper_limits(unlearned, alpha / 2)[:, None], upper_limits(retrained, alpha / 2)[None, :])
+
+
+def statistics(bounds: Callable[[Floats, Floats], Floats], unlearned: Outputs, retrained: Outputs) -> Statistics:
+    """Statistics over examples of such bounds, which are at least 0.
+
+    Raises:
+        NotComputableError: too few models to choose with and to bound with.
+    """
+    require_models(MODELS, unlearned, retrained)
+    of_examples = bounds(unlearned.confidences["forget"], retrained.confidences["forget"])
+    return {
+        "median": float(np.median(of_examples)),
+        "mean": float(of_examples.mean()),
+        "share_above_zero": float((of_examples > 0).mean()),
+    }

@@ -19,11 +19,11 @@ import numpy as np
 
 from evaluation.attacks.attack import Attack, Floats, NotComputableError, Statistics, gaussian_log_ratios, require_models
 from evaluation.attacks.sweep import sweep
-from evaluation.epsilon import CAP
+from evaluation.epsilon import CAP, epsilon_of_errors
+from evaluation.forgetting import FEWEST_MODELS
 from evaluation.outputs import Outputs
 
 DELTA = 0.05
-MODELS = 3  # as the competition's ε
 
 
 def likelihood_ratio_epsilons(unlearned: Floats, retrained: Floats, delta: float = DELTA) -> Floats:
@@ -44,26 +44,14 @@ def likelihood_ratio_epsilons(unlearned: Floats, retrained: Floats, delta: float
     found = sweep(unlearned_ratios, retrained_ratios)
     unlearned_errors = np.where(unlearned_is_high, found.unlearned_below, len(unlearned) - found.unlearned_below)
     retrained_errors = np.where(unlearned_is_high, len(retrained) - found.retrained_below, found.retrained_below)
-    table = _table(len(unlearned), len(retrained), delta)
+    table = epsilon_of_errors(len(unlearned), len(retrained), delta)
+    table = np.where(np.isnan(table), -np.inf, table)
     best = np.where(found.new, table[unlearned_errors, retrained_errors], -np.inf).max(axis=1)
     return np.where(best == -np.inf, np.nan, np.minimum(best, CAP))
 
 
-def _table(unlearned: int, retrained: int, delta: float) -> Floats:
-    """ε̂ for every pair of numbers of errors, [unlearned + 1, retrained + 1]; -inf where it is discarded or undefined."""
-    first = np.arange(unlearned + 1)[:, None] / unlearned
-    second = np.arange(retrained + 1)[None, :] / retrained
-    with np.errstate(divide="ignore", invalid="ignore"):
-        one_way = np.log(1 - delta - first) - np.log(second)
-        other_way = np.log(1 - delta - second) - np.log(first)
-    table = np.nan_to_num(np.fmax(one_way, other_way), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
-    table[0, :] = table[:, 0] = -np.inf
-    table[0, 0] = np.inf
-    return table
-
-
 def _statistics(unlearned: Outputs, retrained: Outputs) -> Statistics:
-    require_models(MODELS, unlearned, retrained)
+    require_models(FEWEST_MODELS, unlearned, retrained)
     if unlearned.forget_margins is None or retrained.forget_margins is None:
         raise NotComputableError("only confidences are known, the hinge margin needs logits")
     epsilons = likelihood_ratio_epsilons(unlearned.forget_margins, retrained.forget_margins)

@@ -5,12 +5,13 @@ The competition's ε answers "what does the best attack in hindsight show?"; thi
 what the bounds mean together.
 """
 
+from functools import partial
+
 import numpy as np
 
-from evaluation.attacks.attack import Attack, Floats, Statistics, require_models
-from evaluation.attacks.held_out import ALPHA, MODELS, held_out_bounds
-from evaluation.epsilon import DELTA
-from evaluation.outputs import Outputs
+from evaluation.attacks.attack import Attack, Floats
+from evaluation.attacks.held_out import ALPHA, held_out_bounds, statistics
+from evaluation.epsilon import DELTA, epsilon_of_rates
 
 
 def epsilon_lower_bounds(unlearned: Floats, retrained: Floats, delta: float = DELTA, alpha: float = ALPHA) -> Floats:
@@ -32,26 +33,10 @@ def epsilon_lower_bounds(unlearned: Floats, retrained: Floats, delta: float = DE
     """
 
     def epsilon(first_rate: Floats, second_rate: Floats) -> Floats:
-        with np.errstate(divide="ignore"):  # a rate whose limit is 1 shows nothing: ln 0
-            one_way = np.log(np.maximum(1 - delta - first_rate, 0)) - np.log(second_rate)
-            other_way = np.log(np.maximum(1 - delta - second_rate, 0)) - np.log(first_rate)
-        return np.maximum(one_way, other_way)
+        found = epsilon_of_rates(first_rate, second_rate, delta)
+        return np.where(np.isnan(found), -np.inf, found)  # rates whose limits are near 1 show nothing
 
     return np.maximum(held_out_bounds(unlearned, retrained, epsilon, alpha), 0.0)
 
 
-def summary(bounds: Floats) -> Statistics:
-    """Statistics over examples, [examples], of bounds that are at least 0."""
-    return {
-        "median": float(np.median(bounds)),
-        "mean": float(bounds.mean()),
-        "share_above_zero": float((bounds > 0).mean()),
-    }
-
-
-def _statistics(unlearned: Outputs, retrained: Outputs) -> Statistics:
-    require_models(MODELS, unlearned, retrained)
-    return summary(epsilon_lower_bounds(unlearned.confidences["forget"], retrained.confidences["forget"]))
-
-
-ATTACK = Attack("epsilon_lower_bound", "lower", {"median": "ε lower bound (median)"}, _statistics)
+ATTACK = Attack("epsilon_lower_bound", "lower", {"median": "ε lower bound (median)"}, partial(statistics, epsilon_lower_bounds))
