@@ -4,15 +4,17 @@
 
 Forgetting is left to the network's forgetfulness; the forget set is not looked at.
 
-Source: the Kaggle starting kit (run-unlearn-finetune). Reported: 0.046 to 0.058 (public leaderboard).
+Family: baseline.
+Source: the Kaggle starting kit (run-unlearn-finetune).
+Reported: 0.046 to 0.058 (public leaderboard).
+Needs: the retain set.
 """
 
 from torch import nn
-from torch.nn import functional as F
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import sgd, unpack
+from solutions.toolbox import sgd, train_epoch
 
 
 def unlearning(
@@ -30,10 +32,6 @@ def unlearning(
     schedule = CosineAnnealingLR(optimiser, T_max=max(epochs, 1))
     net.train()
     for _ in range(epochs):
-        for batch in retain_loader:
-            images, labels = unpack(batch, net)
-            optimiser.zero_grad()
-            F.cross_entropy(net(images), labels).backward()
-            optimiser.step()
+        train_epoch(net, retain_loader, optimiser)
         schedule.step()
     net.eval()

@@ -11,9 +11,11 @@
 The three stages have an SGD optimiser each, kept over the cycles; the forget rounds' learning rate falls as a cosine per step.
 The network stays in train mode until the end.
 
+Family: winner.
 Source: fanchuan, NeurIPS 2023 Machine Unlearning challenge, https://www.kaggle.com/competitions/neurips-2023-machine-unlearning
 (the paper calls the forget round gradient ascent on a contrastive loss; the published code descends the loss above).
-Reported: 0.0985 (private leaderboard).
+Reported: 0.0985 (private leaderboard, 1st place).
+Needs: the retain set in batches of another size (`.dataset`), and the forget set.
 """
 
 from collections.abc import Callable
@@ -25,7 +27,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import by_member, rebatch, sgd, unpack
+from solutions.toolbox import batches, by_member, rebatch, sgd, train_epoch
 
 
 def unlearning(
@@ -63,8 +65,7 @@ def pull_to_uniform(
 ) -> None:
     """One epoch over the forget set that minimises a divergence between the predictions and uniform ones."""
     optimiser = sgd(net, learning_rate, weight_decay=0.0)
-    for batch in forget_loader:
-        images, _ = unpack(batch, net)
+    for images, _ in batches(forget_loader, net):
         optimiser.zero_grad()
         divergence(net(images)).backward()
         optimiser.step()
@@ -93,7 +94,7 @@ def repair(
     schedule = CosineAnnealingLR(forgetting, T_max=max(1, cycles * len(forget_loader)), eta_min=1e-6)
     for _ in range(cycles):
         forget_round(net, forget_loader, retain_loader, temperature, forgetting, schedule)
-        retain_round(net, retain_loader, repairing)
+        train_epoch(net, retain_loader, repairing)
 
 
 def forget_round(
@@ -105,21 +106,11 @@ def forget_round(
     schedule: LRScheduler,
 ) -> None:
     """Make each forget example's logits equally similar to those of all retain examples of a batch."""
-    for forget_batch, retain_batch in zip(forget_loader, retain_loader, strict=False):  # ends with the shorter
-        forget_images, _ = unpack(forget_batch, net)
-        retain_images, _ = unpack(retain_batch, net)
+    pairs = zip(batches(forget_loader, net), batches(retain_loader, net), strict=False)  # as many as the shorter has
+    for (forget_images, _), (retain_images, _) in pairs:
         optimiser.zero_grad()
         forget_logits, retain_logits = by_member(net(forget_images), net), by_member(net(retain_images).detach(), net)
         similarities = forget_logits @ retain_logits.mT / temperature
         (-similarities.log_softmax(dim=-1)).mean().backward()
         optimiser.step()
         schedule.step()
-
-
-def retain_round(net: nn.Module, retain_loader: DataLoader, optimiser: Optimizer) -> None:
-    """One epoch of cross-entropy on the retain set."""
-    for batch in retain_loader:
-        images, labels = unpack(batch, net)
-        optimiser.zero_grad()
-        F.cross_entropy(net(images), labels).backward()
-        optimiser.step()

@@ -4,9 +4,13 @@
    KL(u‖p) + 0.85·KL(p‖u).
 2. Repair: the 8 cycles of forget round and retain round of `scl`.
 
-Source: hishamcse/NeurIPS_Machine_Unlearning ("improved SCL"). Reported: 0.1068 in a late submission, the best of at least
-15 variants tried on the same board; their reproduction of the original had 0.0914, fanchuan's own submission 0.0985, and the
-board's noise is about 0.006, so this is weak evidence of a gain.
+That was the best of at least 15 variants tried on the same board; their reproduction of the original had 0.0914, fanchuan's own
+submission 0.0985, and the board's noise is about 0.006, so this is weak evidence of a gain.
+
+Family: winner.
+Source: hishamcse/NeurIPS_Machine_Unlearning ("improved SCL").
+Reported: 0.1068 (late submission).
+Needs: the retain set in batches of another size (`.dataset`), and the forget set.
 """
 
 from functools import partial

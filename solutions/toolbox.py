@@ -1,10 +1,26 @@
-"""What several solutions share, and nothing else."""
+"""What several solutions share, and nothing else.
 
+A solution may be run for several models in lockstep, as one network that holds them all: its weights are the models' weights
+one after another along their first axis, and so are its batches. Code that takes the models apart goes through `by_member`.
+"""
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.func import functional_call, grad, vmap
+from torch.nn import functional as F
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader, Dataset
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+NORMALISATION = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
+
+
+# --- batches
 
 
 def unpack(batch: Any, net: nn.Module) -> tuple[Tensor, Tensor]:
@@ -22,19 +38,245 @@ def unpack(batch: Any, net: nn.Module) -> tuple[Tensor, Tensor]:
     return images.to(device), labels.to(device)
 
 
+def batches(loader: Iterable[Any], net: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
+    """Images and labels of every batch, on the network's device."""
+    return (unpack(batch, net) for batch in loader)
+
+
+def endless(loader: Iterable[Any]) -> Iterator[Any]:
+    """The loader's batches, epoch after epoch, shuffled anew each time."""
+    while True:
+        yield from loader
+
+
 def rebatch(loader: DataLoader, batch_size: int) -> DataLoader:
     """A shuffled loader on the same examples with another batch size."""
     return DataLoader(loader.dataset, batch_size=batch_size, shuffle=True)
 
 
+def in_order(loader: DataLoader) -> DataLoader:
+    """A loader on the same examples in the order of the data set, example 0 first."""
+    return DataLoader(loader.dataset, batch_size=loader.batch_size)
+
+
+class Relabelled(Dataset[Any]):
+    """The examples of a data set with other labels.
+
+    Args:
+        dataset: of either kit.
+        labels: [examples], in the order of the data set.
+    """
+
+    def __init__(self, dataset: Dataset[Any], labels: Tensor) -> None:
+        self.dataset, self.labels = dataset, labels.cpu()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> Any:
+        example, label = self.dataset[index], self.labels[index]
+        if isinstance(example, dict):
+            return {**example, "age_group": label}
+        return example[0], label
+
+
+# --- training
+
+
 def sgd(net: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.SGD:
-    """SGD with the momentum that every winner used, 0.9."""
+    """SGD with the momentum that every winner used, 0.9; weights without a gradient stay as they are."""
     return torch.optim.SGD(net.parameters(), lr=learning_rate, momentum=0.9, weight_decay=weight_decay)
 
 
-def by_member(outputs: Tensor, net: nn.Module) -> Tensor:
-    """A batch of outputs [K·B, ...] as [K, B, ...], for losses that compare the examples of a batch with each other.
+def train_epoch(net: nn.Module, loader: Iterable[Any], optimiser: Optimizer, loss: Loss = F.cross_entropy) -> None:
+    """One epoch that descends a loss of logits [batch, classes] and labels [batch]; cross-entropy by default."""
+    for images, labels in batches(loader, net):
+        optimiser.zero_grad()
+        loss(net(images), labels).backward()
+        optimiser.step()
 
-    K is the number of models that run in lockstep, which the batch holds one after another; 1 for an ordinary network.
+
+def distillation(logits: Tensor, teacher_logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """KL(teacher‖student) of predictions at a temperature T, times T², the mean over a batch.
+
+    Source: Hinton et al. 2015, https://arxiv.org/abs/1503.02531.
+    """
+    log_p, log_q = ((z / temperature).log_softmax(dim=1) for z in (logits, teacher_logits))
+    return F.kl_div(log_p, log_q, reduction="batchmean", log_target=True) * temperature**2
+
+
+def frozen_copy(net: nn.Module) -> nn.Module:
+    """A copy in eval mode without gradients: the teacher of a distillation."""
+    return copy.deepcopy(net).eval().requires_grad_(False)
+
+
+@contextmanager
+def training_only(net: nn.Module, weights: Iterable[nn.Parameter]) -> Iterator[None]:
+    """For this long only these weights of the network have gradients; afterwards `requires_grad` is what it was."""
+    chosen = {id(weight) for weight in weights}
+    before = [(weight, weight.requires_grad) for weight in net.parameters()]
+    for weight, trains in before:
+        weight.requires_grad_(trains and id(weight) in chosen)
+    try:
+        yield
+    finally:
+        for weight, trains in before:
+            weight.requires_grad_(trains)
+
+
+def confine(optimiser: Optimizer, masks: dict[nn.Parameter, Tensor]) -> None:
+    """Let an optimiser change nothing but the masked elements of some weights.
+
+    Masking gradients is not enough: weight decay and momentum move a weight whose gradient is 0. So after each step the other
+    elements get back the values that they have now.
+
+    Args:
+        optimiser: of the weights.
+        masks: for each weight a boolean tensor of its shape, True where it may change.
+    """
+    kept = {weight: weight.detach().clone() for weight in masks}
+
+    def put_back(*_: Any) -> None:
+        with torch.no_grad():
+            for weight, mask in masks.items():
+                weight.copy_(torch.where(mask, weight, kept[weight]))
+
+    optimiser.register_step_post_hook(put_back)
+
+
+# --- the parts of a network, found through its module tree
+
+
+def convolutions(net: nn.Module) -> list[nn.Conv2d]:
+    """All convolutions, in the order in which the network defines them."""
+    return [layer for layer in net.modules() if isinstance(layer, nn.Conv2d)]
+
+
+def stem(net: nn.Module) -> nn.Conv2d | nn.Linear:
+    """The first convolution or linear layer: the one that sees the images."""
+    return next(layer for layer in net.modules() if isinstance(layer, nn.Conv2d | nn.Linear))
+
+
+def head(net: nn.Module) -> nn.Conv2d | nn.Linear:
+    """The last convolution or linear layer: the one that gives the classes."""
+    return [layer for layer in net.modules() if isinstance(layer, nn.Conv2d | nn.Linear)][-1]
+
+
+def blocks(net: nn.Module) -> list[nn.ModuleList]:
+    """The parts of a network from stem to head, each with the normalisation layers that follow it.
+
+    Containers (`nn.Sequential`, `nn.ModuleList`) are opened, other modules are not: a residual block or a transformer layer is
+    one part. A torchvision ResNet-18 has ten: the stem, eight residual blocks, the head.
+    """
+    trunk = net
+    while len(children := _children_with_weights(trunk)) == 1 and _children_with_weights(children[0]):
+        trunk = children[0]
+    parts: list[list[nn.Module]] = []
+    for module in _opened(trunk):
+        if parts and isinstance(module, NORMALISATION):
+            parts[-1].append(module)
+        else:
+            parts.append([module])
+    return [nn.ModuleList(part) for part in parts]
+
+
+def _children_with_weights(module: nn.Module) -> list[nn.Module]:
+    return [child for child in module.children() if any(True for _ in child.parameters())]
+
+
+def _opened(module: nn.Module) -> Iterator[nn.Module]:
+    for child in _children_with_weights(module):
+        if isinstance(child, nn.Sequential | nn.ModuleList):
+            yield from _opened(child)
+        else:
+            yield child
+
+
+# --- new weights
+
+
+def reinitialise(module: nn.Module) -> None:
+    """Draw the weights of all layers of a module anew, as they were drawn before training."""
+    for layer in module.modules():
+        reset = getattr(layer, "reset_parameters", None)
+        if callable(reset):
+            reset()
+
+
+def kaiming_normal(weight: Tensor, net: nn.Module) -> Tensor:
+    """New values for a weight of at least two dimensions: normal, variance 2/fan-out (He et al. 2015, https://arxiv.org/abs/1502.01852).
+
+    Args:
+        weight: [outputs, inputs, ...], gives the shape.
+        net: the network it belongs to.
+    """
+    fan_out = by_member(weight, net).shape[1] * weight[0, 0].numel()
+    return torch.randn_like(weight) * (2 / fan_out) ** 0.5
+
+
+def smallest(scores: Sequence[Tensor], fraction: float, net: nn.Module) -> list[Tensor]:
+    """Where the smallest values of several tensors, taken together, are.
+
+    Args:
+        scores: one per weight, each of its weight's shape.
+        fraction: of all values, in [0, 1].
+        net: the network that the weights belong to.
+
+    Returns:
+        Boolean tensors of the scores' shapes; round(fraction · values) elements are True in all of them together.
+    """
+    values = torch.cat([by_member(score, net).flatten(1) for score in scores], dim=1)  # [models, values]
+    indices = values.topk(round(fraction * values.shape[1]), dim=1, largest=False).indices
+    chosen = torch.zeros_like(values, dtype=torch.bool).scatter_(1, indices, True)
+    sizes = [score.numel() // len(values) for score in scores]
+    return [part.reshape(score.shape) for part, score in zip(chosen.split(sizes, dim=1), scores, strict=True)]
+
+
+# --- gradients
+
+
+def trainable(net: nn.Module) -> list[nn.Parameter]:
+    """The weights that have gradients."""
+    return [weight for weight in net.parameters() if weight.requires_grad]
+
+
+def batch_gradients(net: nn.Module, loader: Iterable[Any], loss: Loss = F.cross_entropy) -> Iterator[list[Tensor]]:
+    """For each batch the loss's gradient with respect to each of `trainable(net)`.
+
+    The network is used in the mode it is in: train mode moves the statistics of batch-norm layers.
+    """
+    weights = trainable(net)
+    for images, labels in batches(loader, net):
+        yield list(torch.autograd.grad(loss(net(images), labels), weights, allow_unused=True, materialize_grads=True))
+
+
+def per_example_gradients(net: nn.Module, images: Tensor, labels: Tensor, loss: Loss = F.cross_entropy) -> list[Tensor]:
+    """For each of `trainable(net)` the gradients of every example's own loss, [examples, *weight.shape].
+
+    Takes examples times the memory of the weights. The network must be in eval mode: batch-norm mixes the examples of a batch.
+
+    Args:
+        net: the network.
+        images: [examples, channels, height, width].
+        labels: [examples], whatever the loss wants of an example.
+        loss: of logits [1, classes] and labels [1].
+    """
+    names = [name for name, weight in net.named_parameters() if weight.requires_grad]
+    weights = dict(zip(names, (weight.detach() for weight in trainable(net)), strict=True))
+
+    def own_loss(weights: dict[str, Tensor], image: Tensor, label: Tensor) -> Tensor:
+        return loss(functional_call(net, weights, (image[None],)), label[None])
+
+    gradients = vmap(grad(own_loss), in_dims=(None, 0, 0))(weights, images, labels)
+    return [gradients[name] for name in names]
+
+
+# --- lockstep
+
+
+def by_member(outputs: Tensor, net: nn.Module) -> Tensor:
+    """A batch of outputs, or a weight, [K·B, ...] as [K, B, ...]: for what concerns the examples or the elements of one model.
+
+    K is the number of models that run in lockstep; 1 for an ordinary network.
     """
     return outputs.unflatten(0, (getattr(net, "members", 1), -1))

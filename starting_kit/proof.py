@@ -8,6 +8,8 @@ stopping at a pooled loss or clipping a pooled gradient, then differs from what 
 
 import copy
 import dataclasses
+import pickle
+import random
 import signal
 import time
 from collections.abc import Iterator
@@ -65,14 +67,21 @@ def objection(solution: Solution, net: nn.Module, task: Task, data: Data, batche
         try:
             with _time_limit(max(LEAST_PATIENCE, PATIENCE * (time.monotonic() - start))):
                 start_afresh(seeds[0], torch.float64)
+                untouched = _global_generators()
                 together = call_in_lockstep(solution, nets, task, sets, batches, seeds)
+                drawn_for_all = _global_generators() != untouched
         except (RunError, _TimeUpError) as error:
             return f"three models at once fail: {error}"
         finally:
             start_afresh(seed=0)
-    return (
-        None if _distance(alone, together) <= TOLERANCE else "three models at once do not get the weights that each gets alone"
-    )
+    if _distance(alone, together) > TOLERANCE:
+        return "three models at once do not get the weights that each gets alone"
+    return "it draws random numbers once for all models, which by chance made no difference to three" if drawn_for_all else None
+
+
+def _global_generators() -> bytes:
+    """The states of what `side_by_side` draws from for no model: a coin tossed once for all may fall the same way for each."""
+    return pickle.dumps((random.getstate(), np.random.get_state(), torch.get_rng_state().numpy()))
 
 
 def _three_models(net: nn.Module) -> list[nn.Module]:

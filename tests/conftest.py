@@ -8,6 +8,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from starting_kit import tasks
+from starting_kit.training import train
+
 PROJECT = Path(__file__).resolve().parents[1]
 PLAIN = PROJECT / "tests" / "plain_solutions"  # by authors who know nothing of lockstep
 
@@ -27,6 +30,14 @@ def data():
 def cifar10_populations(data):
     """Populations that the authors of "Forget with Precision" published."""
     return data / "cifar10_populations"
+
+
+@pytest.fixture(scope="session")
+def original():
+    """A trained network of `digits`, for tests that work on copies of it."""
+    task = tasks.find("digits")
+    data = task.load()
+    return train(task, data, data.training, [0])[0]
 
 
 def run_script(name, *arguments, **options):

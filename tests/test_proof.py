@@ -6,7 +6,6 @@ import torch
 from conftest import PLAIN
 from starting_kit import contract, tasks
 from starting_kit.proof import objection
-from starting_kit.training import train
 
 TASK = tasks.find("digits")
 DATA = TASK.load()
@@ -31,11 +30,6 @@ def unlearning(net, retain_loader, forget_loader, val_loader):
 
 def repair(before="pass", change="pass", step="pass", after="pass"):
     return "import random, copy, numpy as np, torch\n" + REPAIR.format(before=before, change=change, step=step, after=after)
-
-
-@pytest.fixture(scope="module")
-def original():
-    return train(TASK, DATA, DATA.training, [0])[0]
 
 
 @pytest.fixture
@@ -103,6 +97,10 @@ MAY_NOT = {
     "Python's generator": (repair(change="if random.random() < 0.5: continue"), DIFFERENT),
     "one number for all": (repair(change="images = images * torch.rand(1)"), DIFFERENT),
     "a constant number of numbers": (repair(change="images = images * torch.rand(96).mean()"), DIFFERENT),
+    "a coin that falls the same way for all three": (
+        repair("learning_rate = 0.05 if random.random() < 2 else 0.1"),
+        "it draws random numbers once for all models",
+    ),
     "examples one by one": (
         repair("images = torch.stack([retain_loader.dataset[i][0] for i in range(9)])"),
         "three models at once fail: RunError: the examples are read one by one instead of through a loader",

@@ -1,0 +1,54 @@
+import math
+
+import torch
+from trials import DATA, logits, loss, unlearn
+
+from solutions import scl
+from starting_kit import contract
+
+
+def entropy(net):
+    p = logits(net, DATA.forget).softmax(dim=1)
+    return -(p * p.clamp_min(1e-12).log()).sum(dim=1).mean().item()
+
+
+def unevenness(net):
+    """How differently similar forget examples are to the retain examples; 0 if each is equally similar to all."""
+    z_f, z_r = logits(net, DATA.forget), logits(net, DATA.retain)
+    return -(z_f @ z_r.T / 1.15).log_softmax(dim=1).mean().item() - math.log(len(DATA.retain))
+
+
+def test_published_values_are_the_defaults():
+    assert contract.describe(contract.find("scl"), []).hyperparameters == {
+        "uniform_learning_rate": 5e-3,
+        "cycles": 8,
+        "temperature": 1.15,
+        "forget_learning_rate": 3e-4,
+        "retain_learning_rate": 1e-3 * 256 / 64,
+        "retain_batch_size": 256,
+        "weight_decay": 1e-2,
+    }
+
+
+def test_divergence_is_zero_for_uniform_predictions_and_equals_its_sum():
+    z = torch.randn(6, 10, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    expected = (0.1 * (0.1 / z.softmax(dim=1)).log()).sum(dim=1).mean()
+    torch.testing.assert_close(scl.divergence_from_uniform(z), expected)
+    assert scl.divergence_from_uniform(torch.zeros(3, 10)).abs() < 1e-6
+
+
+def test_step_1_makes_forget_predictions_more_uniform(original):
+    pulled = unlearn("scl", original, cycles=0, uniform_learning_rate=0.05)
+    assert 2 * entropy(original) < entropy(pulled) < math.log(10)
+
+
+def test_step_2a_makes_forget_examples_equally_similar_to_retain_examples(original):
+    """The gradient descends: in the paper's words, ascending, they would become less so."""
+    only = {"uniform_learning_rate": 0, "retain_learning_rate": 0, "weight_decay": 0}
+    assert 0 <= unevenness(unlearn("scl", original, forget_learning_rate=5e-3, **only)) < unevenness(original) / 2
+
+
+def test_step_2b_repairs_what_step_1_broke(original):
+    broken = unlearn("scl", original, cycles=0, uniform_learning_rate=0.1)
+    repaired = unlearn("scl", original, uniform_learning_rate=0.1, forget_learning_rate=0)
+    assert loss(repaired, DATA.retain) < loss(broken, DATA.retain) / 2

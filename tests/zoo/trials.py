@@ -1,0 +1,78 @@
+"""How the tests of solutions call them, and what they look at."""
+
+import copy
+import dataclasses
+import re
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+from torchvision.models import resnet18
+
+from starting_kit import contract, runner, tasks
+from starting_kit.loaders import loaders
+from starting_kit.tasks import Data
+
+TASK = tasks.find("digits")
+DATA = TASK.load()
+
+# Two batches of 32x32 colour pictures per loader, for a network of another architecture.
+PICTURES_TASK = dataclasses.replace(TASK, loader_batch_size=8)
+PICTURES = Data(
+    np.random.default_rng(0).normal(size=(64, 3, 32, 32)).astype(np.float32),
+    np.random.default_rng(1).integers(0, 10, 64),
+    *np.arange(64).reshape(4, 16),
+)
+
+
+def resnet():
+    """A torchvision ResNet-18 for ten classes that has seen nothing."""
+    torch.manual_seed(0)
+    return resnet18(num_classes=10).eval()
+
+
+def unlearn(name, net, seed=0, batches="tuple", task=TASK, data=DATA, **settings):
+    """What a solution makes of a copy of a network, called as the runner calls it."""
+    solution = contract.describe(contract.find(name), [f"{key}={value}" for key, value in settings.items()])
+    runner.start_afresh(seed)
+    return runner.call(solution, copy.deepcopy(net), task, data, batches)
+
+
+def given(batches="tuple"):
+    """The three loaders that a solution gets."""
+    return loaders(TASK, DATA, batches)
+
+
+def weights(net):
+    """All weights as one vector."""
+    return torch.cat([parameter.detach().flatten() for parameter in net.parameters()])
+
+
+def examples(ids):
+    """Images and labels of some examples of digits."""
+    return torch.from_numpy(DATA.images[ids]), torch.from_numpy(DATA.labels[ids])
+
+
+def logits(net, ids):
+    with torch.no_grad():
+        return net(examples(ids)[0])
+
+
+def loss(net, ids):
+    """Mean cross-entropy on some examples of digits."""
+    return F.cross_entropy(logits(net, ids), examples(ids)[1]).item()
+
+
+def accuracy(net, ids):
+    """Share of right answers on some examples of digits."""
+    return (logits(net, ids).argmax(dim=1) == examples(ids)[1]).double().mean().item()
+
+
+def changed(before, after):
+    """For every weight of a network, by name, where two versions of it differ."""
+    return {name: weight != after.get_parameter(name) for name, weight in before.named_parameters()}
+
+
+def steps(name):
+    """Numbers of the steps in a solution's docstring."""
+    return [int(number) for number in re.findall(r"^(\d+)\. ", contract.load(contract.find(name)).__doc__, re.MULTILINE)]
