@@ -15,7 +15,9 @@ score: $(READY)
 	$(RUN) evaluation/score.py --solution $(SOLUTION) $(ARGS)
 
 leaderboard: $(READY)
-	$(RUN) evaluation/leaderboard.py --markdown README.md
+	$(RUN) evaluation/leaderboard.py --markdown results/README.md
+	$(RUN) evaluation/leaderboard.py --markdown README.md --ends 8 > /dev/null
+	$(RUN) evaluation/catalogue.py --markdown solutions/README.md
 
 test: $(READY)
 	$(RUN) -m pytest -m "not slow"

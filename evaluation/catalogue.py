@@ -1,16 +1,47 @@
-"""What the zoo holds: one row per solution, from its docstring and its scorecards.
+"""What the zoo holds: one row per solution, from its docstring and its scorecard, by family.
 
 python evaluation/catalogue.py --markdown solutions/README.md
 """
 
 import ast
 import re
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
-from starting_kit import contract
+if __package__ in (None, ""):  # run as a file: import the project from its root, installed or not
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-FAMILIES = ("baseline", "winner", "classic", "Forget with Precision")
+from evaluation import scorecard, terminal
+from evaluation.store import write_bytes
+from starting_kit import contract, tasks
+from starting_kit.errors import InputError, RunError
+
+FAMILIES = {
+    "baseline": "Baselines",
+    "winner": "Winners of the competition",
+    "classic": "Classics",
+    "Forget with Precision": "Forget with Precision",
+}
 FIELDS = ("family", "source", "reported", "needs")
+COLUMNS = ("solution", "steps", "source", "reported", "score on {task}", "95 % interval", "cost", "needs")
+
+INTRODUCTION = """\
+# The zoo
+
+One file per solution; `toolbox.py` holds what several share. A file's docstring has the steps one by one, what its source
+leaves open, and what was decided. The published hyper-parameters are the defaults; `--set name=value` changes them:
+
+```
+python evaluation/score.py --solution scrub --set rewind=true
+```
+
+*Reported* is what its source reports, on the source's data: not comparable with each other, nor with the measured score. The
+*score* is measured here, with the published hyper-parameters, which were chosen for larger networks and data sets{ends}.
+*Cost* is the time of one unlearning over that of one retraining; the competition allowed 20 %.
+
+This page is made by `make leaderboard` from the docstrings and `results/`.
+"""
 
 
 @dataclass(frozen=True)
@@ -22,7 +53,7 @@ class Description:
         family: one of `FAMILIES`.
         source: who, where.
         reported: a score, and on which board.
-        needs: what it uses besides the network and cross-entropy on the retain set.
+        needs: what it uses besides the network.
         steps: numbers of its steps.
     """
 
@@ -34,16 +65,73 @@ class Description:
     steps: tuple[int, ...]
 
 
-def describe(name: str) -> Description:
+def main(arguments: list[str] | None = None) -> int:
+    """The command; gives the exit code."""
+    parser = terminal.command_parser("catalogue.py", __doc__)
+    parser.add_argument("--task", default="digits", help="whose scores (default: %(default)s)")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="scorecards (default: %(default)s)"
+    )
+    parser.add_argument("--markdown", type=Path, required=True, metavar="FILE", help="write the page to this file")
+    options = parser.parse_args(arguments)
+    try:
+        tasks.find(options.task)
+        write_bytes(options.markdown, page(contract.ZOO, options.results, options.task).encode())
+    except (InputError, RunError) as error:
+        terminal.error(error)
+        return 2 if isinstance(error, InputError) else 1
+    return 0
+
+
+def describe(path: Path) -> Description:
     """Read the docstring of a solution of the zoo: summary, numbered steps, then `Family: ...` and the other fields.
 
     Raises:
-        ValueError: it has none, or lacks a field.
+        InputError: a field is missing.
     """
-    text = ast.get_docstring(ast.parse(contract.find(name).read_text(encoding="utf-8"))) or ""
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     found = re.findall(r"^(\w+): (.*?)\.?$(?=\n\w+: |\s*\Z)", text, re.MULTILINE | re.DOTALL)
     fields = {key.lower(): " ".join(value.split()) for key, value in found}
-    if missing := [field for field in FIELDS if field not in fields]:
-        raise ValueError(f"the docstring of {name} lacks {', '.join(missing)}")
+    if missing := [field.capitalize() for field in FIELDS if field not in fields]:
+        raise InputError(f"The docstring of {path} lacks {', '.join(missing)}; see solutions/scl.py.")
     steps = tuple(int(number) for number in re.findall(r"^(\d+)\. ", text, re.MULTILINE))
     return Description(text.splitlines()[0].rstrip("."), steps=steps, **{field: fields[field] for field in FIELDS})
+
+
+def page(zoo: Path, results: Path, task: str) -> str:
+    """The whole page, as Markdown.
+
+    Raises:
+        InputError: a docstring lacks a field, or a file is no scorecard.
+    """
+    cards = {path.stem: scorecard.read(path) for path in (results / task).glob("*.json")}
+    described = {path.stem: describe(path) for path in sorted(zoo.glob("*.py")) if path.stem not in contract.NOT_SOLUTIONS}
+    ends = "".join(f"; its ceiling there is {card['ceiling']:.3f}" for card in list(cards.values())[:1])
+    parts = [INTRODUCTION.format(ends=ends)]
+    for family, title in FAMILIES.items():
+        parts += [f"## {title}\n", f"| {' | '.join(COLUMNS).format(task=task)} |", "|" + "---|" * len(COLUMNS)]
+        for name, description in described.items():
+            if description.family == family:
+                texts = [text.replace("|", "\\|") for text in cells(name, description, cards.get(name))]
+                parts.append(f"| {' | '.join(texts)} |")
+        parts.append("")
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def cells(name: str, description: Description, card: scorecard.Scorecard | None) -> tuple[str, ...]:
+    """A row as text, in the order of `COLUMNS`."""
+    measured = (card["score"], card["score_interval"], card["cost"]) if card else (None, None, None)
+    return (
+        f"[{name}]({name}.py)",
+        description.summary,
+        description.source,
+        description.reported,
+        terminal.number(measured[0]),
+        terminal.interval(measured[1]),
+        terminal.percent(measured[2]),
+        description.needs,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -54,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write all rows to this file")
     parser.add_argument("--compare", nargs=2, metavar=("A", "B"), help="say whether two entries differ, and print no table")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables to this file, or between its markers")
+    parser.add_argument("--ends", type=int, metavar="N", help="in Markdown, only the first and the last N rows of each table")
     options = parser.parse_args(arguments)
     try:
         rows = read_all(options.results, options.task)
@@ -64,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.csv:
             write_bytes(options.csv, as_csv(tables).encode())
         if options.markdown:
-            write_bytes(options.markdown, insert(as_markdown(tables), options.markdown).encode())
+            write_bytes(options.markdown, insert(as_markdown(tables, options.ends), options.markdown).encode())
     except (InputError, RunError) as error:
         terminal.error(error)
         return 2 if isinstance(error, InputError) else 1
@@ -213,17 +214,25 @@ def as_csv(tables: list[list[Row]]) -> str:
     return text.getvalue()
 
 
-def as_markdown(tables: list[list[Row]]) -> str:
-    """All tables; unranked entries come last, in italics."""
+def as_markdown(tables: list[list[Row]], ends: int | None = None) -> str:
+    """All tables; unranked entries come last, in italics.
+
+    Args:
+        tables: from `rank`.
+        ends: keep only so many of a table's first rows, and of its last.
+    """
     parts = []
     for table in tables:
-        lines = [f"**{title(table)}**", "", f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
+        head = [f"**{title(table)}**", "", f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
+        lines = []
         for row in table:
             texts = cells(row) if row["rank"] is not None else [f"*{text}*" for text in cells(row)]
             lines.append(f"| {' | '.join(texts)} |")
-        if notes := legend(table, "In italics, unranked"):
-            lines += ["", " ".join(notes).replace("*", "\\*")]
-        parts.append("\n".join(lines))
+        if ends is not None and len(table) > 2 * ends + 1:
+            left_out = f"| | *{len(table) - 2 * ends} more* |" + " |" * (len(COLUMNS) - 2)
+            lines[ends : len(lines) - ends] = [left_out]
+        notes = " ".join(legend(table, "In italics, unranked")).replace("*", "\\*")
+        parts.append("\n".join([*head, *lines, *(["", notes] if notes else [])]))
     return "\n\n".join(parts) + "\n"
 
 

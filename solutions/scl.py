@@ -9,11 +9,11 @@
    b. a retain round: one epoch of cross-entropy on the retain set.
 
 The three stages have an SGD optimiser each, kept over the cycles; the forget rounds' learning rate falls as a cosine per step.
-The network stays in train mode until the end.
+The network stays in train mode until the end. The paper calls the forget round gradient ascent on a contrastive loss; the
+published code descends the loss above.
 
 Family: winner.
-Source: fanchuan, NeurIPS 2023 Machine Unlearning challenge, https://www.kaggle.com/competitions/neurips-2023-machine-unlearning
-(the paper calls the forget round gradient ascent on a contrastive loss; the published code descends the loss above).
+Source: fanchuan, NeurIPS 2023 Machine Unlearning challenge, https://www.kaggle.com/competitions/neurips-2023-machine-unlearning.
 Reported: 0.0985 (private leaderboard, 1st place).
 Needs: the retain set in batches of another size (`.dataset`), and the forget set.
 """

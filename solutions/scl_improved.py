@@ -1,4 +1,4 @@
-"""1st place (fanchuan) with a weighted symmetric KL divergence in the first stage.
+"""1st place, improved: pull to uniform by a weighted symmetric KL divergence, then contrast forget with retain.
 
 1. Forget: one epoch over the forget set that pulls the predictions p to the uniform distribution u,
    KL(u‖p) + 0.85·KL(p‖u).

@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+CONTAINERS = (nn.Sequential, nn.ModuleList)
 NORMALISATION = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
 
 
@@ -165,8 +166,9 @@ def head(net: nn.Module) -> nn.Conv2d | nn.Linear:
 def blocks(net: nn.Module) -> list[nn.ModuleList]:
     """The parts of a network from stem to head, each with the normalisation layers that follow it.
 
-    Containers (`nn.Sequential`, `nn.ModuleList`) are opened, other modules are not: a residual block or a transformer layer is
-    one part. A torchvision ResNet-18 has ten: the stem, eight residual blocks, the head.
+    Opened are containers (`nn.Sequential`, `nn.ModuleList`) and modules around a container of like modules (a transformer's
+    encoder, a stage); others are not: a residual block or a transformer layer is one part. A torchvision ResNet-18 has ten: the
+    stem, eight residual blocks, the head.
     """
     trunk = net
     while len(children := _children_with_weights(trunk)) == 1 and _children_with_weights(children[0]):
@@ -186,10 +188,17 @@ def _children_with_weights(module: nn.Module) -> list[nn.Module]:
 
 def _opened(module: nn.Module) -> Iterator[nn.Module]:
     for child in _children_with_weights(module):
-        if isinstance(child, nn.Sequential | nn.ModuleList):
+        if isinstance(child, CONTAINERS) or any(_repeats_a_module(inner) for inner in child.children()):
             yield from _opened(child)
         else:
             yield child
+
+
+def _repeats_a_module(module: nn.Module) -> bool:
+    """Whether this is a container of several modules of one class, which are no single layers."""
+    children = list(module.children()) if isinstance(module, CONTAINERS) else []
+    like = len(children) > 1 and len({type(child) for child in children}) == 1
+    return like and not isinstance(children[0], CONTAINERS) and bool(_children_with_weights(children[0]))
 
 
 # --- new weights

@@ -65,6 +65,14 @@ def test_the_command_prints_and_writes_the_table(results, tmp_path):
     assert "old" not in text
 
 
+def test_of_a_long_table_the_ends_can_be_shown(results):
+    folder = results(**{f"solution{i}": {"score": i / 100, "score_deviations": None} for i in range(7)})
+    tables = leaderboard.rank(leaderboard.read_all(folder, None))
+    entries = [line.split("|")[2].strip() for line in leaderboard.as_markdown(tables, ends=2).splitlines() if line[:2] == "| "]
+    assert entries == ["solution", "solution6", "solution5", "*3 more*", "solution1", "solution0"]
+    assert leaderboard.as_markdown(tables, ends=3) == leaderboard.as_markdown(tables)
+
+
 def test_a_file_without_markers_is_the_tables(results, tmp_path):
     run = run_script("leaderboard.py", "--results", results(one={}), "--markdown", tmp_path / "board.md")
     assert run.returncode == 0, run.stderr

@@ -5,11 +5,11 @@ import re
 
 import pytest
 import torch
-from trials import PICTURES, PICTURES_TASK, resnet, unlearn, weights
 
 from conftest import PROJECT
 from evaluation import catalogue
 from starting_kit import contract
+from trials import PICTURES, PICTURES_TASK, resnet, unlearn, weights
 
 ZOO = contract.zoo()
 MOVING = [name for name in ZOO if name != "original"]
@@ -19,7 +19,7 @@ SHORTER: dict[str, dict[str, float]] = {}
 
 # For these, a test per step of the docstring, which has been seen to fail when that step is taken out.
 CLASSICS_BY_STEP = ("scrub", "salun", "ssd", "prune", "prune_last_layer", "prune_complex")
-BY_STEP = [name for name in ZOO if name in CLASSICS_BY_STEP or catalogue.describe(name).family == "winner"]
+BY_STEP = [name for name in ZOO if name in CLASSICS_BY_STEP or catalogue.describe(contract.find(name)).family == "winner"]
 
 
 @pytest.mark.parametrize("name", MOVING)
@@ -49,7 +49,7 @@ def test_works_on_a_resnet_and_leaves_it_in_order(name):
 
 @pytest.mark.parametrize("name", ZOO)
 def test_says_what_it_does_and_where_it_comes_from(name):
-    described = catalogue.describe(name)
+    described = catalogue.describe(contract.find(name))
     assert 20 < len(described.summary) < 128
     assert described.family in catalogue.FAMILIES
     assert described.steps == tuple(range(1, len(described.steps) + 1))
@@ -60,5 +60,5 @@ def test_says_what_it_does_and_where_it_comes_from(name):
 def test_every_step_has_a_test(name):
     tree = ast.parse((PROJECT / "tests" / "zoo" / f"test_{name}.py").read_text())
     tests = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
-    for step in catalogue.describe(name).steps:
+    for step in catalogue.describe(contract.find(name)).steps:
         assert any(re.match(rf"test_step_{step}[a-z]?_", test) for test in tests), f"step {step}"

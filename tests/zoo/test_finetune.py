@@ -1,9 +1,9 @@
 import copy
 
 import torch
-from trials import DATA, given, loss, unlearn, weights
 
 from solutions import finetune
+from trials import DATA, given, loss, unlearn, weights
 
 
 def test_original_changes_nothing(original):

@@ -3,10 +3,10 @@ import copy
 import pytest
 import torch
 from torch.nn import functional as F
-from trials import DATA, TASK, given, loss, unlearn, weights
 
 from solutions import gradient_ascent
 from starting_kit.training import train
+from trials import DATA, TASK, given, loss, unlearn, weights
 
 
 def test_orthogonal_component_is_orthogonal_and_keeps_the_rest():

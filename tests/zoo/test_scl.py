@@ -1,10 +1,10 @@
 import math
 
 import torch
-from trials import DATA, logits, loss, unlearn
 
 from solutions import scl
 from starting_kit import contract
+from trials import DATA, logits, loss, unlearn
 
 
 def entropy(net):

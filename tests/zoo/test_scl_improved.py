@@ -1,9 +1,9 @@
 import torch
-from test_scl import entropy, unevenness
-from trials import DATA, loss, unlearn, weights
 
 from solutions import scl_improved
 from starting_kit import contract
+from test_scl import entropy, unevenness
+from trials import DATA, loss, unlearn, weights
 
 
 def test_published_values_are_the_defaults():

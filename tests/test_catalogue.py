@@ -1,0 +1,64 @@
+import json
+
+import pytest
+
+from conftest import PROJECT
+from evaluation import catalogue
+from starting_kit.errors import InputError
+
+DOCSTRING = """One line | the steps.
+
+1. The first,
+   continued.
+2. The second.
+
+Family: winner.
+Source: a paper, https://example.org/a:b.
+Reported: 0.1 (board), at
+a price.
+Needs: nothing.
+"""
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    """A zoo of one solution."""
+
+    def write(docstring):
+        (tmp_path / "zoo").mkdir(exist_ok=True)
+        (tmp_path / "zoo" / "mine.py").write_text(f'"""{docstring}"""\n')
+        return tmp_path / "zoo"
+
+    return write
+
+
+def test_a_docstring_is_taken_apart(zoo):
+    described = catalogue.describe(zoo(DOCSTRING) / "mine.py")
+    assert described == catalogue.Description(
+        summary="One line | the steps",
+        family="winner",
+        source="a paper, https://example.org/a:b",
+        reported="0.1 (board), at a price",
+        needs="nothing",
+        steps=(1, 2),
+    )
+
+
+def test_a_missing_field_is_named(zoo):
+    with pytest.raises(InputError, match=r"mine\.py lacks Reported"):
+        catalogue.describe(zoo(DOCSTRING.replace("Reported: ", "")) / "mine.py")
+
+
+def test_the_page_has_a_row_with_the_measured_score_or_without(zoo, tmp_path):
+    page = catalogue.page(zoo(DOCSTRING), tmp_path / "results", "digits")
+    assert (
+        "| [mine](mine.py) | One line \\| the steps | a paper, https://example.org/a:b | 0.1 (board), at a price | - | - |"
+        in page
+    )
+    card = json.loads((PROJECT / "results" / "digits" / "finetune.json").read_text())
+    (tmp_path / "results" / "digits").mkdir(parents=True)
+    changed = {**card, "score": 0.0123, "score_interval": [0.01, 0.02], "cost": 0.05, "ceiling": 0.2}
+    (tmp_path / "results" / "digits" / "mine.json").write_text(json.dumps(changed))
+    page = catalogue.page(zoo(DOCSTRING), tmp_path / "results", "digits")
+    assert "| 0.0123 | 0.010–0.020 | 5.0% | nothing |" in page
+    assert "its ceiling there is 0.200" in page
