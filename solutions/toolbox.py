@@ -75,10 +75,20 @@ class Relabelled(Dataset[Any]):
         return len(self.labels)
 
     def __getitem__(self, index: int) -> Any:
-        example, label = self.dataset[index], self.labels[index]
-        if isinstance(example, dict):
-            return {**example, "age_group": label}
-        return example[0], label
+        example = self.dataset[index]
+        label: Any = self.labels[index]
+        own = example["age_group"] if isinstance(example, dict) else example[1]
+        if not isinstance(own, Tensor):  # a batch with other examples of the data set cannot mix numbers and tensors
+            label = label.item()
+        return {**example, "age_group": label} if isinstance(example, dict) else (example[0], label)
+
+
+def number_of_classes(net: nn.Module, loader: Iterable[Any]) -> int:
+    """The number of a network's logits, found by showing it a batch. Leaves it in eval mode."""
+    net.eval()
+    images, _ = next(batches(loader, net))
+    with torch.no_grad():
+        return net(images).shape[1]
 
 
 # --- training

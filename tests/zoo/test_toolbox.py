@@ -35,6 +35,14 @@ def test_relabelled_examples_are_those_of_the_data_set_with_the_new_labels(batch
     assert torch.equal(images[90:], examples(DATA.retain[:10])[0])
 
 
+def test_relabelled_examples_mix_with_examples_whose_labels_are_numbers():
+    """As the data sets of torchvision have them."""
+    ordinary = [(torch.full((1, 8, 8), float(i)), i) for i in range(4)]
+    mixed = ConcatDataset([toolbox.Relabelled(ordinary, torch.tensor([9, 8, 7, 6])), ordinary])
+    _, labels = next(iter(DataLoader(mixed, 8)))
+    assert labels.tolist() == [9, 8, 7, 6, 0, 1, 2, 3]
+
+
 def test_in_order_and_endless_give_the_examples_in_order_and_again_and_again():
     forget = given()[1]
     images = torch.cat([images for images, _ in toolbox.in_order(forget)])

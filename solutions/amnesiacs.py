@@ -1,0 +1,95 @@
+"""6th place: forget the first and the last layer, then learn from the model that was ("KDE", knowledge distillation).
+
+1. Re-initialise the stem and the head. A frozen copy of the network as it was is the teacher.
+2. Warm-up: 3 epochs on validation images, without their labels: KL(teacher‖student) at a temperature of 5.
+3. Main stage: 3 epochs on the retain set, the learning rate falling as a cosine from epoch to epoch. The loss is the sum of the
+   cross-entropy with the labels, the cross-entropy with the teacher's predictions, and KL(teacher‖student), the latter two at a
+   temperature of 5.
+
+The last two terms differ by the teacher's entropy only, so the student sees the same gradient twice.
+
+The source does not say whether the terms at a temperature T are multiplied by T². Here they are, as in Hinton et al. 2015:
+their gradients shrink as 1/T², and so they keep their weight beside the cross-entropy with the labels. Also our decisions: the
+teacher is in eval mode, the warm-up has a constant learning rate, and each stage has an SGD optimiser of its own.
+
+Family: winner.
+Source: Algorithmic Amnesiacs, NeurIPS 2023 Machine Unlearning challenge,
+https://www.kaggle.com/competitions/neurips-2023-machine-unlearning.
+Reported: 0.07831 (private leaderboard, 6th place).
+Needs: the retain set and validation images.
+"""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch.utils.data import DataLoader
+
+from solutions.toolbox import batches, distillation, frozen_copy, head, reinitialise, sgd, stem
+
+
+def unlearning(
+    net: nn.Module,
+    retain_loader: DataLoader,
+    forget_loader: DataLoader,
+    val_loader: DataLoader,
+    *,
+    temperature: float = 5.0,
+    warm_up_epochs: int = 3,
+    warm_up_learning_rate: float = 9e-4,
+    epochs: int = 3,
+    learning_rate: float = 1e-3,
+    weight_decay: float = 5e-4,
+) -> None:
+    """Unlearn `net` in place."""
+    teacher = frozen_copy(net)
+    reinitialise(stem(net))
+    reinitialise(head(net))
+    net.train()
+    warm_up(net, teacher, val_loader, sgd(net, warm_up_learning_rate, weight_decay), warm_up_epochs, temperature)
+    main_stage(net, teacher, retain_loader, sgd(net, learning_rate, weight_decay), epochs, temperature)
+    net.eval()
+
+
+def warm_up(
+    net: nn.Module, teacher: nn.Module, loader: DataLoader, optimiser: Optimizer, epochs: int, temperature: float
+) -> None:
+    """Imitate the teacher's predictions; labels are not used."""
+    for _ in range(epochs):
+        teach_epoch(net, teacher, loader, optimiser, lambda logits, taught, _: distillation(logits, taught, temperature))
+
+
+def main_stage(
+    net: nn.Module, teacher: nn.Module, loader: DataLoader, optimiser: Optimizer, epochs: int, temperature: float
+) -> None:
+    """Learn from the labels and from the teacher."""
+
+    def loss(logits: Tensor, taught: Tensor, labels: Tensor) -> Tensor:
+        from_teacher = soft_cross_entropy(logits, taught, temperature) + distillation(logits, taught, temperature)
+        return F.cross_entropy(logits, labels) + from_teacher
+
+    schedule = CosineAnnealingLR(optimiser, T_max=max(epochs, 1))
+    for _ in range(epochs):
+        teach_epoch(net, teacher, loader, optimiser, loss)
+        schedule.step()
+
+
+def soft_cross_entropy(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy with the teacher's predictions at a temperature T, times T², the mean over a batch."""
+    return F.cross_entropy(logits / temperature, (teacher_logits / temperature).softmax(dim=1)) * temperature**2
+
+
+def teach_epoch(
+    net: nn.Module,
+    teacher: nn.Module,
+    loader: DataLoader,
+    optimiser: Optimizer,
+    loss: Callable[[Tensor, Tensor, Tensor], Tensor],
+) -> None:
+    """One epoch that descends a loss of logits, the teacher's logits, and labels."""
+    for images, labels in batches(loader, net):
+        optimiser.zero_grad()
+        loss(net(images), teacher(images), labels).backward()
+        optimiser.step()

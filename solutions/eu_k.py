@@ -1,0 +1,40 @@
+"""EU-k: re-initialise the last k blocks and the head and train them on the retain set; the rest stays as it is.
+
+1. Re-initialise the last k = 2 blocks and the head (blocks as in `cf_k`: all of them where the network has no more than k,
+   which is retraining).
+2. Freeze the rest, batch-norm statistics included, and train the new parts with cross-entropy on the retain set: 30 epochs of
+   SGD, the learning rate divided by 10 after epochs 10, 15 and 20.
+
+"EU" is for exact unlearning, which the last blocks get. The published number of epochs is that of the original's training: 30
+in the competition. k = 2 is our choice, as in `cf_k`, and so is momentum 0.9.
+
+Family: classic.
+Source: Goel et al. 2022, "Towards Adversarial Evaluations for Inexact Machine Unlearning", https://arxiv.org/abs/2201.06640.
+Reported: none.
+Needs: the retain set, and blocks.
+"""
+
+from torch import nn
+from torch.utils.data import DataLoader
+
+from solutions.cf_k import finetune_parts, last_parts
+from solutions.toolbox import reinitialise
+
+
+def unlearning(
+    net: nn.Module,
+    retain_loader: DataLoader,
+    forget_loader: DataLoader,
+    val_loader: DataLoader,
+    *,
+    k: int = 2,
+    epochs: int = 30,
+    learning_rate: float = 0.01,
+    decay_epochs: tuple[int, ...] = (10, 15, 20),
+    weight_decay: float = 0.1,
+) -> None:
+    """Unlearn `net` in place."""
+    parts = last_parts(net, k)
+    for part in parts:
+        reinitialise(part)
+    finetune_parts(net, parts, retain_loader, epochs, learning_rate, decay_epochs, weight_decay)

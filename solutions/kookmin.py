@@ -1,0 +1,113 @@
+"""2nd place: re-initialise where retain and forget gradients differ least, then fine-tune the rest slowly (MSG).
+
+1. Compare, for the weights of convolutions, the cross-entropy gradients g_r on as many random retain examples as there are
+   forget examples, and g_f on the forget set, each summed over its batches.
+2. Re-initialise, in each convolution by itself, the 30 % of the weights where |g_r - g_f| is smallest: normal with variance
+   2/fan-out.
+3. Fine-tune: 5 epochs of cross-entropy on the retain set,
+   a. with a learning rate that rises and falls linearly from epoch to epoch: 1/3, 2/3, 1, 2/3, 1/3 of 0.001;
+   b. with a tenth of the gradient for those weights of convolutions that were not re-initialised.
+
+The gradients are taken in eval mode, so that comparing leaves the statistics of batch-norm layers alone; that is our decision.
+So is the form of the rise and fall for other numbers of epochs. Weight decay acts on all weights alike. Convolutions that the
+caller has frozen stay as they are. If the retain set is the smaller one, its examples are drawn more than once.
+
+Family: winner.
+Source: team Kookmin (LD&BGW&KJH), NeurIPS 2023 Machine Unlearning challenge,
+https://www.kaggle.com/competitions/neurips-2023-machine-unlearning, by the organisers' slides and public ports; called MSG in
+"Deep Unlearn", https://arxiv.org/abs/2410.01276.
+Reported: 0.0902 (private leaderboard, 2nd place).
+Needs: random retain examples (`.dataset`), the forget set, convolutions.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader, RandomSampler
+
+from solutions.toolbox import (
+    batch_gradients,
+    convolutions,
+    kaiming_normal,
+    sgd,
+    smallest,
+    train_epoch,
+    trainable,
+    training_only,
+)
+
+
+def unlearning(
+    net: nn.Module,
+    retain_loader: DataLoader,
+    forget_loader: DataLoader,
+    val_loader: DataLoader,
+    *,
+    reinitialised_fraction: float = 0.3,
+    epochs: int = 5,
+    learning_rate: float = 1e-3,
+    kept_gradient_factor: float = 0.1,
+    weight_decay: float = 5e-4,
+) -> None:
+    """Unlearn `net` in place."""
+    net.eval()
+    some_retain = random_examples(retain_loader, count=len(forget_loader.dataset))  # type: ignore[arg-type]  # it has a length
+    differences = gradient_differences(net, some_retain, forget_loader)
+    new = reinitialise_smallest(net, differences, reinitialised_fraction)
+    optimiser = sgd(net, learning_rate, weight_decay)
+    slow_down_kept(optimiser, new, kept_gradient_factor)
+    net.train()
+    for factor in rise_and_fall(epochs):
+        optimiser.param_groups[0]["lr"] = factor * learning_rate
+        train_epoch(net, retain_loader, optimiser)
+    net.eval()
+
+
+def random_examples(loader: DataLoader, count: int) -> DataLoader:
+    """A loader on some examples of another's data set, drawn anew for each epoch; none twice unless `count` exceeds them."""
+    sampler = RandomSampler(loader.dataset, num_samples=count)  # type: ignore[arg-type]  # it has a length
+    return DataLoader(loader.dataset, batch_size=loader.batch_size, sampler=sampler)
+
+
+def gradient_differences(net: nn.Module, retain_loader: DataLoader, forget_loader: DataLoader) -> dict[nn.Parameter, Tensor]:
+    """For the weights of all convolutions |g_r - g_f|, of each weight's shape.
+
+    The network is used in the mode it is in.
+    """
+    with training_only(net, [layer.get_parameter("weight") for layer in convolutions(net)]):
+        weights = trainable(net)
+        differences = [torch.zeros_like(weight) for weight in weights]
+        for sign, loader in ((1, retain_loader), (-1, forget_loader)):
+            for gradients in batch_gradients(net, loader):
+                for difference, gradient in zip(differences, gradients, strict=True):
+                    difference.add_(gradient, alpha=sign)
+    return {weight: difference.abs() for weight, difference in zip(weights, differences, strict=True)}
+
+
+@torch.no_grad()
+def reinitialise_smallest(net: nn.Module, scores: dict[nn.Parameter, Tensor], fraction: float) -> dict[nn.Parameter, Tensor]:
+    """Draw the elements with the smallest scores anew, the same fraction of each weight.
+
+    Returns:
+        For each weight a boolean tensor of its shape, True where it is new.
+    """
+    new = {weight: smallest([score], fraction, net)[0] for weight, score in scores.items()}
+    for weight, mask in new.items():
+        weight.copy_(torch.where(mask, kaiming_normal(weight, net), weight))
+    return new
+
+
+def slow_down_kept(optimiser: Optimizer, new: dict[nn.Parameter, Tensor], factor: float) -> None:
+    """Let an optimiser see only a fraction of the gradients where weights are not new."""
+
+    def scale(*_: object) -> None:
+        for weight, mask in new.items():
+            if weight.grad is not None:
+                weight.grad.copy_(torch.where(mask, weight.grad, factor * weight.grad))
+
+    optimiser.register_step_pre_hook(scale)
+
+
+def rise_and_fall(epochs: int) -> list[float]:
+    """Factors of the learning rate, one per epoch: linear up to 1 in the middle and down again, symmetric, never 0."""
+    return [min(epoch, epochs + 1 - epoch) / ((epochs + 1) // 2) for epoch in range(1, epochs + 1)]

@@ -1,0 +1,57 @@
+"""Label poison: train on the forget set with random labels, one short epoch.
+
+1. Poison: every forget example gets a random label, drawn once per call.
+2. Train one epoch of cross-entropy on the poisoned forget set.
+
+The retain set is not looked at. All classes are equally likely, the right one too: with ten classes about a tenth of the labels
+stay right. That, batches of 128 for the forget set and the constant learning rate are ours; the source is silent.
+
+Family: Forget with Precision.
+Source: "Forget with Precision" (ETH), https://github.com/vstrozzi/assessing-machine-unlearning-approaches.
+Reported: ε̂ 4.16 on CIFAR-10 (retraining 0.88, lower is better); accuracy 99.72 % retain, 99.55 % forget, 94.21 % test.
+Needs: the forget set, to relabel it (`.dataset`).
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from solutions.toolbox import Relabelled, number_of_classes, sgd, train_epoch
+
+
+def unlearning(
+    net: nn.Module,
+    retain_loader: DataLoader,
+    forget_loader: DataLoader,
+    val_loader: DataLoader,
+    *,
+    epochs: int = 1,
+    learning_rate: float = 7e-4,
+    batch_size: int = 128,
+    weight_decay: float = 5e-4,
+) -> None:
+    """Unlearn `net` in place."""
+    train(net, poison(net, forget_loader, batch_size), epochs, learning_rate, weight_decay)
+    net.eval()
+
+
+def poison(net: nn.Module, forget_loader: DataLoader, batch_size: int) -> DataLoader:
+    """A shuffled loader on the forget set with random labels, the same whenever it is read."""
+    poisoned = Relabelled(forget_loader.dataset, random_labels(net, forget_loader))
+    return DataLoader(poisoned, batch_size=batch_size, shuffle=True)
+
+
+def random_labels(net: nn.Module, loader: DataLoader) -> Tensor:
+    """For every example of a loader's data set any of the network's classes, [examples]; the network is in eval mode after."""
+    return torch.randint(number_of_classes(net, loader), (len(loader.dataset),))  # type: ignore[arg-type]  # a shuffled data set has a length
+
+
+def train(net: nn.Module, loader: Iterable[Any], epochs: int, learning_rate: float, weight_decay: float) -> None:
+    """Epochs of cross-entropy in train mode at a constant learning rate."""
+    optimiser = sgd(net, learning_rate, weight_decay)
+    net.train()
+    for _ in range(epochs):
+        train_epoch(net, loader, optimiser)

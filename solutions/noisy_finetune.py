@@ -1,0 +1,57 @@
+"""Noisy fine-tuning (Langevin, uncertified): clipped gradient steps on the retain set, each followed by Gaussian noise.
+
+1. For every batch of the retain set: take the gradient g of the cross-entropy; where its norm over all weights exceeds 1, scale
+   it down to 1; step θ ← θ - η(g + λθ) with λ = 1e-6 and a constant learning rate η; no momentum.
+2. After each step add σ√(2η)·N(0, 1), σ = 0.03, to every weight.
+
+Langevin unlearning certifies that a model continued in this way is close to a retrained one. That certificate does not hold
+here: it supposes that the original was trained by the same noisy descent with clipped gradients, and it was not. The batch's
+gradient is clipped, not each example's. Clipping, noise and regularisation are those of the paper's code, for logistic
+regression on features; epochs and learning rate are those of the `finetune` baseline.
+
+Family: classic.
+Source: Chien et al., "Langevin Unlearning", NeurIPS 2024, https://arxiv.org/abs/2401.10371.
+Reported: none for networks.
+Needs: the retain set.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import SGD
+from torch.utils.data import DataLoader
+
+from solutions.toolbox import batches, trainable
+
+
+def unlearning(
+    net: nn.Module,
+    retain_loader: DataLoader,
+    forget_loader: DataLoader,
+    val_loader: DataLoader,
+    *,
+    epochs: int = 1,
+    learning_rate: float = 1e-3,
+    noise: float = 0.03,
+    clip: float = 1.0,
+    weight_decay: float = 1e-6,
+) -> None:
+    """Fine-tune `net` in place."""
+    optimiser = SGD(net.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    net.train()
+    for _ in range(epochs):
+        for images, labels in batches(retain_loader, net):
+            optimiser.zero_grad()
+            F.cross_entropy(net(images), labels).backward()
+            clip_grad_norm_(net.parameters(), clip)
+            optimiser.step()
+            perturb(net, noise * (2 * learning_rate) ** 0.5)
+    net.eval()
+
+
+@torch.no_grad()
+def perturb(net: nn.Module, std: float) -> None:
+    """Add Gaussian noise to every trainable weight."""
+    for weight in trainable(net):
+        weight.add_(torch.randn_like(weight), alpha=std)

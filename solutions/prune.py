@@ -1,0 +1,83 @@
+"""Pruning: draw anew the weights that overfitting to the forget set moves least, then repair.
+
+1. Overfit: a copy of the network is trained on the forget set, 20 epochs of cross-entropy.
+2. Prune: the 30 % of the weights that moved least between network and copy get new values (Kaiming normal). That is of the
+   weights of at least two dimensions, all together: convolutions and linear layers, no biases and no normalisation.
+3. Repair: 5 epochs of cross-entropy on the retain set.
+
+The network itself does not change in step 1, nor do its batch-norm statistics. A move is the absolute difference, and the
+least are sought in all layers together; that, fan-out in the Kaiming variance, batches of 128 for the forget set and constant
+learning rates are ours. The source has no code for this variant on its own.
+
+Family: Forget with Precision.
+Source: "Forget with Precision" (ETH), https://github.com/vstrozzi/assessing-machine-unlearning-approaches.
+Reported: ε̂ 3.22 on CIFAR-10 (retraining 0.88, lower is better); accuracy 98.21 % retain, 97.47 % forget, 92.60 % test.
+Needs: the retain set and the forget set in batches of another size (`.dataset`).
+"""
+
+import copy
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from solutions.label_poison import train
+from solutions.toolbox import kaiming_normal, rebatch, smallest, trainable
+
+
+def unlearning(
+    net: nn.Module,
+    retain_loader: DataLoader,
+    forget_loader: DataLoader,
+    val_loader: DataLoader,
+    *,
+    fraction: float = 0.3,
+    overfit_epochs: int = 20,
+    overfit_learning_rate: float = 1e-2,
+    epochs: int = 5,
+    learning_rate: float = 1e-3,
+    batch_size: int = 128,
+    weight_decay: float = 5e-4,
+) -> None:
+    """Unlearn `net` in place."""
+    overfitted = overfit(net, rebatch(forget_loader, batch_size), overfit_epochs, overfit_learning_rate, weight_decay)
+    renew(matrices(net), least_moved(net, overfitted, fraction, net), net)
+    train(net, rebatch(retain_loader, batch_size), epochs, learning_rate, weight_decay)
+    net.eval()
+
+
+def overfit(net: nn.Module, loader: Iterable[Any], epochs: int, learning_rate: float, weight_decay: float) -> nn.Module:
+    """A copy of a network, trained on."""
+    overfitted = copy.deepcopy(net)
+    train(overfitted, loader, epochs, learning_rate, weight_decay)
+    return overfitted
+
+
+def matrices(part: nn.Module) -> list[nn.Parameter]:
+    """The trainable weights of at least two dimensions."""
+    return [weight for weight in trainable(part) if weight.dim() >= 2]
+
+
+def least_moved(part: nn.Module, overfitted: nn.Module, fraction: float, net: nn.Module) -> list[Tensor]:
+    """Where the weights are that moved least.
+
+    Args:
+        part: of a network, or all of it.
+        overfitted: the same part of the copy.
+        fraction: of the elements of `matrices(part)`, all together.
+        net: the network that it is part of.
+
+    Returns:
+        For each of `matrices(part)` a boolean tensor of its shape.
+    """
+    pairs = zip(matrices(part), matrices(overfitted), strict=True)
+    return smallest([(after - before).detach().abs() for before, after in pairs], fraction, net)
+
+
+@torch.no_grad()
+def renew(weights: Sequence[Tensor], masks: Sequence[Tensor], net: nn.Module) -> None:
+    """Give the masked elements of a network's weights new random values."""
+    for weight, mask in zip(weights, masks, strict=True):
+        weight.copy_(torch.where(mask, kaiming_normal(weight, net), weight))

@@ -1,0 +1,73 @@
+"""Pruning by forget and retain set: draw anew the weights that overfitting to neither moves much, then repair.
+
+1. Overfit to forget: a copy of the network is trained on the forget set, 20 epochs of cross-entropy.
+2. Overfit to retain: another copy is trained on a random 2 % of the retain set, for as many epochs, at a third of the
+   learning rate.
+3. Prune: weights of at least two dimensions that are among the 30 % that moved least in both copies get new values (Kaiming
+   normal).
+4. Repair: 5 epochs of cross-entropy on the retain set.
+
+The published code divides the learning rate of step 2 by 3 in integers, which gives 0: the copy does not move, no weight is
+pruned, and what is left is fine-tuning. Here it moves.
+
+The 30 % are of all layers together, as in `prune`, whose other decisions hold here too. In step 2 the number of epochs is ours;
+so is that the 2 % are at least two examples, which batch-norm needs, and come in the same batches in every epoch.
+
+Family: Forget with Precision.
+Source: "Forget with Precision" (ETH), https://github.com/vstrozzi/assessing-machine-unlearning-approaches.
+Reported: ε̂ 2.20 on CIFAR-10 (retraining 0.88, lower is better); accuracy 99.99 % retain, 91.10 % forget, 94.31 % test.
+Needs: the retain set and the forget set in batches of another size (`.dataset`).
+"""
+
+from math import ceil
+
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from solutions.label_poison import train
+from solutions.prune import least_moved, matrices, overfit, renew
+from solutions.toolbox import batches, by_member, rebatch
+
+
+def unlearning(
+    net: nn.Module,
+    retain_loader: DataLoader,
+    forget_loader: DataLoader,
+    val_loader: DataLoader,
+    *,
+    fraction: float = 0.3,
+    overfit_epochs: int = 20,
+    overfit_learning_rate: float = 1e-2,
+    retain_share: float = 0.02,
+    retain_overfit_learning_rate: float = 1e-2 / 3,
+    epochs: int = 5,
+    learning_rate: float = 1e-3,
+    batch_size: int = 128,
+    weight_decay: float = 5e-4,
+) -> None:
+    """Unlearn `net` in place."""
+    on_forget = overfit(net, rebatch(forget_loader, batch_size), overfit_epochs, overfit_learning_rate, weight_decay)
+    share = random_share(retain_loader, retain_share, batch_size, net)
+    on_retain = overfit(net, share, overfit_epochs, retain_overfit_learning_rate, weight_decay)
+    masks = (least_moved(net, overfitted, fraction, net) for overfitted in (on_forget, on_retain))
+    renew(matrices(net), [forget & retain for forget, retain in zip(*masks, strict=True)], net)
+    train(net, rebatch(retain_loader, batch_size), epochs, learning_rate, weight_decay)
+    net.eval()
+
+
+def random_share(loader: DataLoader, share: float, batch_size: int, net: nn.Module) -> list[tuple[Tensor, Tensor]]:
+    """Some examples of a loader's data set, drawn without replacement.
+
+    Args:
+        loader: on the data set.
+        share: of its examples, in [0, 1]; at least two are drawn.
+        batch_size: examples in a batch at most.
+        net: the network that is to see them.
+
+    Returns:
+        Batches of images [batch, channels, height, width] and labels [batch], as alike in size as can be.
+    """
+    count = max(2, round(share * len(loader.dataset)))  # type: ignore[arg-type]  # a shuffled data set has a length
+    drawn = next(batches(rebatch(loader, count), net))
+    images, labels = (by_member(part, net).tensor_split(ceil(count / batch_size), dim=1) for part in drawn)
+    return [(x.flatten(0, 1), y.flatten(0, 1)) for x, y in zip(images, labels, strict=True)]

@@ -1,0 +1,42 @@
+"""Pruning of the last layer: draw anew its weights that overfitting to the forget set moves least, then repair.
+
+1. Overfit: a copy of the network is trained on the forget set, 20 epochs of cross-entropy.
+2. Prune: the 30 % of the last layer's weights that moved least between network and copy get new values (Kaiming normal).
+3. Repair: 5 epochs of cross-entropy on the retain set.
+
+As `prune`, with what is decided there, but for the last layer's weight only; its bias is left. In the source that layer is a
+linear one; where a convolution gives the classes, it is the convolution.
+
+Family: Forget with Precision.
+Source: "Forget with Precision" (ETH), https://github.com/vstrozzi/assessing-machine-unlearning-approaches.
+Reported: ε̂ 2.30 on CIFAR-10 (retraining 0.88, lower is better); accuracy 99.99 % retain, 94.43 % forget, 95.04 % test.
+Needs: the retain set and the forget set in batches of another size (`.dataset`), and the last layer.
+"""
+
+from torch import nn
+from torch.utils.data import DataLoader
+
+from solutions.label_poison import train
+from solutions.prune import least_moved, matrices, overfit, renew
+from solutions.toolbox import head, rebatch
+
+
+def unlearning(
+    net: nn.Module,
+    retain_loader: DataLoader,
+    forget_loader: DataLoader,
+    val_loader: DataLoader,
+    *,
+    fraction: float = 0.3,
+    overfit_epochs: int = 20,
+    overfit_learning_rate: float = 1e-2,
+    epochs: int = 5,
+    learning_rate: float = 1e-3,
+    batch_size: int = 128,
+    weight_decay: float = 5e-4,
+) -> None:
+    """Unlearn `net` in place."""
+    overfitted = overfit(net, rebatch(forget_loader, batch_size), overfit_epochs, overfit_learning_rate, weight_decay)
+    renew(matrices(head(net)), least_moved(head(net), head(overfitted), fraction, net), net)
+    train(net, rebatch(retain_loader, batch_size), epochs, learning_rate, weight_decay)
+    net.eval()

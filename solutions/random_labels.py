@@ -1,0 +1,67 @@
+"""Random labels: give the forget examples wrong labels, then train on both sets together (relabelling of amnesiac unlearning).
+
+1. Relabel: every forget example gets a label at random, once per call: any class but its own, each as likely as the others.
+2. Train: cross-entropy on the retain set and the relabelled forget set together, shuffled, 10 epochs of SGD.
+
+The number of classes is the number of logits. The batches are as large as the retain loader's. The source gives epochs and
+learning rate; momentum 0.9, weight decay 5e-4 and a constant learning rate are ours.
+
+Family: classic.
+Source: Graves et al. 2021, https://arxiv.org/abs/2010.10981; Golatkar et al. 2020, https://arxiv.org/abs/1911.04933.
+Reported: none.
+Needs: the retain set and the forget set, example by example (`.dataset`).
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import ConcatDataset, DataLoader
+
+from solutions.toolbox import Relabelled, batches, in_order, number_of_classes, sgd, train_epoch
+
+
+def unlearning(
+    net: nn.Module,
+    retain_loader: DataLoader,
+    forget_loader: DataLoader,
+    val_loader: DataLoader,
+    *,
+    epochs: int = 10,
+    learning_rate: float = 3e-3,
+    weight_decay: float = 5e-4,
+) -> None:
+    """Unlearn `net` in place."""
+    both = together(retain_loader, forget_loader, random_labels_for(net, forget_loader))
+    optimiser = sgd(net, learning_rate, weight_decay)
+    net.train()
+    for _ in range(epochs):
+        train_epoch(net, both, optimiser)
+    net.eval()
+
+
+def random_labels_for(net: nn.Module, loader: DataLoader) -> Tensor:
+    """For every example of a loader a random class that is not its own.
+
+    Args:
+        net: has as many logits as there are classes, at least two; is left in eval mode.
+        loader: of either kit.
+
+    Returns:
+        [examples], in the order of the loader's data set.
+    """
+    classes = number_of_classes(net, loader)
+    own = torch.cat([labels for _, labels in batches(in_order(loader), net)])
+    return (own + torch.randint_like(own, 1, classes)) % classes
+
+
+def together(retain_loader: DataLoader, forget_loader: DataLoader, labels: Tensor) -> DataLoader:
+    """A shuffled loader on the retain set and the forget set with other labels, in batches of the retain loader's size.
+
+    Args:
+        retain_loader: of either kit.
+        forget_loader: of the same kit.
+        labels: [forget examples], in the order of the forget set.
+    """
+    both: ConcatDataset[Any] = ConcatDataset([retain_loader.dataset, Relabelled(forget_loader.dataset, labels)])
+    return DataLoader(both, batch_size=retain_loader.batch_size, shuffle=True)
