@@ -42,21 +42,15 @@ def test_step_1_draws_the_stem_and_the_head_anew_and_nothing_else(original):
     assert all(touched[name] > 0.99 for name in ("1.weight", "13.weight", "13.bias"))
 
 
-def test_step_1_takes_the_teacher_before_the_reset(original):
-    """A teacher that was reset too would be imitated from the start, and nothing would move."""
-    reset, taught = (unlearn("amnesiacs", original, warm_up_epochs=epochs, epochs=0, weight_decay=0) for epochs in (0, 3))
-    assert (weights(taught) - weights(reset)).abs().max() > 1e-3
-
-
 def test_step_2_imitates_the_original_on_validation_images(original):
     reset = unlearn("amnesiacs", original, **RESET)
-    warm = unlearn("amnesiacs", original, warm_up_learning_rate=0.01, warm_up_epochs=10, epochs=0)
+    warm = unlearn("amnesiacs", original, warm_up_learning_rate=0.02, warm_up_epochs=5, epochs=0)
     assert distance(warm, original) < distance(reset, original) / 2
 
 
-def test_step_2_does_not_read_labels(original):
-    unlabelled = dataclasses.replace(DATA, labels=DATA.labels * 0)
-    first, second = (unlearn("amnesiacs", original, data=data, epochs=0) for data in (DATA, unlabelled))
+def test_step_2_reads_neither_labels_nor_training_images(original):
+    others = dataclasses.replace(DATA, labels=DATA.labels * 0, retain=DATA.test[:64], forget=DATA.test[64:128])
+    first, second = (unlearn("amnesiacs", original, data=data, warm_up_epochs=1, epochs=0) for data in (DATA, others))
     assert torch.equal(weights(first), weights(second))
 
 
@@ -93,7 +87,7 @@ def test_step_3_learns_the_retain_set_from_labels_and_from_the_teacher(original)
     assert loss(learnt, DATA.retain) < loss(reset, DATA.retain) / 2
 
 
-def test_the_teacher_does_not_move(original):
+def test_step_1_the_teacher_is_the_network_as_it_was_and_does_not_move(original):
     """A hook on the network comes along into the copy that is its teacher, and sees its state in every forward pass."""
     net, seen = copy.deepcopy(original), []
 

@@ -1,10 +1,10 @@
 import copy
 
 import torch
-from test_label_poison import by_image
 
 from solutions import label_poison_full
 from starting_kit import contract
+from test_label_poison import by_image
 from trials import DATA, accuracy, given, loss, unlearn
 
 

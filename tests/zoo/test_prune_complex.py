@@ -2,10 +2,10 @@ import copy
 
 import pytest
 import torch
-from test_prune import agreement, expected_deviation, least, matrices, others_are_equal, overfitted
 
 from solutions import prune_complex
 from starting_kit import contract
+from test_prune import agreement, are_kaiming_normal, least, matrices, others_are_equal, overfitted
 from trials import DATA, given, loss, unlearn
 
 
@@ -79,10 +79,7 @@ def test_step_3_draws_anew_what_moves_least_in_both_and_nothing_else(
 
 
 def test_step_3_draws_kaiming_normal_values(original):
-    net = unlearn("prune_complex", original, fraction=1, overfit_epochs=0, epochs=0)
-    standard = matrices(net) / expected_deviation(net)
-    assert abs(standard.std() - 1) < 0.05
-    assert abs(standard.mean()) < 0.08
+    assert are_kaiming_normal(unlearn("prune_complex", original, fraction=1, overfit_epochs=0, epochs=0)[5].weight)
 
 
 def test_step_4_repairs_what_step_3_broke(original):

@@ -1,8 +1,8 @@
 import torch
-from test_prune import agreement, least, overfitted
 from torch import nn
 
 from starting_kit import contract
+from test_prune import agreement, least, overfitted
 from trials import DATA, changed, loss, unlearn
 
 

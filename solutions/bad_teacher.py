@@ -1,0 +1,70 @@
+"""Bad Teacher: imitate a random network on the forget set and the original on the retain set.
+
+1. Two teachers that stay as they are: the competent one is a copy of the original network, the incompetent one is the same
+   architecture with newly drawn weights.
+2. One epoch over the retain set and the forget set, shuffled together: the network learns by distillation (KL divergence at
+   temperature 1, Adam) what the incompetent teacher predicts for forget examples and the competent one for retain examples.
+
+Each batch mixes both sets, as in the paper: they become one data set whose labels say which examples are to be forgotten. The
+classes are not used. All retain examples are used, in batches of the retain loader's size. The teachers are in eval mode, the
+network is in train mode.
+
+Family: classic.
+Source: Chundawat et al. 2023, "Can Bad Teaching Induce Forgetting?", https://arxiv.org/abs/2205.08096.
+Reported: none.
+Needs: the retain set and the forget set as one (`.dataset`), and layers that can be drawn anew.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import ConcatDataset, DataLoader
+
+from solutions.toolbox import Relabelled, batches, distillation, frozen_copy, reinitialise
+
+
+def unlearning(
+    net: nn.Module,
+    retain_loader: DataLoader,
+    forget_loader: DataLoader,
+    val_loader: DataLoader,
+    *,
+    epochs: int = 1,
+    learning_rate: float = 1e-4,
+    temperature: float = 1.0,
+) -> None:
+    """Unlearn `net` in place."""
+    competent, incompetent = teachers(net)
+    both = marked(retain_loader, forget_loader)
+    optimiser = torch.optim.Adam(net.parameters(), lr=learning_rate)
+    net.train()
+    for _ in range(epochs):
+        for images, is_forget in batches(both, net):
+            optimiser.zero_grad()
+            taught = teaching(competent, incompetent, images, is_forget)
+            distillation(net(images), taught, temperature).backward()
+            optimiser.step()
+    net.eval()
+
+
+def teachers(net: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """A copy of the network, and one with newly drawn weights."""
+    competent, incompetent = frozen_copy(net), frozen_copy(net)
+    reinitialise(incompetent)
+    return competent, incompetent
+
+
+def marked(retain_loader: DataLoader, forget_loader: DataLoader) -> DataLoader:
+    """A shuffled loader on the examples of both; instead of classes its labels are True for forget examples, else False."""
+    retain, forget = retain_loader.dataset, forget_loader.dataset
+    no = torch.zeros(len(retain), dtype=torch.bool)  # type: ignore[arg-type]  # it has a length
+    yes = torch.ones(len(forget), dtype=torch.bool)  # type: ignore[arg-type]
+    both: ConcatDataset[Any] = ConcatDataset([Relabelled(retain, no), Relabelled(forget, yes)])
+    return DataLoader(both, batch_size=retain_loader.batch_size, shuffle=True)
+
+
+@torch.no_grad()
+def teaching(competent: nn.Module, incompetent: nn.Module, images: Tensor, is_forget: Tensor) -> Tensor:
+    """Logits [batch, classes]: the incompetent teacher's for forget examples, the competent one's for the others."""
+    return torch.where(is_forget[:, None], incompetent(images), competent(images))

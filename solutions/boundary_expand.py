@@ -1,0 +1,72 @@
+"""Boundary Expand: train the forget set into an extra class, then drop that class.
+
+1. The head gets one more output, with newly drawn weights.
+2. 10 epochs of cross-entropy on the forget set, SGD, with the extra class as every example's label.
+3. The extra output is dropped: the network has its own architecture again.
+
+Momentum 0.9 without weight decay is ours, and so is the draw of the new weights: uniform in ±1/√fan-in, as torch draws those of
+a new layer. At the published learning rate the network changes little. Random are the new weights and the order of the
+examples.
+
+Family: classic.
+Source: Chen et al. 2023, "Boundary Unlearning", CVPR 2023.
+Reported: none.
+Needs: the forget set, and a head that is a linear layer or a convolution.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+
+from solutions.toolbox import batches, by_member, head, sgd
+
+
+def unlearning(
+    net: nn.Module,
+    retain_loader: DataLoader,
+    forget_loader: DataLoader,
+    val_loader: DataLoader,
+    *,
+    epochs: int = 10,
+    learning_rate: float = 1e-5,
+) -> None:
+    """Unlearn `net` in place."""
+    with extra_class(net) as extra:
+        optimiser = sgd(net, learning_rate, weight_decay=0.0)
+        net.train()
+        for _ in range(epochs):
+            for images, labels in batches(forget_loader, net):
+                optimiser.zero_grad()
+                F.cross_entropy(net(images), torch.full_like(labels, extra)).backward()
+                optimiser.step()
+    net.eval()
+
+
+@contextmanager
+def extra_class(net: nn.Module) -> Iterator[int]:
+    """For this long the network has one more output, the last one; the other outputs keep what they learn meanwhile.
+
+    Afterwards the head has its own `nn.Parameter`s again, with the values that it has learnt.
+
+    Yields:
+        The extra class.
+    """
+    layer = head(net)
+    own = dict(layer.named_parameters())
+    bound = layer.weight[0].numel() ** -0.5
+    for name, weight in own.items():
+        rows = by_member(weight.detach(), net)  # [models, outputs, ...]
+        new = torch.empty_like(rows[:, :1]).uniform_(-bound, bound)
+        setattr(layer, name, nn.Parameter(torch.cat([rows, new], dim=1).flatten(0, 1), weight.requires_grad))
+    try:
+        yield by_member(own["weight"], net).shape[1]
+    finally:
+        for name, weight in own.items():
+            learnt = by_member(layer.get_parameter(name).detach(), net)[:, :-1]
+            with torch.no_grad():
+                weight.copy_(learnt.flatten(0, 1))
+            setattr(layer, name, weight)

@@ -1,0 +1,61 @@
+"""Boundary Shrink: relabel each forget example to the class across the nearest decision boundary, and fine-tune on that.
+
+1. The nearest other class of a forget example: what the original network predicts after a step of 0.1 against it, along the
+   sign of the loss's gradient with respect to the image (FGSM).
+2. 10 epochs of cross-entropy on the forget set with these labels, SGD.
+
+The paper's images lie in [0, 1]; here the step is 0.1 times the range (greatest less least value) of the forget images, so
+that images of any scale do. As in the paper, the label is the prediction on the changed image, even where that is still the
+true class. Changed images are not clipped. Momentum 0.9 without weight decay is ours. At the published learning rate the
+network changes little. Only the order of the examples is random.
+
+Family: classic.
+Source: Chen et al. 2023, "Boundary Unlearning", CVPR 2023.
+Reported: none.
+Needs: the forget set.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+
+from solutions.toolbox import batches, frozen_copy, sgd
+
+
+def unlearning(
+    net: nn.Module,
+    retain_loader: DataLoader,
+    forget_loader: DataLoader,
+    val_loader: DataLoader,
+    *,
+    epochs: int = 10,
+    learning_rate: float = 1e-5,
+    bound: float = 0.1,
+) -> None:
+    """Unlearn `net` in place."""
+    original = frozen_copy(net)
+    step = bound * image_range(forget_loader, net)
+    optimiser = sgd(net, learning_rate, weight_decay=0.0)
+    net.train()
+    for _ in range(epochs):
+        for images, labels in batches(forget_loader, net):
+            optimiser.zero_grad()
+            nearest = nearest_classes(original, images, labels, step)
+            F.cross_entropy(net(images), nearest).backward()
+            optimiser.step()
+    net.eval()
+
+
+def image_range(loader: DataLoader, net: nn.Module) -> float:
+    """The greatest value of all images less the least one."""
+    extremes = [images.aminmax() for images, _ in batches(loader, net)]
+    return max(high.item() for _, high in extremes) - min(low.item() for low, _ in extremes)
+
+
+def nearest_classes(original: nn.Module, images: Tensor, labels: Tensor, step: float) -> Tensor:
+    """The original's predictions [batch] for images that went one step up their loss's gradient, `step` in every pixel."""
+    images = images.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(original(images), labels), images)
+    with torch.no_grad():
+        return original(images + step * gradient.sign()).argmax(dim=1)

@@ -1,0 +1,63 @@
+"""DELETE ("decoupled distillation to erase"): imitate the original's predictions without the true class.
+
+1. For each forget example, the target is the original network's softmax with the logit of the example's own class masked
+   (-10^10): what the original believes of the other classes, in the same proportions.
+2. 20 epochs over the forget set in batches of 128 that minimise the KL divergence from the targets.
+
+The retain set is not used; what the original believes of the other classes stands in for it. The method is made for forgetting
+a class: it drives the accuracy on the forget set towards 0, while a retrained network gets most of a random forget set right.
+Only the order of the examples is random: where the forget set fits into one batch, runs differ by rounding alone.
+`freeze_statistics` keeps the statistics of batch-norm layers as they are. The optimiser is ours: SGD with momentum 0.9 and no
+weight decay.
+
+Family: classic.
+Source: Zhou et al. 2025, "Decoupled Distillation to Erase", CVPR 2025.
+Reported: none.
+Needs: the forget set in batches of another size (`.dataset`).
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from solutions.toolbox import batches, distillation, frozen_copy, rebatch, sgd
+
+
+def unlearning(
+    net: nn.Module,
+    retain_loader: DataLoader,
+    forget_loader: DataLoader,
+    val_loader: DataLoader,
+    *,
+    epochs: int = 20,
+    learning_rate: float = 1e-4,
+    batch_size: int = 128,
+    freeze_statistics: bool = False,
+) -> None:
+    """Unlearn `net` in place."""
+    original = frozen_copy(net)
+    forget_loader = rebatch(forget_loader, batch_size)
+    optimiser = sgd(net, learning_rate, weight_decay=0.0)
+    net.train()
+    if freeze_statistics:
+        stop_statistics(net)
+    for _ in range(epochs):
+        for images, labels in batches(forget_loader, net):
+            optimiser.zero_grad()
+            distillation(net(images), without_true_class(original, images, labels)).backward()
+            optimiser.step()
+    net.eval()
+
+
+@torch.no_grad()
+def without_true_class(original: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """The original's logits [batch, classes], each example's own class masked."""
+    # Not minus infinity, which times the probability 0 would be NaN.
+    return original(images).scatter(1, labels[:, None], -1e10)
+
+
+def stop_statistics(net: nn.Module) -> None:
+    """Let batch-norm layers use the statistics that they have and keep them; their weights still train."""
+    for layer in net.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            layer.eval()

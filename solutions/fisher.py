@@ -1,0 +1,110 @@
+"""Fisher forgetting: noise on every weight, the stronger the less the retain set's predictions depend on it.
+
+1. Diagonal of the Fisher information of every weight on the retain set: for each example the expectation of
+   (∂ log p_y / ∂θ)² over the classes y, which the network predicts with p_y; then the mean over examples. In eval mode.
+2. Variance of every weight: 1/(F + 1e-8), at most 1000 (in the head 100), times α = 1e-6; averaged over the fan-in of each
+   output unit; times 10 in normalisation layers.
+3. Add normal noise of mean 0 and that variance.
+
+Nothing is trained. The forget set does not enter, nor do labels: what the retain set does not need is to be forgotten.
+
+Published code also replaces what belongs to a class in the head when that class is forgotten as a whole; that is left out,
+since the forget set need not be a class. By fan-in we mean all weights that lead to an output unit, over the kernel too;
+weights of one dimension have none. Step 1 takes a gradient per example and class, so it is slow on large networks; `examples`
+limits it to as many drawn at random.
+
+Family: classic.
+Source: Golatkar et al. 2020, https://arxiv.org/abs/1911.04933; α from the code of SSD (if-loops/selective-synaptic-dampening).
+Reported: none for the competition's metric.
+Needs: the retain set without labels, per-example gradients.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from solutions.influence import Batch, draw_examples
+from solutions.toolbox import NORMALISATION, head, number_of_classes, per_example_gradients, trainable
+
+MOST_NUMBERS = 2**24  # examples times weights for which gradients are held at once: 64 MiB in float32; more is no faster
+
+
+def unlearning(
+    net: nn.Module,
+    retain_loader: DataLoader,
+    forget_loader: DataLoader,
+    val_loader: DataLoader,
+    *,
+    examples: int | None = None,
+    alpha: float = 1e-6,
+    largest: float = 1e3,
+    largest_in_head: float = 1e2,
+    normalisation_factor: float = 10.0,
+) -> None:
+    """Unlearn `net` in place."""
+    net.eval()
+    everything = len(retain_loader.dataset)  # type: ignore[arg-type]  # it has a length
+    fisher = fisher_diagonal(net, draw_examples(net, retain_loader, everything if examples is None else examples))
+    variances = noise_variances(net, fisher, alpha, largest, largest_in_head, normalisation_factor)
+    add_noise(trainable(net), variances)
+
+
+def fisher_diagonal(net: nn.Module, sample: Iterable[Batch]) -> list[Tensor]:
+    """For each of `trainable(net)` the diagonal of the Fisher information, the mean over a sample's examples.
+
+    Args:
+        net: in eval mode.
+        sample: batches of images and labels, at least one; the labels are not used.
+    """
+    weights = trainable(net)
+    totals = [torch.zeros_like(weight) for weight in weights]
+    at_once = max(1, MOST_NUMBERS // sum(weight.numel() for weight in weights))
+    count = 0
+    for batch in sample:
+        images, count = batch[0], count + len(batch[0])
+        for chunk in images.split(at_once):
+            for label in range(number_of_classes(net, [batch])):
+                labels = torch.full((len(chunk),), label, device=images.device)
+                gradients = per_example_gradients(net, chunk, labels, rooted_log_likelihood)
+                for total, gradient in zip(totals, gradients, strict=True):
+                    total += gradient.square().sum(dim=0)
+    return [total / count for total in totals]
+
+
+def rooted_log_likelihood(logits: Tensor, labels: Tensor) -> Tensor:
+    """√p_y · log p_y, summed over a batch, with p_y taken as a constant: its gradient's square is p_y (∂ log p_y)²."""
+    log_p = logits.log_softmax(dim=1).gather(1, labels[:, None])
+    return ((log_p / 2).exp().detach() * log_p).sum()
+
+
+def noise_variances(
+    net: nn.Module, fisher: list[Tensor], alpha: float, largest: float, largest_in_head: float, normalisation_factor: float
+) -> list[Tensor]:
+    """For each of `trainable(net)` the variances of its noise, of its shape or one that expands to it.
+
+    Args:
+        net: tells the head and the normalisation layers.
+        fisher: for each of the weights the diagonal of the Fisher information.
+        alpha: scale of all variances.
+        largest: value of 1/F, before the scale.
+        largest_in_head: the same for the head's weights and biases.
+        normalisation_factor: on the variances of normalisation layers.
+    """
+    in_head = {id(weight) for weight in head(net).parameters()}
+    normalising = {id(weight) for layer in net.modules() if isinstance(layer, NORMALISATION) for weight in layer.parameters()}
+    variances = []
+    for weight, information in zip(trainable(net), fisher, strict=True):
+        variance = alpha * (1 / (information + 1e-8)).clamp(max=largest_in_head if id(weight) in in_head else largest)
+        if variance.dim() > 1:
+            variance = variance.mean(dim=tuple(range(1, variance.dim())), keepdim=True)
+        variances.append(variance * normalisation_factor if id(weight) in normalising else variance)
+    return variances
+
+
+@torch.no_grad()
+def add_noise(weights: list[nn.Parameter], variances: list[Tensor]) -> None:
+    """Add normal noise of some variances to the weights, in place."""
+    for weight, variance in zip(weights, variances, strict=True):
+        weight.add_(variance.sqrt() * torch.randn_like(weight))

@@ -1,0 +1,47 @@
+"""Loss-free selective synaptic dampening (LFSSD): SSD by how weights move the network's outputs, without labels.
+
+1. Importance of every weight, to the forget set (I_f) and to all training data, retain and forget together (I_D): the mean over
+   batches of the absolute gradient of ‖f(x)‖², the squared length of the logits (its mean over the batch), in eval mode.
+2. Select the weights with I_f > 10·I_D.
+3. Dampen: multiply the selected weights by min(1, λ·I_D/I_f), with λ = 1.
+
+Steps 2 and 3 are those of `ssd`, and so is what is said there: nothing is trained, and it is deterministic but for the
+composition of the batches, so expect a score near 0 where the spread between runs counts.
+
+The selection weight and λ are the defaults of `ssd`. Absolute gradients on two sets differ less than their squares, so that 10
+selects far fewer weights here, none at all on digits, where the network then stays as it is; 3 selects about ten weights there.
+
+Family: classic.
+Source: Foster et al. 2024, https://arxiv.org/abs/2402.19308.
+Reported: none for the competition's metric.
+Needs: the forget set and the retain set (`.dataset` of both), no labels.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from solutions.ssd import all_training_data, dampen, importances, select
+from solutions.toolbox import trainable
+
+
+def unlearning(
+    net: nn.Module,
+    retain_loader: DataLoader,
+    forget_loader: DataLoader,
+    val_loader: DataLoader,
+    *,
+    selection_weight: float = 10.0,
+    dampening_constant: float = 1.0,
+) -> None:
+    """Unlearn `net` in place."""
+    net.eval()
+    to_forget = importances(net, forget_loader, squared_length, torch.abs)
+    to_all = importances(net, all_training_data(retain_loader, forget_loader), squared_length, torch.abs)
+    selected = select(to_forget, to_all, selection_weight)
+    dampen(trainable(net), selected, to_forget, to_all, dampening_constant)
+
+
+def squared_length(logits: Tensor, labels: Tensor) -> Tensor:
+    """Squared Euclidean length of logits [batch, classes], the mean over the batch; labels are not looked at."""
+    return logits.square().sum(dim=1).mean()

@@ -1,0 +1,68 @@
+"""SalUn: relabel the forget set at random and let only the weights that matter most to it learn that.
+
+1. Salience: the gradient of the cross-entropy, summed over the forget set; the 50 % of all weights, taken together, where it is
+   largest in absolute value are salient.
+2. Relabel: every forget example gets a random label that is not its own, as in `random_labels`.
+3. Train: cross-entropy on the retain set and the relabelled forget set together, 10 epochs of SGD; only salient weights change.
+
+The other weights are put back after each step. Published code masks their gradients only, and then weight decay and momentum
+move them. Statistics of batch-norm layers are no weights and follow the training. Ours, where the source is silent: the
+gradient is taken in eval mode, and the learning rate is constant.
+
+Family: classic.
+Source: Fan et al. 2023, https://arxiv.org/abs/2310.12508.
+Reported: none.
+Needs: the retain set and the forget set, example by example (`.dataset`).
+"""
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+
+from solutions.random_labels import random_labels_for, together
+from solutions.toolbox import batch_gradients, confine, sgd, smallest, train_epoch, trainable
+
+
+def unlearning(
+    net: nn.Module,
+    retain_loader: DataLoader,
+    forget_loader: DataLoader,
+    val_loader: DataLoader,
+    *,
+    fraction: float = 0.5,
+    epochs: int = 10,
+    learning_rate: float = 0.013,
+    weight_decay: float = 5e-4,
+) -> None:
+    """Unlearn `net` in place."""
+    masks = most_salient(net, forget_loader, fraction)
+    both = together(retain_loader, forget_loader, random_labels_for(net, forget_loader))
+    optimiser = sgd(net, learning_rate, weight_decay)
+    confine(optimiser, masks)
+    net.train()
+    for _ in range(epochs):
+        train_epoch(net, both, optimiser)
+    net.eval()
+
+
+def most_salient(net: nn.Module, loader: DataLoader, fraction: float) -> dict[nn.Parameter, Tensor]:
+    """Where the loss's gradient, summed over a loader's examples, is largest in absolute value.
+
+    Args:
+        net: is left in eval mode.
+        loader: of the examples.
+        fraction: of all trainable weights together, in [0, 1].
+
+    Returns:
+        For each trainable weight a boolean tensor of its shape.
+    """
+    net.eval()
+    weights = trainable(net)
+    totals = [torch.zeros_like(weight) for weight in weights]
+    for gradients in batch_gradients(net, loader, partial(F.cross_entropy, reduction="sum")):
+        for total, gradient in zip(totals, gradients, strict=True):
+            total += gradient
+    return dict(zip(weights, smallest([-total.abs() for total in totals], fraction, net), strict=True))

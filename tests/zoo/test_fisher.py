@@ -1,0 +1,88 @@
+import copy
+import dataclasses
+
+import torch
+
+from solutions import fisher
+from solutions.toolbox import NORMALISATION, head
+from starting_kit import contract
+from trials import DATA, examples, logits, loss, unlearn, weights
+
+FEW = dataclasses.replace(DATA, retain=DATA.retain[:10])
+
+
+def fisher_of_few(net):
+    return fisher.fisher_diagonal(copy.deepcopy(net).eval(), [examples(FEW.retain)])
+
+
+def test_published_values_are_the_defaults():
+    assert contract.describe(contract.find("fisher"), []).hyperparameters == {
+        "examples": None,
+        "alpha": 1e-6,
+        "largest": 1e3,
+        "largest_in_head": 1e2,
+        "normalisation_factor": 10.0,
+    }
+
+
+def test_diagonal_equals_a_loop_over_examples_and_classes(original, monkeypatch):
+    net = copy.deepcopy(original).double().eval()
+    images, labels = examples(DATA.retain[:5])
+    expected = [torch.zeros_like(weight) for weight in net.parameters()]
+    for image in images.double():
+        log_p = net(image[None])[0].log_softmax(dim=0)
+        for y in range(10):
+            gradients = torch.autograd.grad(log_p[y], list(net.parameters()), retain_graph=True)
+            for total, gradient in zip(expected, gradients, strict=True):
+                total += log_p[y].exp().detach() * gradient**2 / 5
+    uneven = [(images[:3].double(), labels[:3]), (images[3:].double(), labels[3:])]
+    torch.testing.assert_close(fisher.fisher_diagonal(net, uneven), expected)
+    monkeypatch.setattr(fisher, "MOST_NUMBERS", 2 * 3778)  # two examples at once
+    torch.testing.assert_close(fisher.fisher_diagonal(net, uneven), expected)
+
+
+def test_variances_follow_their_formula(original):
+    information = [10.0 ** torch.empty_like(weight).uniform_(-9, 3) for weight in original.parameters()]
+    variances = fisher.noise_variances(original, information, 1e-6, 1e3, 1e2, 10.0)
+    normalising = {id(w) for layer in original.modules() if isinstance(layer, NORMALISATION) for w in layer.parameters()}
+    for weight, diagonal, variance in zip(original.parameters(), information, variances, strict=True):
+        cap = 1e2 if weight is head(original).weight or weight is head(original).bias else 1e3
+        expected = 1e-6 * (1 / (diagonal + 1e-8)).clamp(max=cap) * (10 if id(weight) in normalising else 1)
+        if weight.dim() > 1:
+            expected = torch.stack([unit.mean() for unit in expected])
+        torch.testing.assert_close(variance.flatten(), expected)
+
+
+def test_noise_has_the_variances_and_mean_zero(original):
+    unlearned = unlearn("fisher", original, alpha=1e-4, data=FEW)
+    variances = fisher.noise_variances(original, fisher_of_few(original), 1e-4, 1e3, 1e2, 10.0)
+    after, before = unlearned.parameters(), original.parameters()
+    noise = torch.cat([((a - b) / v.sqrt()).flatten() for a, b, v in zip(after, before, variances, strict=True)])
+    assert abs(noise.mean()) < 0.06
+    assert abs(noise.std() - 1) < 0.04
+
+
+def test_noise_lies_where_the_retain_set_does_not_feel_it(original):
+    """Noise of the same strength for every weight, of the same power altogether, does more harm to the retain set."""
+    retain = FEW.retain
+    unlearned = unlearn("fisher", original, alpha=1e-5, data=FEW)
+    moved = (weights(unlearned) - weights(original)).norm()
+    even = copy.deepcopy(original)
+    noise = torch.randn(len(weights(even)), generator=torch.Generator().manual_seed(0))
+    torch.nn.utils.vector_to_parameters(weights(even) + noise * moved / noise.norm(), even.parameters())
+    assert loss(unlearned, retain) < loss(even, retain)
+    assert (logits(unlearned, retain) - logits(original, retain)).norm() < (
+        logits(even, retain) - logits(original, retain)
+    ).norm()
+
+
+def test_neither_labels_nor_the_forget_set_enter(original):
+    other = dataclasses.replace(FEW, labels=(DATA.labels + 1) % 10, forget=DATA.forget[:5])
+    assert torch.equal(*(weights(unlearn("fisher", original, data=data)) for data in (FEW, other)))
+
+
+def test_frozen_weights_get_no_noise(original):
+    net = copy.deepcopy(original)
+    net[1].weight.requires_grad_(False)
+    unlearned = unlearn("fisher", net, data=FEW)
+    assert [torch.equal(a, b) for a, b in zip(net.parameters(), unlearned.parameters(), strict=True)] == [True] + [False] * 10
