@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 
 import pytest
 import torch
@@ -8,7 +9,8 @@ from torchvision.transforms.v2 import functional as reference
 
 from solutions import finetune_augmented
 from starting_kit import runner
-from trials import DATA, given, loss, unlearn
+from starting_kit.loaders import loaders
+from trials import DATA, TASK, examples, given, loss, unlearn
 
 
 @pytest.fixture
@@ -17,10 +19,11 @@ def images():
     return 255 * torch.rand(64, 3, 8, 12)
 
 
-def test_every_image_is_augmented_differently_and_keeps_its_shape_type_and_label(images):
+@pytest.mark.parametrize("rotation, jitter", [(15, 0), (0, 0.2)])
+def test_every_image_is_augmented_differently_and_keeps_its_shape_type_and_label(images, rotation, jitter):
     same = images[:1].expand(64, -1, -1, -1).double()
     loader = DataLoader(TensorDataset(same, torch.arange(64)), batch_size=64)
-    ((new, labels),) = finetune_augmented.augmented(loader, nn.Linear(1, 1), rotation=15, jitter=0.2)
+    ((new, labels),) = finetune_augmented.augmented(loader, nn.Linear(1, 1), rotation, jitter)
     assert new.shape == same.shape and new.dtype == same.dtype
     assert len(new.flatten(1).unique(dim=0)) == 64
     assert (new - same).abs().amax(dim=(1, 2, 3)).min() > 0.1
@@ -77,17 +80,26 @@ def test_jitter_changes_brightness_contrast_and_saturation_within_their_ranges(i
     assert 0.79 < saturation.min() < 0.9 and 1.1 < saturation.max() < 1.21
 
 
-def validated(original, **settings):
+def test_it_trains_on_augmented_images_and_validates_on_plain_ones(original):
+    net, seen = copy.deepcopy(original), {True: [], False: []}
+    net.register_forward_pre_hook(lambda module, arguments: seen[module.training].append(arguments[0]))
+    finetune_augmented.unlearning(net, *given(), most_epochs=1)
+    trained, validated = (torch.cat(seen[training]).flatten(1) for training in (True, False))
+    plain, plain_validation = (examples(ids)[0].flatten(1) for ids in (DATA.retain, DATA.validation))
+    assert len(trained) == len(plain) and torch.cdist(trained, plain).min() > 0.1
+    assert torch.equal(validated.unique(dim=0), plain_validation.unique(dim=0))
+
+
+def validated(original, data=DATA, **settings):
     """The network that comes back, and the networks that were validated, one per epoch."""
     runner.start_afresh(0)
-    net, seen = copy.deepcopy(original), []
+    net, seen, (retain, forget, validation) = copy.deepcopy(original), [], loaders(TASK, data, "tuple")
     hook = net.register_forward_hook(
         lambda module, images, outputs: None if module.training else seen.append(copy.deepcopy(module.state_dict()))
     )
-    finetune_augmented.unlearning(net, *given(), **settings)
+    finetune_augmented.unlearning(net, retain, forget, validation, **settings)
     hook.remove()
-    states = seen[:: len(given()[2])]
-    return net, [loaded(original, state) for state in states]
+    return net, [loaded(original, state) for state in seen[:: len(validation)]]
 
 
 def loaded(original, state):
@@ -97,12 +109,14 @@ def loaded(original, state):
 
 
 def test_the_weights_of_the_epoch_with_the_lowest_validation_loss_come_back(original):
-    net, epochs = validated(original, learning_rate=0.1, most_epochs=8, patience=8)  # large: losses go up and down
+    """With wrong labels every epoch is worse than the one before."""
+    wrong = dataclasses.replace(DATA, labels=DATA.labels.copy())
+    wrong.labels[DATA.retain] = (DATA.labels[DATA.retain] + 1) % 10
+    net, epochs = validated(original, wrong, most_epochs=3)
     losses = [loss(epoch, DATA.validation) for epoch in epochs]
-    best = losses.index(min(losses))
-    assert len(epochs) == 8 and best < 7
+    assert losses[0] < losses[1] < losses[2]
     for name, tensor in net.state_dict().items():
-        assert torch.equal(tensor, epochs[best].state_dict()[name])
+        assert torch.equal(tensor, epochs[0].state_dict()[name])
 
 
 def test_it_ends_after_as_many_worse_epochs_as_its_patience(original):
