@@ -64,8 +64,9 @@ def fisher_diagonal(net: nn.Module, sample: Iterable[Batch]) -> list[Tensor]:
     count = 0
     for batch in sample:
         images, count = batch[0], count + len(batch[0])
+        classes = number_of_classes(net, [batch])
         for chunk in images.split(at_once):
-            for label in range(number_of_classes(net, [batch])):
+            for label in range(classes):
                 labels = torch.full((len(chunk),), label, device=images.device)
                 gradients = per_example_gradients(net, chunk, labels, rooted_log_likelihood)
                 for total, gradient in zip(totals, gradients, strict=True):

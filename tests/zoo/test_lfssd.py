@@ -14,9 +14,9 @@ def squared_lengths(net, images, labels):
     return (net(images) ** 2).sum()  # of one example
 
 
-def test_defaults_are_those_of_ssd():
+def test_defaults_are_those_of_ssd_for_gradients_that_are_not_squared():
     values, of_ssd = (contract.describe(contract.find(name), []).hyperparameters for name in ("lfssd", "ssd"))
-    assert values == of_ssd
+    assert values == {**of_ssd, "selection_weight": of_ssd["selection_weight"] ** 0.5}
 
 
 def test_gradient_of_the_squared_length_has_its_closed_form_at_the_heads_biases(original):
