@@ -30,7 +30,16 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import batch_gradients, by_member, confine, sgd, train_epoch, trainable, training_only
+from solutions.toolbox import (
+    by_member,
+    confine,
+    sgd,
+    summed_gradients,
+    train_epoch,
+    trainable,
+    training_only,
+    uniform_by_fan_in,
+)
 
 
 def unlearning(
@@ -64,11 +73,8 @@ def channel_scores(net: nn.Module, forget_loader: DataLoader, top_share: float) 
         [channels] for each weight.
     """
     net.eval()
-    gradients = [torch.zeros_like(weight) for weight in trainable(net)]
     # The sum over examples, not batches' means: the last batch is smaller.
-    for of_batch in batch_gradients(net, forget_loader, partial(F.cross_entropy, reduction="sum")):
-        for total, part in zip(gradients, of_batch, strict=True):
-            total.add_(part)
+    gradients = summed_gradients(net, forget_loader, partial(F.cross_entropy, reduction="sum"))
     scores = {}
     for weight, gradient in zip(trainable(net), gradients, strict=True):
         if weight.dim() >= 2:
@@ -106,8 +112,7 @@ def most_critical(scores: dict[nn.Parameter, Tensor], fraction: float, net: nn.M
 def reset(masks: dict[nn.Parameter, Tensor]) -> None:
     """New values, uniform within ±1/√fan-in, where the masks are True."""
     for weight, mask in masks.items():
-        new = (2 * torch.rand_like(weight) - 1) / weight[0].numel() ** 0.5
-        weight.copy_(torch.where(mask, new, weight))
+        weight.copy_(torch.where(mask, uniform_by_fan_in(weight), weight))
 
 
 def fine_tune(

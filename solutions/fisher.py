@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from solutions.influence import Batch, draw_examples
-from solutions.toolbox import NORMALISATION, head, number_of_classes, per_example_gradients, trainable
+from solutions.toolbox import head, normalisation_weights, number_of_classes, per_example_gradients, trainable
 
 MOST_NUMBERS = 2**24  # examples times weights for which gradients are held at once: 64 MiB in float32; more is no faster
 
@@ -94,7 +94,7 @@ def noise_variances(
         normalisation_factor: on the variances of normalisation layers.
     """
     in_head = {id(weight) for weight in head(net).parameters()}
-    normalising = {id(weight) for layer in net.modules() if isinstance(layer, NORMALISATION) for weight in layer.parameters()}
+    normalising = {id(weight) for weight in normalisation_weights(net)}
     variances = []
     for weight, information in zip(trainable(net), fisher, strict=True):
         variance = alpha * (1 / (information + 1e-8)).clamp(max=largest_in_head if id(weight) in in_head else largest)

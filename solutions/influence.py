@@ -36,7 +36,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils import parameters_to_vector
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import batch_gradients, batches, rebatch, trainable
+from solutions.toolbox import batches, rebatch, summed_gradients, trainable
 
 Batch = tuple[Tensor, Tensor]
 
@@ -70,10 +70,7 @@ def lost_gradient(net: nn.Module, retain_loader: DataLoader, forget_loader: Data
 
 def summed_gradient(net: nn.Module, loader: DataLoader) -> Tensor:
     """The gradient of the cross-entropy, summed over all examples, as one vector."""
-    total = torch.zeros_like(parameters_to_vector(trainable(net)))
-    for gradients in batch_gradients(net, loader, partial(F.cross_entropy, reduction="sum")):
-        total += parameters_to_vector(gradients)
-    return total
+    return parameters_to_vector(summed_gradients(net, loader, partial(F.cross_entropy, reduction="sum")))
 
 
 def draw_examples(net: nn.Module, loader: DataLoader, number: int) -> Iterator[Batch]:

@@ -26,11 +26,11 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader, RandomSampler
 
 from solutions.toolbox import (
-    batch_gradients,
     convolutions,
     kaiming_normal,
     sgd,
     smallest,
+    summed_gradients,
     train_epoch,
     trainable,
     training_only,
@@ -75,13 +75,8 @@ def gradient_differences(net: nn.Module, retain_loader: DataLoader, forget_loade
     The network is used in the mode it is in.
     """
     with training_only(net, [layer.get_parameter("weight") for layer in convolutions(net)]):
-        weights = trainable(net)
-        differences = [torch.zeros_like(weight) for weight in weights]
-        for sign, loader in ((1, retain_loader), (-1, forget_loader)):
-            for gradients in batch_gradients(net, loader):
-                for difference, gradient in zip(differences, gradients, strict=True):
-                    difference.add_(gradient, alpha=sign)
-    return {weight: difference.abs() for weight, difference in zip(weights, differences, strict=True)}
+        of_retain, of_forget = (summed_gradients(net, loader) for loader in (retain_loader, forget_loader))
+        return {weight: (r - f).abs() for weight, r, f in zip(trainable(net), of_retain, of_forget, strict=True)}
 
 
 @torch.no_grad()

@@ -15,14 +15,13 @@ Reported: none for networks.
 Needs: the retain set.
 """
 
-import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import SGD
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import batches, trainable
+from solutions.toolbox import add_noise, batches, trainable
 
 
 def unlearning(
@@ -46,12 +45,5 @@ def unlearning(
             F.cross_entropy(net(images), labels).backward()
             clip_grad_norm_(net.parameters(), clip)
             optimiser.step()
-            perturb(net, noise * (2 * learning_rate) ** 0.5)
+            add_noise(trainable(net), noise * (2 * learning_rate) ** 0.5)
     net.eval()
-
-
-@torch.no_grad()
-def perturb(net: nn.Module, std: float) -> None:
-    """Add Gaussian noise to every trainable weight."""
-    for weight in trainable(net):
-        weight.add_(torch.randn_like(weight), alpha=std)

@@ -17,13 +17,12 @@ Needs: the retain set and the forget set, example by example (`.dataset`).
 
 from functools import partial
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from solutions.random_labels import random_labels_for, together
-from solutions.toolbox import batch_gradients, confine, sgd, smallest, train_epoch, trainable
+from solutions.toolbox import confine, sgd, smallest, summed_gradients, train_epoch, trainable
 
 
 def unlearning(
@@ -60,9 +59,7 @@ def most_salient(net: nn.Module, loader: DataLoader, fraction: float) -> dict[nn
         For each trainable weight a boolean tensor of its shape.
     """
     net.eval()
-    weights = trainable(net)
-    totals = [torch.zeros_like(weight) for weight in weights]
-    for gradients in batch_gradients(net, loader, partial(F.cross_entropy, reduction="sum")):
-        for total, gradient in zip(totals, gradients, strict=True):
-            total += gradient
-    return dict(zip(weights, smallest([-total.abs() for total in totals], fraction, net), strict=True))
+    # The sum over examples, not batches' means: the last batch is smaller.
+    gradients = summed_gradients(net, loader, partial(F.cross_entropy, reduction="sum"))
+    masks = smallest([-gradient.abs() for gradient in gradients], fraction, net)
+    return dict(zip(trainable(net), masks, strict=True))

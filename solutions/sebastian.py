@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from solutions.seif import class_counts, weighted_cross_entropy
-from solutions.toolbox import batches, endless, frozen_copy, sgd, smallest, trainable
+from solutions.toolbox import batches, endless, frozen_copy, sgd, smallest, trainable, uniform_by_fan_in
 
 
 def unlearning(
@@ -71,9 +71,7 @@ def prune(net: nn.Module, fraction: float) -> None:
 
 def new_values(weight: Tensor) -> Tensor:
     """Uniform in ±1/√fan-in for a weight [outputs, inputs, ...], 0 for a bias [outputs]."""
-    if weight.dim() == 1:
-        return torch.zeros_like(weight)
-    return (2 * torch.rand_like(weight) - 1) / weight[0].numel() ** 0.5
+    return torch.zeros_like(weight) if weight.dim() == 1 else uniform_by_fan_in(weight)
 
 
 def entropy(logits: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import batches, by_member, sgd, stem, train_epoch
+from solutions.toolbox import add_noise, batches, by_member, sgd, stem, train_epoch
 
 
 def unlearning(
@@ -47,23 +47,17 @@ def unlearning(
 ) -> None:
     """Unlearn `net` in place."""
     class_weights = 1 / class_counts(net, retain_loader)
+    to_perturb = [weight for weight in [stem(net).weight] if weight.requires_grad]
     optimiser = sgd(net, learning_rate, weight_decay)
     schedule = CosineAnnealingLR(optimiser, T_max=max(epochs, 1))
     net.train()
-    perturb(stem(net).weight, noise)
+    add_noise(to_perturb, noise)
     for epoch in range(1, epochs + 1):
         if epoch == epochs:
-            perturb(stem(net).weight, late_noise)
+            add_noise(to_perturb, late_noise)
         train_epoch(net, retain_loader, optimiser, partial(weighted_cross_entropy, net=net, class_weights=class_weights))
         schedule.step()
     net.eval()
-
-
-@torch.no_grad()
-def perturb(weight: Tensor, noise: float) -> None:
-    """Add normal noise of a standard deviation to a weight, unless it is frozen."""
-    if weight.requires_grad:
-        weight.add_(torch.randn_like(weight), alpha=noise)
 
 
 def class_counts(net: nn.Module, loader: DataLoader) -> Tensor:

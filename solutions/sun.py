@@ -27,7 +27,16 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import NORMALISATION, head, reinitialise, sgd, train_epoch, trainable, training_only
+from solutions.toolbox import (
+    add_noise,
+    head,
+    normalisation_weights,
+    reinitialise,
+    sgd,
+    train_epoch,
+    trainable,
+    training_only,
+)
 
 
 def unlearning(
@@ -53,7 +62,7 @@ def unlearning(
     for epoch in range(restricted_epochs):
         drawn = draw(pool, tensors)
         if epoch > 0:
-            perturb([weight for weight in drawn if weight not in drawn_before][:noisy_tensors], noise)
+            add_noise([weight for weight in drawn if weight not in drawn_before][:noisy_tensors], noise)
         drawn_before.update(drawn)
         with training_only(net, normalisation.union(drawn)):
             train_epoch(net, retain_loader, sgd(net, restricted_learning_rate, weight_decay))
@@ -62,18 +71,6 @@ def unlearning(
     net.eval()
 
 
-def normalisation_weights(net: nn.Module) -> set[nn.Parameter]:
-    """Weights and biases of all normalisation layers, whatever their names."""
-    return {weight for layer in net.modules() if isinstance(layer, NORMALISATION) for weight in layer.parameters()}
-
-
 def draw(pool: list[nn.Parameter], count: int) -> list[nn.Parameter]:
     """Some tensors of a pool, in random order; all of them if it has no more than `count`."""
     return [pool[i] for i in torch.randperm(len(pool))[:count].tolist()]
-
-
-@torch.no_grad()
-def perturb(weights: list[nn.Parameter], std: float) -> None:
-    """Add Gaussian noise to tensors."""
-    for weight in weights:
-        weight.add_(torch.randn_like(weight), alpha=std)

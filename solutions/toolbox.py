@@ -192,6 +192,11 @@ def blocks(net: nn.Module) -> list[nn.ModuleList]:
     return [nn.ModuleList(part) for part in parts]
 
 
+def normalisation_weights(net: nn.Module) -> set[nn.Parameter]:
+    """Weights and biases of all normalisation layers, known by their type: not every batch-norm has "bn" in its name."""
+    return {weight for layer in net.modules() if isinstance(layer, NORMALISATION) for weight in layer.parameters()}
+
+
 def _children_with_weights(module: nn.Module) -> list[nn.Module]:
     return [child for child in module.children() if any(True for _ in child.parameters())]
 
@@ -220,6 +225,18 @@ def reinitialise(module: nn.Module) -> None:
         reset = getattr(layer, "reset_parameters", None)
         if callable(reset):
             reset()
+
+
+@torch.no_grad()
+def add_noise(weights: Iterable[Tensor], std: float) -> None:
+    """Add normal noise of a standard deviation to weights, in place."""
+    for weight in weights:
+        weight.add_(torch.randn_like(weight), alpha=std)
+
+
+def uniform_by_fan_in(weight: Tensor) -> Tensor:
+    """New values for a weight [outputs, inputs, ...]: uniform within ±1/√fan-in, torch's own for new layers."""
+    return (2 * torch.rand_like(weight) - 1) / weight[0].numel() ** 0.5
 
 
 def kaiming_normal(weight: Tensor, net: nn.Module) -> Tensor:
@@ -267,6 +284,15 @@ def batch_gradients(net: nn.Module, loader: Iterable[Any], loss: Loss = F.cross_
     weights = trainable(net)
     for images, labels in batches(loader, net):
         yield list(torch.autograd.grad(loss(net(images), labels), weights, allow_unused=True, materialize_grads=True))
+
+
+def summed_gradients(net: nn.Module, loader: Iterable[Any], loss: Loss = F.cross_entropy) -> list[Tensor]:
+    """The sum of `batch_gradients`: what `backward` on every batch would accumulate."""
+    totals = [torch.zeros_like(weight) for weight in trainable(net)]
+    for gradients in batch_gradients(net, loader, loss):
+        for total, gradient in zip(totals, gradients, strict=True):
+            total += gradient
+    return totals
 
 
 def per_example_gradients(net: nn.Module, images: Tensor, labels: Tensor, loss: Loss = F.cross_entropy) -> list[Tensor]:

@@ -120,7 +120,7 @@ def test_the_weights_of_the_epoch_with_the_lowest_validation_loss_come_back(orig
 
 
 def test_it_ends_after_as_many_worse_epochs_as_its_patience(original):
-    for patience in (1, 2):
+    for patience in (1, 3):
         _, epochs = validated(original, learning_rate=0.1, most_epochs=30, patience=patience)
         losses = [loss(epoch, DATA.validation) for epoch in epochs]
         assert losses.index(min(losses)) + 1 + patience == len(epochs) < 30

@@ -129,6 +129,21 @@ def test_reinitialised_layers_are_as_before_training():
         assert new.abs().max().item() == pytest.approx(old.abs().max().item(), rel=0.2)
 
 
+def test_noise_has_its_standard_deviation_and_is_another_one_for_each_weight():
+    torch.manual_seed(0)
+    weights = [nn.Parameter(torch.zeros(200, 100)) for _ in range(2)]
+    toolbox.add_noise(weights, 0.3)
+    assert all(weight.std().item() == pytest.approx(0.3, rel=0.02) for weight in weights)
+    assert not torch.equal(*weights)
+
+
+def test_uniform_values_are_those_of_a_new_layer():
+    layer = nn.Conv2d(4, 200, 3)
+    values, of_torch = toolbox.uniform_by_fan_in(layer.weight), layer.weight.detach()
+    assert values.abs().max().item() == pytest.approx(1 / 6, rel=0.01)
+    assert values.std().item() == pytest.approx(of_torch.std().item(), rel=0.05)
+
+
 def test_kaiming_normal_has_the_variance_of_its_fan_out():
     net = nn.Conv2d(64, 128, 3)
     torch.manual_seed(0)
@@ -167,6 +182,9 @@ def test_gradients_of_batches_and_of_single_examples():
     (together,) = toolbox.batch_gradients(net, [(images, labels)])
     wanted = [name for name, _ in net.named_parameters() if name != "1.weight"]
     assert len(per_example) == len(together) == len(wanted)
+    batches = [(images[:3], labels[:3]), (images[3:], labels[3:])]
+    for total, *parts in zip(toolbox.summed_gradients(net, batches), *toolbox.batch_gradients(net, batches), strict=True):
+        torch.testing.assert_close(total, sum(parts))
     F.cross_entropy(net(images), labels).backward()
     for k, name in enumerate(wanted):
         for i in range(5):
