@@ -14,7 +14,7 @@ ones by what augmentation does to predictions. Validation data choose the weight
 afterwards.
 
 Family: classic.
-Source: the repository Zero-Shot-Machine-Unlearning-MNIST-HAM10000 (its README; the code is not public).
+Source: the repository Zero-Shot-Machine-Unlearning-MNIST-HAM10000 (it has a README only).
 Reported: attack accuracy 0.50, retrained 0.50 (HAM10000; the original model's is not given, so nothing shows that there was
 anything to forget).
 Needs: the retain set and validation images with labels.

@@ -6,13 +6,13 @@
    b. with a learning rate of 0.0007 that falls as a cosine from epoch to epoch.
 3. Perturb once more before the last of these epochs, with a standard deviation of 0.005.
 
-The published description says noise on the convolutions. The published code looks for them among the network's direct children
+The published description says noise on the convolutions. The public port looks for them among the network's direct children
 only, and in a ResNet-18 finds one, the first; 0.6 on all of them would destroy the network. So here it is the first, in every
 network, unless the caller has frozen it.
 
 The published class weights, 1 for class 0 and 0.05 for the nine others, belong to the competition's data; here they are the
-"balanced" ones of a port. That port multiplied a batch's mean cross-entropy by the batch's mean weight; here every example has
-its own weight. A batch's loss is the weighted mean, as torch defines it, so only the ratios of the weights matter.
+"balanced" ones of the port. But the port multiplied a batch's mean cross-entropy by the batch's mean weight; here every
+example has its own weight. A batch's loss is the weighted mean, as torch defines it, so only the ratios of the weights matter.
 
 Family: winner.
 Source: Seif Eddine Achour, NeurIPS 2023 Machine Unlearning challenge,
