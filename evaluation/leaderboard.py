@@ -185,7 +185,7 @@ def cells(row: Row) -> tuple[str, ...]:
 
 def show(table: list[Row], console: Console) -> None:
     """Print a table, with a line above the entries that are unranked."""
-    view = Table(title=title(table), title_justify="left", box=LINES, padding=(0, 1), collapse_padding=True, pad_edge=False)
+    view = Table(title=title(table), title_justify="left", box=LINES, padding=0, pad_edge=False)
     for column in COLUMNS:
         view.add_column(column, no_wrap=column in ("solution", "score", "95 % interval"))
     for row, following in zip(table, [*table[1:], None], strict=True):

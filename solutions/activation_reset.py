@@ -26,10 +26,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.label_poison import train
 from solutions.prune import renew
 from solutions.prune_complex import random_share
-from solutions.toolbox import batches, convolutions, head, rebatch, reinitialise
+from solutions.toolbox import batches, convolutions, head, rebatch, reinitialise, train
 
 
 def unlearning(

@@ -25,8 +25,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.influence import Batch, draw_examples
-from solutions.toolbox import head, normalisation_weights, number_of_classes, per_example_gradients, trainable
+from solutions.toolbox import (
+    Batch,
+    draw_examples,
+    head,
+    normalisation_weights,
+    number_of_classes,
+    per_example_gradients,
+    trainable,
+)
 
 MOST_NUMBERS = 2**24  # examples times weights for which gradients are held at once: 64 MiB in float32; more is no faster
 

@@ -26,7 +26,7 @@ Reported: none for the competition's metric.
 Needs: the retain set (`.dataset`), the forget set, second derivatives of the network.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -36,9 +36,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils import parameters_to_vector
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import batches, rebatch, summed_gradients, trainable
-
-Batch = tuple[Tensor, Tensor]
+from solutions.toolbox import Batch, draw_examples, summed_gradients, trainable
 
 
 def unlearning(
@@ -71,15 +69,6 @@ def lost_gradient(net: nn.Module, retain_loader: DataLoader, forget_loader: Data
 def summed_gradient(net: nn.Module, loader: DataLoader) -> Tensor:
     """The gradient of the cross-entropy, summed over all examples, as one vector."""
     return parameters_to_vector(summed_gradients(net, loader, partial(F.cross_entropy, reduction="sum")))
-
-
-def draw_examples(net: nn.Module, loader: DataLoader, number: int) -> Iterator[Batch]:
-    """Batches of that many examples, drawn at random without replacement; of all examples where there are fewer."""
-    for images, labels in batches(rebatch(loader, loader.batch_size or 1), net):
-        yield images[:number], labels[:number]
-        number -= len(images)
-        if number <= 0:
-            return
 
 
 def damped_fisher_product(net: nn.Module, sample: Sequence[Batch], damping: float, vector: Tensor) -> Tensor:

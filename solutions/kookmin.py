@@ -74,7 +74,7 @@ def gradient_differences(net: nn.Module, retain_loader: DataLoader, forget_loade
 
     The network is used in the mode it is in.
     """
-    with training_only(net, [layer.get_parameter("weight") for layer in convolutions(net)]):
+    with training_only(net, [layer.weight for layer in convolutions(net)]):
         of_retain, of_forget = (summed_gradients(net, loader) for loader in (retain_loader, forget_loader))
         return {weight: (r - f).abs() for weight, r, f in zip(trainable(net), of_retain, of_forget, strict=True)}
 

@@ -12,14 +12,11 @@ Reported: ε̂ 4.16 on CIFAR-10 (retraining 0.88, lower is better); accuracy 99.
 Needs: the forget set, to relabel it (`.dataset`).
 """
 
-from collections.abc import Iterable
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import Relabelled, number_of_classes, sgd, train_epoch
+from solutions.toolbox import Relabelled, number_of_classes, train
 
 
 def unlearning(
@@ -47,11 +44,3 @@ def poison(net: nn.Module, forget_loader: DataLoader, batch_size: int) -> DataLo
 def random_labels(net: nn.Module, loader: DataLoader) -> Tensor:
     """For every example of a loader's data set any of the network's classes, [examples]; the network is in eval mode after."""
     return torch.randint(number_of_classes(net, loader), (len(loader.dataset),))  # type: ignore[arg-type]  # a shuffled data set has a length
-
-
-def train(net: nn.Module, loader: Iterable[Any], epochs: int, learning_rate: float, weight_decay: float) -> None:
-    """Epochs of cross-entropy in train mode at a constant learning rate."""
-    optimiser = sgd(net, learning_rate, weight_decay)
-    net.train()
-    for _ in range(epochs):
-        train_epoch(net, loader, optimiser)

@@ -16,7 +16,8 @@ from typing import Any
 from torch import nn
 from torch.utils.data import ConcatDataset, DataLoader
 
-from solutions.label_poison import poison, train
+from solutions.label_poison import poison
+from solutions.toolbox import train
 
 
 def unlearning(

@@ -23,8 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.label_poison import train
-from solutions.toolbox import kaiming_normal, rebatch, smallest, trainable
+from solutions.toolbox import kaiming_normal, rebatch, smallest, train, trainable
 
 
 def unlearning(

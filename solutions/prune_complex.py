@@ -24,9 +24,8 @@ from math import ceil
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.label_poison import train
 from solutions.prune import least_moved, matrices, overfit, renew
-from solutions.toolbox import batches, by_member, rebatch
+from solutions.toolbox import batches, by_member, rebatch, train
 
 
 def unlearning(

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import ConcatDataset, DataLoader
 
-from solutions.toolbox import Relabelled, batches, in_order, number_of_classes, sgd, train_epoch
+from solutions.toolbox import Relabelled, batches, in_order, number_of_classes, train
 
 
 def unlearning(
@@ -33,10 +33,7 @@ def unlearning(
 ) -> None:
     """Unlearn `net` in place."""
     both = together(retain_loader, forget_loader, random_labels_for(net, forget_loader))
-    optimiser = sgd(net, learning_rate, weight_decay)
-    net.train()
-    for _ in range(epochs):
-        train_epoch(net, both, optimiser)
+    train(net, both, epochs, learning_rate, weight_decay)
     net.eval()
 
 

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset
 
+Batch = tuple[Tensor, Tensor]  # images [batch, channels, height, width] and labels [batch]
 Loss = Callable[[Tensor, Tensor], Tensor]
 CONTAINERS = (nn.Sequential, nn.ModuleList)
 NORMALISATION = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
@@ -24,7 +25,7 @@ NORMALISATION = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
 # --- batches
 
 
-def unpack(batch: Any, net: nn.Module) -> tuple[Tensor, Tensor]:
+def unpack(batch: Any, net: nn.Module) -> Batch:
     """Images and labels of a batch of either kit, on the network's device.
 
     Args:
@@ -39,7 +40,7 @@ def unpack(batch: Any, net: nn.Module) -> tuple[Tensor, Tensor]:
     return images.to(device), labels.to(device)
 
 
-def batches(loader: Iterable[Any], net: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(loader: Iterable[Any], net: nn.Module) -> Iterator[Batch]:
     """Images and labels of every batch, on the network's device."""
     return (unpack(batch, net) for batch in loader)
 
@@ -58,6 +59,15 @@ def rebatch(loader: DataLoader, batch_size: int) -> DataLoader:
 def in_order(loader: DataLoader) -> DataLoader:
     """A loader on the same examples in the order of the data set, example 0 first."""
     return DataLoader(loader.dataset, batch_size=loader.batch_size)
+
+
+def draw_examples(net: nn.Module, loader: DataLoader, number: int) -> Iterator[Batch]:
+    """Batches of that many examples, drawn at random without replacement; of all examples where there are fewer."""
+    for images, labels in batches(rebatch(loader, loader.batch_size or 1), net):
+        yield images[:number], labels[:number]
+        number -= len(images)
+        if number <= 0:
+            return
 
 
 class Relabelled(Dataset[Any]):
@@ -107,6 +117,14 @@ def train_epoch(net: nn.Module, loader: Iterable[Any], optimiser: Optimizer, los
         optimiser.step()
 
 
+def train(net: nn.Module, loader: Iterable[Any], epochs: int, learning_rate: float, weight_decay: float) -> None:
+    """Epochs of cross-entropy in train mode at a constant learning rate."""
+    optimiser = sgd(net, learning_rate, weight_decay)
+    net.train()
+    for _ in range(epochs):
+        train_epoch(net, loader, optimiser)
+
+
 def distillation(logits: Tensor, teacher_logits: Tensor, temperature: float = 1.0) -> Tensor:
     """KL(teacher‖student) of predictions at a temperature T, times T², the mean over a batch.
 
@@ -122,7 +140,7 @@ def frozen_copy(net: nn.Module) -> nn.Module:
 
 
 @contextmanager
-def training_only(net: nn.Module, weights: Iterable[nn.Parameter]) -> Iterator[None]:
+def training_only(net: nn.Module, weights: Iterable[Tensor]) -> Iterator[None]:
     """For this long only these weights of the network have gradients; afterwards `requires_grad` is what it was."""
     chosen = {id(weight) for weight in weights}
     before = [(weight, weight.requires_grad) for weight in net.parameters()]

@@ -14,8 +14,8 @@ Needs: the retain set in batches of another size, and the forget set, to relabel
 from torch import nn
 from torch.utils.data import DataLoader
 
-from solutions.label_poison import poison, train
-from solutions.toolbox import rebatch
+from solutions.label_poison import poison
+from solutions.toolbox import rebatch, train
 
 
 def unlearning(

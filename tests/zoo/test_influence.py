@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from solutions import influence
-from solutions.toolbox import head
+from solutions.toolbox import draw_examples, head
 from starting_kit import contract
 from trials import DATA, accuracy, examples, given, loss, unlearn, weights
 
@@ -67,13 +67,13 @@ def test_conjugate_gradients_solve_and_leave_nothing_to_do_for_no_gradient():
 
 def test_draws_as_many_examples_as_asked_without_replacement(original):
     retain_loader = given()[0]
-    drawn = torch.cat([images for images, _ in influence.draw_examples(original, retain_loader, 100)])
+    drawn = torch.cat([images for images, _ in draw_examples(original, retain_loader, 100)])
     assert len(drawn) == 100
     known = torch.from_numpy(DATA.images[DATA.retain]).flatten(1)
     indices = torch.cdist(drawn.flatten(1), known).argmin(dim=1)
     assert len(indices.unique()) == 100
     assert indices.max() > 250  # not the first ones
-    assert sum(len(images) for images, _ in influence.draw_examples(original, retain_loader, 1000)) == 360
+    assert sum(len(images) for images, _ in draw_examples(original, retain_loader, 1000)) == 360
 
 
 def test_raises_the_loss_on_the_forget_set_and_hardly_that_on_the_retain_set(original):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from solutions import label_poison
-from solutions.toolbox import unpack
+from solutions.toolbox import train, unpack
 from starting_kit import contract
 from starting_kit.loaders import loaders
 from trials import DATA, TASK, accuracy, given, unlearn, weights
@@ -59,7 +59,7 @@ def test_one_batch_is_one_step_of_the_learning_rate_along_the_poisoned_gradient(
     torch.manual_seed(0)
     net, naive = copy.deepcopy(original), copy.deepcopy(original).train()
     loader = label_poison.poison(net, given()[1], 128)
-    label_poison.train(net, loader, epochs=1, learning_rate=7e-4, weight_decay=5e-4)
+    train(net, loader, epochs=1, learning_rate=7e-4, weight_decay=5e-4)
     ((images, labels),) = loader
     log_p = naive(images).log_softmax(dim=1)
     (-log_p[range(90), labels]).mean().backward()
