@@ -8,8 +8,9 @@ To first order a step changes the loss of none of those retain examples; orthogo
 the mean of their losses alone.
 
 Only the abstract could be read, so what it does not say is ours: 5 epochs, 32 retain examples, the steps' length, no momentum,
-no weight decay, eval mode throughout (per-example gradients need it). No step descends the retain loss. Takes at least the
-memory of the weights for each retain example.
+no weight decay, eval mode throughout (per-example gradients need it). The first three were chosen on digits, where the forget
+loss then is about that of images that were never seen. No step descends the retain loss. Takes at least the memory of the
+weights for each retain example.
 
 Family: classic.
 Source: Shamsian et al. 2025, https://arxiv.org/abs/2503.02312.
