@@ -5,9 +5,8 @@
 2. Select the weights with I_f > √10·I_D.
 3. Dampen: multiply the selected weights by min(1, λ·I_D/I_f), with λ = 1.
 
-Steps 2 and 3 are those of `ssd`, and so is what is said there: nothing is trained, no weight may be selected, and it is
-deterministic but for the composition of the batches, so expect a score near 0 where the spread between runs counts. The paper
-sets the selection weight by task. Ours is the square root of that of `ssd`, because the gradients are not squared here.
+Steps 2 and 3 are those of `ssd`, and what is said there of batches and of chance holds here too. The paper sets the selection
+weight by task. Ours is the square root of that of `ssd`, because the gradients are not squared here.
 
 Family: classic.
 Source: Foster et al. 2024, https://arxiv.org/abs/2402.19308.

@@ -5,12 +5,11 @@
 2. Select the weights with I_f > 10·I_D.
 3. Dampen: multiply the selected weights by min(1, λ·I_D/I_f), with λ = 1.
 
-Nothing is trained. Where no weight is selected the network stays as it is. It is deterministic but for the composition of the
-batches: run after run gives nearly the same network, so expect a score near 0 where the spread between runs counts, as in the
-competition.
-
-Gradients are those of a batch, as published, not those of single examples: importances depend on the batch size (the retain
-loader's for all data).
+Nothing is trained. Where no weight is selected the network stays as it is. Gradients are those of a batch, as published, not
+those of single examples: importances depend on the batch size (the retain loader's for all data), and which examples meet in a
+batch is the only thing that differs from run to run. With many batches that hardly matters, and every run gives nearly the same
+network, which a metric that looks at the spread between runs punishes. With few, as on digits, it decides which weights are
+selected.
 
 Family: classic.
 Source: Foster et al. 2023, https://arxiv.org/abs/2308.07707.
