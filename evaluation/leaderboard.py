@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write all rows to this file")
     parser.add_argument("--compare", nargs=2, metavar=("A", "B"), help="say whether two entries differ, and print no table")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables to this file, or between its markers")
-    parser.add_argument("--ends", type=int, metavar="N", help="in Markdown, only the first and the last N rows of each table")
+    parser.add_argument("--ends", type=int, metavar="N", help="in Markdown, only the first and the last N ranked rows")
     options = parser.parse_args(arguments)
     try:
         rows = read_all(options.results, options.task)
@@ -219,21 +219,25 @@ def as_markdown(tables: list[list[Row]], ends: int | None = None) -> str:
 
     Args:
         tables: from `rank`.
-        ends: keep only so many of a table's first rows, and of its last.
+        ends: keep only so many of a table's first ranked rows, and of its last.
     """
     parts = []
     for table in tables:
+        ranked = [row for row in table if row["rank"] is not None]
+        shown, gap = table, []
+        if ends is not None and len(ranked) > 2 * ends:
+            shown, more, slow = [*ranked[:ends], *ranked[-ends:]], len(ranked) - 2 * ends, len(table) - len(ranked)
+            gap = [f"| | *{more} more{f', {slow} unranked' if slow else ''}* |" + " |" * (len(COLUMNS) - 2)]
+        lines = [_markdown_row(row) for row in shown]
+        notes = " ".join(legend(shown, "In italics, unranked")).replace("*", "\\*")
         head = [f"**{title(table)}**", "", f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
-        lines = []
-        for row in table:
-            texts = cells(row) if row["rank"] is not None else [f"*{text}*" for text in cells(row)]
-            lines.append(f"| {' | '.join(texts)} |")
-        if ends is not None and len(table) > 2 * ends + 1:
-            left_out = f"| | *{len(table) - 2 * ends} more* |" + " |" * (len(COLUMNS) - 2)
-            lines[ends : len(lines) - ends] = [left_out]
-        notes = " ".join(legend(table, "In italics, unranked")).replace("*", "\\*")
-        parts.append("\n".join([*head, *lines, *(["", notes] if notes else [])]))
+        parts.append("\n".join([*head, *lines[:ends], *gap, *lines[len(lines[:ends]) :], *(["", notes] if notes else [])]))
     return "\n\n".join(parts) + "\n"
+
+
+def _markdown_row(row: Row) -> str:
+    texts = [text.replace("*", "\\*") for text in cells(row)]
+    return f"| {' | '.join(texts if row['rank'] is not None else [f'*{text}*' for text in texts])} |"
 
 
 def insert(markdown: str, path: Path) -> str:

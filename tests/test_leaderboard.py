@@ -66,11 +66,16 @@ def test_the_command_prints_and_writes_the_table(results, tmp_path):
 
 
 def test_of_a_long_table_the_ends_can_be_shown(results):
-    folder = results(**{f"solution{i}": {"score": i / 100, "score_deviations": None} for i in range(7)})
+    slow = {"score": 0.5, "within_limit": False}
+    folder = results(**{f"solution{i}": {"score": i / 100, "score_deviations": None} for i in range(7)}, slow=slow)
     tables = leaderboard.rank(leaderboard.read_all(folder, None))
-    entries = [line.split("|")[2].strip() for line in leaderboard.as_markdown(tables, ends=2).splitlines() if line[:2] == "| "]
-    assert entries == ["solution", "solution6", "solution5", "*3 more*", "solution1", "solution0"]
-    assert leaderboard.as_markdown(tables, ends=3) == leaderboard.as_markdown(tables)
+
+    def entries(ends):
+        lines = leaderboard.as_markdown(tables, ends).splitlines()
+        return [line.split("|")[2].strip() for line in lines if line[:2] == "| "][1:]
+
+    assert entries(2) == ["solution6", "solution5", "*3 more, 1 unranked*", "solution1", "solution0"]
+    assert entries(4) == entries(None) == [*(f"solution{i}" for i in range(6, -1, -1)), "*slow*"]
 
 
 def test_a_file_without_markers_is_the_tables(results, tmp_path):
