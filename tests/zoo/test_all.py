@@ -15,7 +15,7 @@ ZOO = contract.zoo()
 MOVING = [name for name in ZOO if name != "original"]
 
 # Fewer steps than published where those take many seconds; the same code runs.
-ON_DIGITS: dict[str, dict[str, int]] = {}
+ON_DIGITS = {"sfron": {"steps": 100}}
 ON_PICTURES = {
     "activation_reset": {"epochs": 1},
     "boundary_expand": {"epochs": 2},
@@ -43,6 +43,7 @@ ON_PICTURES = {
     "scl_improved": {"cycles": 1},
     "scrub": {"epochs": 1},
     "sebastian": {"epochs": 1},
+    "sfron": {"steps": 6},
     "sun": {"restricted_epochs": 2},
     "two_stage_hybrid": {"epochs": 1},
     "unsir": {"noise_steps": 2, "noise_copies": 1},
