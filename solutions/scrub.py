@@ -53,10 +53,8 @@ def unlearning(
     """Unlearn `net` in place.
 
     Raises:
-        ValueError: with `rewind`, no validation image is of a class of the forget set, or several models run in lockstep.
+        ValueError: with `rewind`, no validation image is of a class of the forget set.
     """
-    if rewind and getattr(net, "members", 1) > 1:
-        raise ValueError("each model may be rewound to another epoch, so they cannot run in lockstep")
     teacher = frozen_copy(net)
     retain_batches, forget_batches = rebatch(retain_loader, retain_batch_size), rebatch(forget_loader, forget_batch_size)
     optimiser = sgd(net, learning_rate, weight_decay)

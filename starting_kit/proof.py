@@ -3,7 +3,9 @@
 Three models are unlearned both ways, one after another and as one, in float64, where rounding can neither hide a difference
 nor feign one. Three different models: with weights, labels and seeds of their own, the labels of one right, of one half wrong,
 of one all wrong, so that their losses and gradients lie far apart. A decision that is taken for all of them together, like
-stopping at a pooled loss or clipping a pooled gradient, then differs from what each would have decided alone.
+stopping at a pooled loss or clipping a pooled gradient, then differs from what each would have decided alone. Some decisions
+fall the same way for all three by chance, so what is drawn once for all is not allowed either, nor are numbers read off tensors
+unless they may as well be wrong.
 """
 
 import copy
@@ -12,9 +14,11 @@ import pickle
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,15 +27,18 @@ from torch import nn
 from starting_kit.contract import Batches, Solution
 from starting_kit.errors import RunError
 from starting_kit.lockstep import NotStackableError, check_stackable
+from starting_kit.readings import falsified, readings
 from starting_kit.runner import call, call_in_lockstep, random_state_restored, start_afresh
 from starting_kit.tasks import Data, Task
 
 TOLERANCE = 1e-8  # on weights, in float64; rounding alone stays near 1e-13
+SEEDS = (1, 2, 3)
 WRONG_LABELS = (0.0, 0.5, 1.0)  # share of each model's labels
 PERTURBATION = 0.1  # of the weights of the model whose labels are all wrong, relative; of the others accordingly
 BATCHES_PER_LOADER = 8.5  # at most: the last batch of an epoch is smaller than the others
 PATIENCE = 20  # times the first model's time, for what need not end on wrong labels
 LEAST_PATIENCE = 60.0  # seconds
+RANDOM_FALSIFICATIONS = 5  # of the numbers that a solution reads: a choice between two falls as before in half of them
 
 
 def objection(solution: Solution, net: nn.Module, task: Task, data: Data, batches: Batches) -> str | None:
@@ -50,33 +57,89 @@ def objection(solution: Solution, net: nn.Module, task: Task, data: Data, batche
         check_stackable(net)
     except NotStackableError as error:
         return str(error)
-    nets, sets = _three_models(net), _three_data_sets(task, data)
-    seeds = [1, 2, 3]
-    start = time.monotonic()
-    alone: list[nn.Module] = []
+    trial = _Trial(solution, net, task, data, batches)
     with random_state_restored():
         try:
-            for member, own, seed in zip(nets, sets, seeds, strict=True):
-                spent = time.monotonic() - start
-                with _time_limit(max(LEAST_PATIENCE, PATIENCE * spent) if alone else None):
-                    start_afresh(seed, torch.float64)
-                    alone.append(call(solution, copy.deepcopy(member), task, own, batches))
-        except (RunError, _TimeUpError) as error:
-            start_afresh(seed=0)
-            return f"the trial in float64 failed: {error}"
-        try:
-            with _time_limit(max(LEAST_PATIENCE, PATIENCE * (time.monotonic() - start))):
-                start_afresh(seeds[0], torch.float64)
-                untouched = _global_generators()
-                together = call_in_lockstep(solution, nets, task, sets, batches, seeds)
-                drawn_for_all = _global_generators() != untouched
-        except (RunError, _TimeUpError) as error:
-            return f"three models at once fail: {error}"
+            return trial.objection()
         finally:
             start_afresh(seed=0)
-    if _distance(alone, together) > TOLERANCE:
-        return "three models at once do not get the weights that each gets alone"
-    return "it draws random numbers once for all models, which by chance made no difference to three" if drawn_for_all else None
+
+
+class _Trial:
+    """Three models, unlearned one after another and as one, in float64 and afresh each time.
+
+    Args:
+        solution: with its hyper-parameters.
+        net: the original model.
+        task: gives the loaders' batch size.
+        data: of the task.
+        batches: what the loaders yield.
+    """
+
+    def __init__(self, solution: Solution, net: nn.Module, task: Task, data: Data, batches: Batches) -> None:
+        self.solution, self.task, self.batches = solution, task, batches
+        self.nets, self.sets = _three_models(net), _three_data_sets(task, data)
+        self.patience = LEAST_PATIENCE
+
+    def objection(self) -> str | None:
+        """Half a sentence, or None."""
+        try:
+            alone, read_alone = self.one_after_another()
+        except (RunError, _TimeUpError) as error:
+            return f"the trial in float64 failed: {error}"
+        try:
+            together, read, draws_for_all = self.as_one()
+        except (RunError, _TimeUpError) as error:
+            return f"three models at once fail: {error}"
+        if _distance(alone, together) > TOLERANCE:
+            return "three models at once do not get the weights that each gets alone"
+        if draws_for_all:
+            return "it draws random numbers once for all models, which by chance made no difference to three"
+        # A truth may be the same for each by chance; of numbers, it is taken to say that they are not about the models.
+        suspect = [
+            i
+            for i, value in enumerate(read)
+            if isinstance(value, bool) or not all(own[i : i + 1] == [value] for own in read_alone)
+        ]
+        if suspect and not self.is_blind_to(suspect, together):
+            return "it decides by numbers about all models together, which by chance made no difference to three"
+        return None
+
+    def one_after_another(self) -> tuple[list[nn.Module], list[list[Any]]]:
+        """Each model unlearned alone, and what was read of each."""
+        start = time.monotonic()
+        models: list[nn.Module] = []
+        read: list[list[Any]] = []
+        for net, data, seed in zip(self.nets, self.sets, SEEDS, strict=True):
+            with _time_limit(self.patience if models else None), readings() as own:
+                start_afresh(seed, torch.float64)
+                models.append(call(self.solution, copy.deepcopy(net), self.task, data, self.batches))
+            read.append(own)
+            self.patience = max(LEAST_PATIENCE, PATIENCE * (time.monotonic() - start))
+        return models, read
+
+    def as_one(self, replace: Callable[[int, Any], Any] | None = None) -> tuple[list[nn.Module], list[Any], bool]:
+        """The models unlearned in lockstep, what was read, and whether something was drawn that is no model's own."""
+        with _time_limit(self.patience), readings(replace) as read:
+            start_afresh(SEEDS[0], torch.float64)
+            untouched = _global_generators()
+            nets = copy.deepcopy(self.nets)
+            models = call_in_lockstep(self.solution, nets, self.task, self.sets, self.batches, SEEDS)
+        return models, read, _global_generators() != untouched
+
+    def is_blind_to(self, suspect: Container[int], expected: list[nn.Module]) -> bool:
+        """Whether the models come out as expected when readings, named by number, are wrong."""
+        rng = np.random.default_rng(0)
+        factors: list[Callable[[], float]] = [lambda: 1e9, lambda: -1e9]
+        factors += [lambda: float(rng.choice([-1, 1]) * 10 ** rng.uniform(-3, 3))] * RANDOM_FALSIFICATIONS
+        for factor in factors:
+            try:
+                misled, _, _ = self.as_one(partial(_replace, suspect, factor))
+            except (RunError, _TimeUpError):
+                return False
+            if _distance(expected, misled) > 0:
+                return False
+        return True
 
 
 def _global_generators() -> bytes:
@@ -121,6 +184,10 @@ def _distance(alone: list[nn.Module], together: list[nn.Module]) -> float:
             if tensor.numel():
                 largest = max(largest, (tensor.double() - states[1][name].double()).abs().max().item())
     return largest
+
+
+def _replace(suspect: Container[int], factor: Callable[[], float], i: int, value: Any) -> Any:
+    return falsified(value, factor) if i in suspect else value
 
 
 class _TimeUpError(BaseException):

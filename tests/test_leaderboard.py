@@ -120,7 +120,7 @@ def test_a_star_marks_what_differs_from_the_entry_above(results):
     marked = {row["entry"]: row["differs_from_above"] for row in table}
     assert marked == {"best": False, "alike": False, "far": True, "without": False, "dear": False}
     text = leaderboard.as_markdown([table])
-    assert "| 3 | far | 0.0200* |" in text
+    assert r"| 3 | far | 0.0200\* |" in text
     assert "differs from the entry above" in text
 
 

@@ -66,6 +66,15 @@ MAY = {
         "retain_loader = torch.utils.data.DataLoader(retain_loader.dataset, 50, shuffle=True, drop_last=True)"
     ),
     "a copy is changed and returned": repair("net = copy.deepcopy(net)"),
+    "a loss that is only looked at": repair(
+        "seen = []", after="seen.append(loss.item()); print(float(loss), loss.tolist(), bool(loss < 0.1))"
+    ),
+    "Adam, which reads its own step count": repair().replace(
+        "SGD(net.parameters(), lr=0.05, momentum=0.9)", "Adam(net.parameters())"
+    ),
+    "a number that is the same for every model": repair(
+        "classes = int(net(next(iter(val_loader))[0]).shape[1] * torch.ones(1))"
+    ),
 }
 
 
@@ -75,6 +84,7 @@ def test_these_may(objection_to, source):
 
 
 DIFFERENT = "three models at once do not get the weights that each gets alone"
+BY_CHANCE = "it decides by numbers about all models together"
 
 
 MAY_NOT = {
@@ -101,6 +111,32 @@ MAY_NOT = {
         repair("learning_rate = 0.05 if random.random() < 2 else 0.1"),
         "it draws random numbers once for all models",
     ),
+    "an epoch chosen by a pooled loss, the same for all three": (
+        repair("states = []", after="states.append((round(float(loss) / 99), epoch, copy.deepcopy(net.state_dict())))").replace(
+            "return net", "net.load_state_dict(min(states, key=lambda state: state[:2])[2])"
+        ),
+        BY_CHANCE,
+    ),
+    "an epoch chosen by the distance of two numbers": (
+        repair("states = []", after="states.append((abs(loss.item() - 1e-9), epoch, copy.deepcopy(net.state_dict())))").replace(
+            "return net", "net.load_state_dict(max(states, key=lambda state: state[:2])[2])"
+        ),
+        BY_CHANCE,
+    ),
+    "a condition that none of the three meets": (repair(after="if loss > 99: break"), BY_CHANCE),
+    "an array that decides": (
+        repair(after="if np.asarray(loss.detach()).mean() > 99: break"),
+        BY_CHANCE,
+    ),
+    "a schedule that looks at the loss": (
+        repair(
+            "schedule = None",
+            after="schedule = schedule or torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=1); "
+            "schedule.step(loss.detach())",
+        ),
+        BY_CHANCE,
+    ),
+    "two tensors that are never equal": (repair(after="if torch.equal(loss, torch.zeros_like(loss)): break"), BY_CHANCE),
     "examples one by one": (
         repair("images = torch.stack([retain_loader.dataset[i][0] for i in range(9)])"),
         "three models at once fail: RunError: the examples are read one by one instead of through a loader",

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from starting_kit import contract, runner
+from starting_kit import contract
 from starting_kit.errors import RunError
-from trials import DATA, TASK, accuracy, examples, logits, loss, unlearn, weights
+from trials import DATA, accuracy, examples, logits, loss, unlearn, weights
 
 ONE_BATCH = {"retain_batch_size": 512, "forget_batch_size": 512, "weight_decay": 0}
 OF_THREE_CLASSES = dataclasses.replace(DATA, forget=DATA.forget[DATA.labels[DATA.forget] >= 7])
@@ -131,9 +131,3 @@ def test_rewinding_needs_validation_images_of_the_forget_sets_classes(original):
     others = DATA.validation[DATA.labels[DATA.validation] < 7]
     with pytest.raises(RunError, match="no example is of the classes \\[7, 8, 9\\]"):
         unlearn("scrub", original, rewind=True, data=dataclasses.replace(OF_THREE_CLASSES, validation=others))
-
-
-def test_rewinding_is_for_one_model_at_a_time(original):
-    solution = contract.describe(contract.find("scrub"), ["rewind=True"])
-    with pytest.raises(RunError, match="cannot run in lockstep"):
-        runner.call_in_lockstep(solution, [copy.deepcopy(original) for _ in range(2)], TASK, [DATA] * 2, "tuple", [0, 1])
