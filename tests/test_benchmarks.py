@@ -22,7 +22,7 @@ def test_populations_of_digits():
     rows = {row[0]: row for row in tables("populations.py", "--models", 16, "--members", 4)}
     assert {"single", "mapped", "grouped"} <= set(rows)
     assert float(rows["grouped"][2]) > 0
-    assert {"finetune", "scl_improved", "neggrad_plus", "l1_sparse", "label_poison"} <= set(rows)
+    assert {"finetune", "scl_improved", "plain_neggrad_plus", "plain_l1_sparse", "plain_label_poison"} <= set(rows)
     assert {"mkldnn_convolution", "convolution_backward", "16"} <= set(rows)
 
 

@@ -37,7 +37,7 @@ def objection_to(original, write_solution):
     def find(source):
         path = write_solution(source, whole=True) if isinstance(source, str) else source
         solution = contract.describe(path, [])
-        return objection(solution, original, TASK, DATA, "dict" if path.stem == "l1_sparse" else "tuple")
+        return objection(solution, original, TASK, DATA, "dict" if path.stem == "plain_l1_sparse" else "tuple")
 
     return find
 
@@ -47,7 +47,7 @@ def test_solutions_of_the_zoo_may(objection_to, name):
     assert objection_to(contract.find(name)) is None
 
 
-@pytest.mark.parametrize("name", ["neggrad_plus", "l1_sparse", "label_poison"])
+@pytest.mark.parametrize("name", ["plain_neggrad_plus", "plain_l1_sparse", "plain_label_poison"])
 def test_plain_solutions_may(objection_to, name):
     assert objection_to(PLAIN / f"{name}.py") is None
 
