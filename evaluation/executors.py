@@ -23,6 +23,11 @@ from starting_kit.errors import RunError
 
 Result = TypeVar("Result")
 
+
+class WorkerDiedError(RunError):
+    """A worker process ended before its job did."""
+
+
 # Read by libraries when a worker starts. One thread: with a busy neighbour two are several times slower than one. Memory that
 # is freed stays with the process: otherwise every step of a small network pays for fresh pages, some 30 % of its time.
 WORKER_ENVIRONMENT = {
@@ -114,7 +119,7 @@ class LocalProcesses:
             on_finished: called with the number of models newly finished.
 
         Raises:
-            RunError: a worker died.
+            WorkerDiedError: a worker died.
             KeyboardInterrupt: the user interrupted; what was finished is saved.
             Exception: the first that a job raised.
         """
@@ -140,7 +145,7 @@ class LocalProcesses:
             self._drain(on_finished)
             error = next((e for future in done if (e := future.exception()) is not None), None)
             if isinstance(error, BrokenProcessPool):
-                raise RunError(
+                raise WorkerDiedError(
                     "A worker process died: it ran out of memory, was killed, or the solution ended it; "
                     "what was finished is kept, run the same command to go on."
                 ) from error

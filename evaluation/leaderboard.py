@@ -3,16 +3,18 @@
 Only like is ranked with like: scores of different tasks, task versions, forget requests, networks, metric versions, numbers
 of models or master seeds stand in tables of their own. Entries that take more than 20 % of the time of a retraining are listed
 below a line, unranked, as the competition would have rejected them. A score with a star differs significantly (p < 0.05) from
-the one above it; the test is paired, since both were compared with the same retrained models. "Accuracy kept" is the product
-of the retain and the test ratio.
+the one above it; the test is paired, since both were compared with the same retrained models. "Acc. kept" is the product
+of the retain and the test ratio. "Values" are those of the hyper-parameters: published with the solution, tuned to the task
+(evaluation/tune.py), or set by hand.
 
     python evaluation/leaderboard.py
     python evaluation/leaderboard.py --task digits --csv leaderboard.csv --markdown leaderboard.md
-    python evaluation/leaderboard.py --compare scl scl_improved
+    python evaluation/leaderboard.py --compare scl scl--published
 
 A Markdown file that has the lines <!-- leaderboard --> and <!-- /leaderboard --> keeps what is outside them.
 """
 
+import argparse
 import csv
 import io
 import sys
@@ -30,14 +32,15 @@ from rich.table import Table
 
 from evaluation import intervals, scorecard, terminal
 from evaluation.store import write_bytes
-from starting_kit.errors import InputError, RunError, did_you_mean
+from starting_kit.errors import InputError, did_you_mean
 
 GROUP = ("task", "task_version", "forget", "network", "metric_version", "models", "originals", "seed")
-COLUMNS = ("#", "solution", "score", "95 % interval", "of ceiling", "accuracy kept", "forget acc.", "cost")
+COLUMNS = ("#", "solution", "values", "score", "95 % interval", "of ceiling", "acc. kept", "cost", "forget acc.")
+ON_TERMINALS = COLUMNS[:-1]  # what 80 characters have room for
 SIGNIFICANT = 0.05
 LEGEND = "* differs from the entry above (p < 0.05)."
 UNRANKED = "cost above 20 % of a retraining"
-# Narrow enough for all columns on 80 characters; lines below the head and between sections only.
+# Narrow enough for 80 characters; lines below the head and between sections only.
 LINES = Box("    \n    \n ── \n    \n ── \n    \n    \n    \n")
 BEGIN, END = "<!-- leaderboard -->", "<!-- /leaderboard -->"
 
@@ -56,22 +59,27 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables to this file, or between its markers")
     parser.add_argument("--ends", type=int, metavar="N", help="in Markdown, only the first and the last N ranked rows")
     options = parser.parse_args(arguments)
-    try:
-        rows = read_all(options.results, options.task)
-        if options.compare:
-            print(compare(*(entry(rows, name) for name in options.compare)))
-            return 0
-        tables = rank(rows)
-        if options.csv:
-            write_bytes(options.csv, as_csv(tables).encode())
-        if options.markdown:
-            write_bytes(options.markdown, insert(as_markdown(tables, options.ends), options.markdown).encode())
-    except (InputError, RunError) as error:
-        terminal.error(error)
-        return 2 if isinstance(error, InputError) else 1
+    return terminal.run_command(lambda: publish(options))
+
+
+def publish(options: argparse.Namespace) -> None:
+    """Print the tables, or a comparison, and write the files that are wanted.
+
+    Raises:
+        InputError: there is nothing to show, or a file is no scorecard.
+        RunError: a file cannot be written.
+    """
+    rows = read_all(options.results, options.task)
+    if options.compare:
+        print(compare(*(entry(rows, name) for name in options.compare)))
+        return
+    tables = rank(rows)
+    if options.csv:
+        write_bytes(options.csv, as_csv(tables).encode())
+    if options.markdown:
+        write_bytes(options.markdown, insert(as_markdown(tables, options.ends), options.markdown).encode())
     for table in tables:
         show(table, Console(highlight=False))
-    return 0
 
 
 def read_all(results: Path, task: str | None) -> list[Row]:
@@ -173,24 +181,25 @@ def cells(row: Row) -> tuple[str, ...]:
     """A row as text, in the order of `COLUMNS`."""
     return (
         "-" if row["rank"] is None else str(row["rank"]),
-        row["entry"],
+        row["entry"].replace("--published", ""),
+        row["hyperparameters"]["source"] if row["hyperparameters"] else "-",
         terminal.number(row["score"]) + ("*" if row["differs_from_above"] else ""),
         terminal.interval(row["score_interval"]),
         terminal.percent(row["relative"]),
         terminal.percent(None if row["score"] is None else row["retain_ratio"] * row["test_ratio"]),
-        terminal.percent(row["forget_accuracy"] and row["forget_accuracy"]["unlearned"]),
         terminal.percent(row["cost"]),
+        terminal.percent(row["forget_accuracy"] and row["forget_accuracy"]["unlearned"]),
     )
 
 
 def show(table: list[Row], console: Console) -> None:
     """Print a table, with a line above the entries that are unranked."""
     view = Table(title=title(table), title_justify="left", box=LINES, padding=0, pad_edge=False)
-    for column in COLUMNS:
-        view.add_column(column, no_wrap=column in ("solution", "score", "95 % interval"))
+    for column in ON_TERMINALS:
+        view.add_column(column, no_wrap=column in ("solution", "values", "score", "95 % interval"))
     for row, following in zip(table, [*table[1:], None], strict=True):
         last_ranked = following is not None and row["rank"] is not None and following["rank"] is None
-        view.add_row(*cells(row), end_section=last_ranked)
+        view.add_row(*cells(row)[: len(ON_TERMINALS)], end_section=last_ranked)
     console.print(view)
     console.print(" ".join(legend(table, "Unranked")))
 
@@ -206,11 +215,12 @@ def as_csv(tables: list[list[Row]]) -> str:
     numbers = ("score", "relative", "ceiling", "floor", "forgetting_quality", "retain_ratio", "test_ratio", "cost")
     ends = ("score_low", "score_high")
     text = io.StringIO()
-    columns = [*GROUP, "rank", "entry", *numbers, *ends, "differs_from_above"]
+    columns = [*GROUP, "rank", "entry", "values", *numbers, *ends, "differs_from_above"]
     writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for row in (row for table in tables for row in table):
-        writer.writerow({**row, **dict(zip(ends, row["score_interval"] or ("", ""), strict=True))})
+        interval = dict(zip(ends, row["score_interval"] or ("", ""), strict=True))
+        writer.writerow({**row, **interval, "values": (row["hyperparameters"] or {}).get("source")})
     return text.getvalue()
 
 

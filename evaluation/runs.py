@@ -20,7 +20,7 @@ from evaluation.populations import Population, describes_examples, read_intact
 from evaluation.store import Arrays, write_arrays
 from starting_kit import contract, proof, runner, training
 from starting_kit.contract import Batches, Solution
-from starting_kit.errors import RunError
+from starting_kit.errors import RunError, SolutionError
 from starting_kit.lockstep import NotStackableError
 from starting_kit.networks import build
 from starting_kit.tasks import ONE_AT_A_TIME, SPLITS, Task
@@ -74,7 +74,7 @@ def make_shard(population: Population, shard: int, models: list[int]) -> None:
         models: which models to make, all of that shard; where they are made together, the others are made with them.
 
     Raises:
-        RunError: a solution failed; the models before it are stored.
+        SolutionError: a solution failed; the models before it are stored.
     """
     torch.set_num_threads(1)
     if stop_requested():
@@ -199,7 +199,7 @@ def _require_unchanged(solution: Solution) -> None:
 def _failure(population: Population, models: str, error: Exception, advice: str = "") -> Exception:
     if population.solution is None or isinstance(error, SourceChangedError):
         return error
-    return RunError(
+    return SolutionError(
         f"{population.solution.name} failed on {models}: {error}. "
         f"The models that were finished are kept; mend the solution or run the same command to go on{advice}."
     )
@@ -209,7 +209,7 @@ def _outputs(population: Population, model: int, net: nn.Module) -> Arrays:
     """What is kept of one model, each array with a leading axis of length 1 for the model.
 
     Raises:
-        RunError: the network cannot be evaluated.
+        SolutionError: the network cannot be evaluated.
     """
     task, data = population.task, load_data(population.task)
     arrays: Arrays = {"models": np.array([model])}
@@ -228,18 +228,18 @@ def _logits(net: nn.Module, images: NDArray[np.float32], classes: int) -> NDArra
     """Logits [examples, classes] of a network that should be able to give them.
 
     Raises:
-        RunError: it raises, or gives another shape, NaN or infinity.
+        SolutionError: it raises, or gives another shape, NaN or infinity.
     """
     try:
         with torch.inference_mode():
             parts = [net(part) for part in torch.from_numpy(images).split(EVALUATION_BATCH)]
             logits = torch.cat(parts).float().numpy()
     except Exception as error:
-        raise RunError(f"the unlearned network cannot be evaluated, {type(error).__name__}: {error}") from error
+        raise SolutionError(f"the unlearned network cannot be evaluated, {type(error).__name__}: {error}") from error
     if logits.shape != (len(images), classes):
-        raise RunError(f"the unlearned network gives {logits.shape} logits instead of {(len(images), classes)}")
+        raise SolutionError(f"the unlearned network gives {logits.shape} logits instead of {(len(images), classes)}")
     if not np.isfinite(logits).all():
-        raise RunError("the unlearned network gives logits that are NaN or infinite")
+        raise SolutionError("the unlearned network gives logits that are NaN or infinite")
     return logits
 
 

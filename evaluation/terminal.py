@@ -2,9 +2,12 @@
 
 import argparse
 import math
+import signal
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluation.forgetting import BIN_WIDTH, end_of_bins, points
+from starting_kit.errors import InputError, RunError
 
 FEW_MODELS = 64
 BAR_WIDTH = 40
@@ -42,6 +46,31 @@ def command_parser(program: str, documentation: str | None) -> argparse.Argument
         epilog=f"examples:\n    python{examples}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def run_command(work: Callable[[], None], debug: bool = False) -> int:
+    """Do the work of a command and give its exit code; an error becomes a sentence.
+
+    Args:
+        work: may raise `InputError`, `RunError` or KeyboardInterrupt.
+        debug: show where an error was raised.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        work()
+    except (InputError, RunError) as failure:
+        if debug:
+            traceback.print_exc()
+        error(failure)
+        return 2 if isinstance(failure, InputError) else 1
+    except KeyboardInterrupt:
+        messages.print("Stopped. What was finished is kept; run the same command to go on.")
+        return 130
+    return 0
+
+
+def _interrupt(signal_number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 class Speed(ProgressColumn):
@@ -75,6 +104,21 @@ def stage(title: str, models: int) -> Iterator[Callable[[int], None]]:
     seconds, made = time.monotonic() - start, models - sum(found)
     how = f"{made} made in {seconds:.0f} s, {made / seconds:.1f} models/s" if made else "all found"
     messages.print(f"{title:18} {models} models ({how})")
+
+
+@contextmanager
+def trials(title: str, wanted: int) -> Iterator[Callable[[int, str], None]]:
+    """Progress of trials: yields what is to be called with the number of those that are done, and a line to print."""
+    columns = (TextColumn("{task.description:18}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:
+        bar = progress.add_task(title, total=wanted)
+
+        def on_finished(done: int, line: str) -> None:
+            progress.update(bar, completed=done)
+            if line:
+                messages.print(escape(line), soft_wrap=True)
+
+        yield on_finished
 
 
 @contextmanager

@@ -9,7 +9,11 @@ class InputError(Exception):
 
 
 class RunError(Exception):
-    """The work itself failed: a solution raised, a worker died (exit code 1)."""
+    """The work itself failed: a solution raised, a worker died, a disk is full (exit code 1)."""
+
+
+class SolutionError(RunError):
+    """A solution failed: it raised, or what it gave is no network that can be used."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from starting_kit.contract import Batches, Solution, describe_error, load
-from starting_kit.errors import RunError
+from starting_kit.errors import SolutionError
 from starting_kit.loaders import loaders
 from starting_kit.lockstep import stack, unstack
 from starting_kit.side_by_side import loaders_side_by_side, models_side_by_side
@@ -42,7 +42,7 @@ def call(solution: Solution, net: nn.Module, task: Task, data: Data, batches: Ba
         The unlearned network, in eval mode, in the type it was given in.
 
     Raises:
-        RunError: the solution raised (which line), returned something that is no network, or left weights that are not
+        SolutionError: the solution raised (which line), returned something that is no network, or left weights that are not
             finite.
     """
     dtype = next(net.parameters()).dtype
@@ -71,7 +71,7 @@ def call_in_lockstep(
         `nets`, in eval mode.
 
     Raises:
-        RunError: as for `call`, or the network that came back is not one that holds the models.
+        SolutionError: as for `call`, or the network that came back is not one that holds the models.
         NotStackableError: the network's architecture.
     """
     stacked = stack(nets)
@@ -81,11 +81,11 @@ def call_in_lockstep(
     with models_side_by_side(generators):
         network = _unlearn(solution, stacked, loaders_side_by_side(of_models, generators))
     if getattr(network, "members", None) != len(nets):
-        raise RunError("unlearning returned a new network instead of one made from the network it got")
+        raise SolutionError("unlearning returned a new network instead of one made from the network it got")
     try:
         unstack(network, nets)
     except ValueError as error:
-        raise RunError(f"unlearning changed the network's architecture: {error}") from error
+        raise SolutionError(f"unlearning changed the network's architecture: {error}") from error
     for net in nets:
         _require_finite(net.eval())
     return list(nets)
@@ -97,16 +97,16 @@ def _unlearn(solution: Solution, net: nn.Module, given: tuple[DataLoader, DataLo
     try:
         returned = function(net, *given, **solution.overrides)
     except (Exception, SystemExit) as error:
-        raise RunError(describe_error(error, solution.path)) from error
+        raise SolutionError(describe_error(error, solution.path)) from error
     if returned is not None and not isinstance(returned, nn.Module):
-        raise RunError(f"unlearning returned {type(returned).__name__}, it must return a network or nothing")
+        raise SolutionError(f"unlearning returned {type(returned).__name__}, it must return a network or nothing")
     return net if returned is None else returned
 
 
 def _require_finite(network: nn.Module) -> None:
     for name, tensor in network.state_dict().items():
         if not torch.isfinite(tensor).all():
-            raise RunError(f"unlearning left weights that are NaN or infinite in {name!r}")
+            raise SolutionError(f"unlearning left weights that are NaN or infinite in {name!r}")
 
 
 def find_batches(solution: Solution, net: nn.Module, task: Task, data: Data) -> Batches:
@@ -115,7 +115,7 @@ def find_batches(solution: Solution, net: nn.Module, task: Task, data: Data) -> 
     The dry calls, tuple then dict, get a copy of the network and two batches per loader; the random state is restored.
 
     Raises:
-        RunError: the solution raises with both.
+        SolutionError: the solution raises with both.
     """
     if solution.batches is not None:
         return solution.batches
@@ -129,9 +129,9 @@ def find_batches(solution: Solution, net: nn.Module, task: Task, data: Data) -> 
             with random_state_restored():
                 call(solution, copy.deepcopy(net), task, small, batches)
             return batches
-        except RunError as error:
+        except SolutionError as error:
             complaints.append(f"with {batches} batches: {error}")
-    raise RunError(f"{solution.name} fails in a dry call on two batches, {'; '.join(complaints)}.")
+    raise SolutionError(f"{solution.name} fails in a dry call on two batches, {'; '.join(complaints)}.")
 
 
 @contextmanager

@@ -52,13 +52,18 @@ def test_a_missing_field_is_named(zoo):
 def test_the_page_has_a_row_with_the_measured_score_or_without(zoo, tmp_path):
     page = catalogue.page(zoo(DOCSTRING), tmp_path / "results", "digits")
     assert (
-        "| [mine](mine.py) | One line \\| the steps | a paper, https://example.org/a:b | 0.1 (board), at a price | - | - |"
+        "| [mine](mine.py) | One line \\| the steps | a paper, https://example.org/a:b | 0.1 (board), at a price | - | - | - |"
         in page
     )
-    card = json.loads((PROJECT / "results" / "digits" / "finetune.json").read_text())
+    card = json.loads((PROJECT / "results" / "digits" / "original.json").read_text())
     (tmp_path / "results" / "digits").mkdir(parents=True)
     changed = {**card, "score": 0.0123, "score_interval": [0.01, 0.02], "cost": 0.05, "ceiling": 0.2}
     (tmp_path / "results" / "digits" / "mine.json").write_text(json.dumps(changed))
     page = catalogue.page(zoo(DOCSTRING), tmp_path / "results", "digits")
-    assert "| 0.0123 | 0.010–0.020 | 5.0% | nothing |" in page
+    assert "| 0.0123 (0.010–0.020) | - | 5.0% | nothing |" in page
     assert "its ceiling there is 0.200" in page
+    fitted = {**changed, "score": 0.05, "cost": 0.1, "hyperparameters": {"source": "tuned", "values": {}}}
+    (tmp_path / "results" / "digits" / "mine--published.json").write_text(json.dumps(changed))
+    (tmp_path / "results" / "digits" / "mine.json").write_text(json.dumps(fitted))
+    page = catalogue.page(zoo(DOCSTRING), tmp_path / "results", "digits")
+    assert "| 0.0123 (0.010–0.020) | 0.0500 (0.010–0.020) | 10.0% | nothing |" in page

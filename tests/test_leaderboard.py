@@ -60,7 +60,7 @@ def test_the_command_prints_and_writes_the_table(results, tmp_path):
     text = readme.read_text()
     assert text.startswith("before\n<!-- leaderboard -->\n**digits v2, forget random:0.2")
     assert text.endswith("<!-- /leaderboard -->\nafter\n")
-    assert "| 1 | one | 0.0123 | - |" in text
+    assert "| 1 | one | published | 0.0123 | - |" in text
     assert "| *-* | *dear* |" in text
     assert "old" not in text
 
@@ -120,8 +120,18 @@ def test_a_star_marks_what_differs_from_the_entry_above(results):
     marked = {row["entry"]: row["differs_from_above"] for row in table}
     assert marked == {"best": False, "alike": False, "far": True, "without": False, "dear": False}
     text = leaderboard.as_markdown([table])
-    assert r"| 3 | far | 0.0200\* |" in text
+    assert r"| 3 | far | published | 0.0200\* |" in text
     assert "differs from the entry above" in text
+
+
+def test_tuned_and_published_values_are_told_apart(results):
+    fitted = {"score": 0.05, "hyperparameters": {"source": "tuned", "values": {}}}
+    tables = leaderboard.rank(leaderboard.read_all(results(**{"one": fitted, "one--published": {"score": 0.01}}), None))
+    assert ranks(tables) == [[(1, "one"), (2, "one--published")]]
+    text = leaderboard.as_markdown(tables)
+    assert "| 1 | one | tuned | 0.0500 |" in text
+    assert "| 2 | one | published | 0.0100 |" in text
+    assert [row["values"] for row in csv.DictReader(leaderboard.as_csv(tables).splitlines())] == ["tuned", "published"]
 
 
 def test_other_retrained_models_are_no_pair(results):
