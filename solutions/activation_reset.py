@@ -30,6 +30,13 @@ from solutions.prune import renew
 from solutions.prune_complex import random_share
 from solutions.toolbox import batches, convolutions, head, rebatch, reinitialise, train
 
+SEARCH_SPACE = {
+    "positions": (0.0, 1.0),
+    "epochs": (1, 12),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

@@ -29,6 +29,15 @@ from torch.utils.data import DataLoader
 
 from solutions.toolbox import batches, distillation, frozen_copy, head, reinitialise, sgd, stem
 
+SEARCH_SPACE = {
+    "temperature": (1.0, 10.0, "log"),
+    "warm_up_epochs": (1, 6),
+    "warm_up_learning_rate": (1e-4, 3.0, "log"),
+    "epochs": (1, 12),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

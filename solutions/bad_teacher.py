@@ -23,6 +23,12 @@ from torch.utils.data import ConcatDataset, DataLoader
 
 from solutions.toolbox import Relabelled, batches, distillation, frozen_copy, reinitialise
 
+SEARCH_SPACE = {
+    "epochs": (1, 12),
+    "learning_rate": (1e-5, 0.1, "log"),
+    "temperature": (0.5, 10.0, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

@@ -24,6 +24,11 @@ from torch.utils.data import DataLoader
 
 from solutions.toolbox import batches, by_member, head, sgd
 
+SEARCH_SPACE = {
+    "epochs": (1, 12),
+    "learning_rate": (1e-6, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

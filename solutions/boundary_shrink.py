@@ -22,6 +22,12 @@ from torch.utils.data import DataLoader
 
 from solutions.toolbox import batches, frozen_copy, sgd
 
+SEARCH_SPACE = {
+    "epochs": (1, 12),
+    "learning_rate": (1e-6, 0.1, "log"),
+    "bound": (0.01, 1.0, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

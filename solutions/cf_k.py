@@ -22,6 +22,13 @@ from torch.utils.data import DataLoader
 
 from solutions.toolbox import blocks, sgd, train_epoch, training_only
 
+SEARCH_SPACE = {
+    "k": (1, 4),
+    "epochs": (1, 12),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

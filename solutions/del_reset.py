@@ -41,6 +41,14 @@ from solutions.toolbox import (
     uniform_by_fan_in,
 )
 
+SEARCH_SPACE = {
+    "top_share": (0.01, 1.0),
+    "fraction": (0.05, 0.95),
+    "epochs": (1, 30),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

@@ -22,6 +22,12 @@ from torch.utils.data import DataLoader
 
 from solutions.toolbox import batches, distillation, frozen_copy, rebatch, sgd
 
+SEARCH_SPACE = {
+    "epochs": (1, 20),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "freeze_statistics": [False, True],
+}
+
 
 def unlearning(
     net: nn.Module,

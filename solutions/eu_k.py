@@ -20,6 +20,13 @@ from torch.utils.data import DataLoader
 from solutions.cf_k import finetune_parts, last_parts
 from solutions.toolbox import reinitialise
 
+SEARCH_SPACE = {
+    "k": (1, 4),
+    "epochs": (1, 30),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

@@ -31,6 +31,12 @@ from torch.utils.data import DataLoader
 
 from solutions.toolbox import batches, sgd, train_epoch
 
+SEARCH_SPACE = {
+    "most_epochs": (1, 20),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

@@ -38,6 +38,12 @@ from solutions.toolbox import (
 MOST_NUMBERS = 2**24  # examples times weights for which gradients are held at once: 64 MiB in float32; more is no faster
 
 
+SEARCH_SPACE = {
+    "examples": [None, 90, 180],
+    "alpha": (1e-9, 1e-3, "log"),
+}
+
+
 def unlearning(
     net: nn.Module,
     retain_loader: DataLoader,

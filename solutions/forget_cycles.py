@@ -33,6 +33,13 @@ from torch.utils.data import DataLoader
 
 from solutions.toolbox import batches, frozen_copy, head, reinitialise, sgd
 
+SEARCH_SPACE = {
+    "layers": (1, 12),
+    "learning_rates": (0.1, 3000.0, "times"),
+    "noise": (1e-3, 1.0, "log"),
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

@@ -25,6 +25,10 @@ from torch.utils.data import DataLoader
 
 from solutions.toolbox import endless, trainable, unpack
 
+SEARCH_SPACE = {
+    "learning_rate": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

@@ -38,6 +38,11 @@ from torch.utils.data import DataLoader
 
 from solutions.toolbox import Batch, draw_examples, summed_gradients, trainable
 
+SEARCH_SPACE = {
+    "alpha": (1e-3, 10.0, "log"),
+    "fisher_examples": (50, 1000),
+}
+
 
 def unlearning(
     net: nn.Module,

@@ -36,6 +36,14 @@ from solutions.toolbox import (
     training_only,
 )
 
+SEARCH_SPACE = {
+    "reinitialised_fraction": (0.05, 0.95),
+    "epochs": (1, 12),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "kept_gradient_factor": (0.01, 1.0, "log"),
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

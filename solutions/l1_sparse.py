@@ -21,6 +21,13 @@ from torch.utils.data import DataLoader
 
 from solutions.toolbox import Loss, sgd, train_epoch, trainable
 
+SEARCH_SPACE = {
+    "alpha": (1e-6, 0.1, "log"),
+    "epochs": (1, 12),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

@@ -19,6 +19,12 @@ from torch.utils.data import ConcatDataset, DataLoader
 from solutions.label_poison import poison
 from solutions.toolbox import train
 
+SEARCH_SPACE = {
+    "epochs": (1, 12),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

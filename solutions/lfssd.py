@@ -21,6 +21,11 @@ from torch.utils.data import DataLoader
 from solutions.ssd import all_training_data, dampen, importances, select
 from solutions.toolbox import trainable
 
+SEARCH_SPACE = {
+    "selection_weight": (0.1, 100.0, "log"),
+    "dampening_constant": (0.1, 10.0, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

@@ -18,6 +18,13 @@ from torch.utils.data import DataLoader
 
 from solutions.toolbox import batches, endless, sgd
 
+SEARCH_SPACE = {
+    "alpha": (0.7, 1.0),
+    "epochs": (1, 12),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

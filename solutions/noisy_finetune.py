@@ -23,6 +23,14 @@ from torch.utils.data import DataLoader
 
 from solutions.toolbox import add_noise, batches, trainable
 
+SEARCH_SPACE = {
+    "epochs": (1, 12),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "noise": (1e-3, 1.0, "log"),
+    "clip": (0.1, 100.0, "log"),
+    "weight_decay": (1e-7, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

@@ -27,6 +27,12 @@ from torch.utils.data import DataLoader
 
 from solutions.toolbox import batch_gradients, batches, endless, per_example_gradients, rebatch, trainable
 
+SEARCH_SPACE = {
+    "epochs": (1, 12),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "retain_examples": (8, 64),
+}
+
 
 def unlearning(
     net: nn.Module,

@@ -25,6 +25,14 @@ from torch.utils.data import DataLoader
 
 from solutions.toolbox import kaiming_normal, rebatch, smallest, train, trainable
 
+SEARCH_SPACE = {
+    "fraction": (0.05, 0.95),
+    "overfit_epochs": (1, 20),
+    "epochs": (1, 12),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

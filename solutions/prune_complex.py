@@ -27,6 +27,14 @@ from torch.utils.data import DataLoader
 from solutions.prune import least_moved, matrices, overfit, renew
 from solutions.toolbox import batches, by_member, rebatch, train
 
+SEARCH_SPACE = {
+    "fraction": (0.05, 0.95),
+    "overfit_epochs": (1, 20),
+    "epochs": (1, 12),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

@@ -26,6 +26,15 @@ from torch.utils.data import DataLoader, Subset
 from solutions import finetune, salun
 from solutions.toolbox import batches, in_order
 
+SEARCH_SPACE = {
+    "finetune_epochs": (1, 10),
+    "finetune_learning_rate": (1e-4, 3.0, "log"),
+    "salun_epochs": (1, 10),
+    "salun_learning_rate": (1e-4, 3.0, "log"),
+    "salun_fraction": (0.05, 0.95),
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

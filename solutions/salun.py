@@ -24,6 +24,13 @@ from torch.utils.data import DataLoader
 from solutions.random_labels import random_labels_for, together
 from solutions.toolbox import confine, sgd, smallest, summed_gradients, train_epoch, trainable
 
+SEARCH_SPACE = {
+    "fraction": (0.05, 0.95),
+    "epochs": (1, 12),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

@@ -29,6 +29,16 @@ from torch.utils.data import DataLoader
 
 from solutions.toolbox import batches, by_member, rebatch, sgd, train_epoch
 
+SEARCH_SPACE = {
+    "uniform_learning_rate": (1e-4, 3.0, "log"),
+    "cycles": (2, 12),
+    "temperature": (0.3, 10.0, "log"),
+    "forget_learning_rate": (1e-5, 0.1, "log"),
+    "retain_learning_rate": (1e-3, 3.0, "log"),
+    "retain_batch_size": [64, 128, 256],
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

@@ -21,6 +21,17 @@ from torch.utils.data import DataLoader
 from solutions.scl import divergence_from_uniform, pull_to_uniform, repair
 from solutions.toolbox import rebatch
 
+SEARCH_SPACE = {
+    "reverse_weight": (0.0, 2.0),
+    "uniform_learning_rate": (1e-4, 3.0, "log"),
+    "cycles": (2, 12),
+    "temperature": (0.3, 10.0, "log"),
+    "forget_learning_rate": (1e-5, 0.1, "log"),
+    "retain_learning_rate": (1e-3, 3.0, "log"),
+    "retain_batch_size": [64, 128, 256],
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

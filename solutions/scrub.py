@@ -31,6 +31,16 @@ from torch.utils.data import DataLoader
 
 from solutions.toolbox import batches, distillation, frozen_copy, rebatch, sgd
 
+SEARCH_SPACE = {
+    "epochs": (1, 12),
+    "forget_epochs": (1, 6),
+    "alpha": (1e-4, 3.0, "log"),
+    "temperature": (1.0, 10.0, "log"),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "rewind": [False, True],
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

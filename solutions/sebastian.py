@@ -29,6 +29,14 @@ from torch.utils.data import DataLoader
 from solutions.seif import class_counts, weighted_cross_entropy
 from solutions.toolbox import batches, endless, frozen_copy, sgd, smallest, trainable, uniform_by_fan_in
 
+SEARCH_SPACE = {
+    "pruned_fraction": (0.05, 0.99),
+    "epochs": (1.0, 12.0),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "entropy_weight": (0.01, 10.0, "log"),
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

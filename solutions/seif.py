@@ -32,6 +32,14 @@ from torch.utils.data import DataLoader
 
 from solutions.toolbox import add_noise, batches, by_member, sgd, stem, train_epoch
 
+SEARCH_SPACE = {
+    "noise": (0.03, 3.0, "log"),
+    "late_noise": (1e-3, 0.3, "log"),
+    "epochs": (2, 12),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

@@ -35,6 +35,15 @@ from solutions.toolbox import batches, endless, per_example_gradients, sgd, trai
 EXAMPLES_AT_ONCE = 16  # whose gradients are held, each as large as all weights
 
 
+SEARCH_SPACE = {
+    "steps": (10, 1500, "log"),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "ascent_every": (1, 20),
+    "alpha": (0.1, 100.0, "log"),
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
+
 def unlearning(
     net: nn.Module,
     retain_loader: DataLoader,

@@ -27,6 +27,11 @@ from torch.utils.data import ConcatDataset, DataLoader
 
 from solutions.toolbox import Loss, batch_gradients, trainable
 
+SEARCH_SPACE = {
+    "selection_weight": (0.1, 100.0, "log"),
+    "dampening_constant": (0.1, 10.0, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

@@ -38,6 +38,14 @@ from solutions.toolbox import (
     training_only,
 )
 
+SEARCH_SPACE = {
+    "restricted_epochs": (1, 8),
+    "restricted_learning_rate": (1e-4, 3.0, "log"),
+    "noise": (0.01, 1.0, "log"),
+    "learning_rates": (0.1, 3000.0, "times"),
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

@@ -35,6 +35,13 @@ from solutions.finetune import unlearning as finetune
 from solutions.toolbox import Relabelled, batches, in_order
 from solutions.transpose import transpose_kernels
 
+SEARCH_SPACE = {
+    "transposed_share": (0.0, 1.0),
+    "epochs": (1, 12),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

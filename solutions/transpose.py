@@ -22,6 +22,12 @@ from torch.utils.data import DataLoader
 from solutions.finetune import unlearning as finetune
 from solutions.toolbox import convolutions
 
+SEARCH_SPACE = {
+    "epochs": (1, 12),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

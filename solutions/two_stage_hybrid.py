@@ -17,6 +17,14 @@ from torch.utils.data import DataLoader
 from solutions.label_poison import poison
 from solutions.toolbox import rebatch, train
 
+SEARCH_SPACE = {
+    "poison_epochs": (1, 5),
+    "poison_learning_rate": (1e-4, 3.0, "log"),
+    "epochs": (1, 12),
+    "learning_rate": (1e-4, 3.0, "log"),
+    "weight_decay": (1e-5, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

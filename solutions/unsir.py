@@ -34,6 +34,12 @@ from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, TensorD
 
 from solutions.toolbox import batches, in_order, train_epoch, training_only
 
+SEARCH_SPACE = {
+    "noise_steps": (1, 40),
+    "impair_learning_rate": (1e-4, 0.1, "log"),
+    "repair_learning_rate": (1e-4, 0.1, "log"),
+}
+
 
 def unlearning(
     net: nn.Module,

@@ -6,10 +6,12 @@ A solution is a Python file that defines
 
 It changes `net` in place and returns nothing, or returns a network. Further parameters are keyword-only, have defaults, and
 are its hyper-parameters. A constant `BATCHES = "tuple"` or `"dict"` says which batches it reads; where there is none, a dry
-call on two batches of each kind finds out (`starting_kit.runner`).
+call on two batches of each kind finds out (`starting_kit.runner`). A constant `SEARCH_SPACE` gives the ranges in which
+hyper-parameters may be fitted to a task (`starting_kit.search_space`).
 """
 
 import ast
+import dataclasses
 import importlib.util
 import inspect
 import json
@@ -20,6 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
+from starting_kit import search_space
 from starting_kit.errors import InputError, did_you_mean
 
 Batches = Literal["tuple", "dict"]
@@ -39,6 +42,9 @@ class Solution:
         sources: text of the file and of the files beside it that it imports, by name; they determine what it does.
         hyperparameters: all values in use, ready for JSON.
         overrides: those that differ from the defaults, as they are passed.
+        settings: those of them that the user has set.
+        tuned: whether the others were fitted to a task.
+        search_space: ranges of those that may be tuned.
         batches: the batches it declares, or None.
     """
 
@@ -47,7 +53,20 @@ class Solution:
     sources: dict[str, str]
     hyperparameters: dict[str, Any]
     overrides: dict[str, Any]
+    settings: dict[str, Any]
+    tuned: bool
+    search_space: dict[str, search_space.Range]
     batches: Batches | None
+
+    @property
+    def source_of_values(self) -> Literal["published", "tuned", "set"]:
+        """Where the values in use come from; "set" if the user has set any."""
+        return "set" if self.settings else "tuned" if self.tuned else "published"
+
+    def with_values(self, values: dict[str, Any]) -> "Solution":
+        """The same with other values for hyper-parameters that may be tuned."""
+        changed = {name: value for name, value in values.items() if value != self.search_space[name].default}
+        return dataclasses.replace(self, overrides=changed, hyperparameters=_shown({**self.hyperparameters, **values}))
 
 
 def zoo() -> list[str]:
@@ -95,11 +114,16 @@ def load(path: Path) -> ModuleType:
     return module
 
 
-def describe(path: Path, settings: list[str]) -> Solution:
-    """Load a solution, check that its `unlearning` has the right parameters, and apply `name=value` settings to them.
+def describe(path: Path, settings: list[str], tuned: dict[str, Any] | None = None) -> Solution:
+    """Load a solution, check that its `unlearning` has the right parameters, and apply values to them.
+
+    Args:
+        path: the file.
+        settings: of the user, `name=value`.
+        tuned: values that were fitted to a task, from JSON; settings go before them.
 
     Raises:
-        InputError: it cannot be loaded, defines no `unlearning`, or one with other parameters; or a setting is wrong.
+        InputError: it cannot be loaded, defines no `unlearning`, or one with other parameters; or a value is wrong.
     """
     module = load(path)
     function = getattr(module, "unlearning", None)
@@ -109,10 +133,27 @@ def describe(path: Path, settings: list[str]) -> Solution:
     if batches not in (None, "tuple", "dict"):
         raise InputError(f'{path} sets BATCHES = {batches!r}; it must be "tuple" or "dict".')
     defaults = _hyperparameters(path, function)
-    overrides = parse_settings(defaults, settings)
-    # A default may be any object. The sources say which, so for people its type will do.
-    shown = json.loads(json.dumps({**defaults, **overrides}, default=lambda value: f"<{type(value).__name__}>"))
-    return Solution(path.stem, path, sources(path), shown, overrides, batches)
+    space = search_space.parse(getattr(module, "SEARCH_SPACE", {}), defaults, path)
+    if unknown := [name for name in tuned or {} if name not in defaults]:
+        raise InputError(f"{path} has no hyper-parameter {unknown[0]!r}, which was tuned; tune it again.")
+    fitted = {name: _as(defaults[name], value) for name, value in (tuned or {}).items()}
+    usual = {**defaults, **fitted}
+    chosen = {name: value for name, value in parse_settings(defaults, settings).items() if value != usual[name]}
+    values = {**usual, **chosen}
+    overrides = {name: value for name, value in values.items() if value != defaults[name]}
+    return Solution(path.stem, path, sources(path), _shown(values), overrides, chosen, tuned is not None, space, batches)
+
+
+def _shown(values: dict[str, Any]) -> dict[str, Any]:
+    """Values ready for JSON. One may be any object; the sources say which, so for people its type will do."""
+    return json.loads(json.dumps(values, default=lambda value: f"<{type(value).__name__}>"))
+
+
+def _as(default: Any, value: Any) -> Any:
+    """A value from JSON, which has no tuples."""
+    if isinstance(default, tuple) and isinstance(value, list):
+        return tuple(_as(default[0] if default else None, inner) for inner in value)
+    return value
 
 
 def _hyperparameters(path: Path, function: Any) -> dict[str, Any]:
@@ -166,7 +207,7 @@ def _imported_files(text: str, folder: Path) -> list[Path]:
 
 
 def parse_settings(defaults: dict[str, Any], settings: list[str]) -> dict[str, Any]:
-    """Values of `name=value` settings, each of the type of its default; those that equal it are left out.
+    """Values of `name=value` settings, each of the type of its default.
 
     Raises:
         InputError: a setting of another form, an unknown name, or a value of another type.
@@ -181,7 +222,7 @@ def parse_settings(defaults: dict[str, Any], settings: list[str]) -> dict[str, A
             hint = did_you_mean(name, defaults)
             raise InputError(f"There is no hyper-parameter {name!r}; this solution has: {known}.{hint}")
         values[name] = _parse(name, text, defaults[name])
-    return {name: value for name, value in values.items() if value != defaults[name]}
+    return values
 
 
 def _parse(name: str, text: str, default: Any) -> Any:
