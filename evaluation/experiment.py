@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from evaluation import populations, terminal
 from evaluation.executors import InWorker, LocalProcesses
@@ -49,13 +50,16 @@ class Experiment:
             raise RunError(f"{error} was damaged or removed; run the same command to make it again.") from error
 
 
-def run(options: argparse.Namespace, task: Task, path: Path, workers: int, seconds: dict[str, float]) -> Experiment:
+def run(
+    options: argparse.Namespace, task: Task, path: Path, tuned: dict[str, Any] | None, workers: int, seconds: dict[str, float]
+) -> Experiment:
     """Make the populations that are missing.
 
     Args:
         options: of the command line.
         task: what the solution is scored on.
         path: of the solution.
+        tuned: values of its hyper-parameters, or None for the published ones.
         workers: processes.
         seconds: filled with the time of each stage.
 
@@ -72,9 +76,10 @@ def run(options: argparse.Namespace, task: Task, path: Path, workers: int, secon
     # A process that has run a solution trains nothing: whatever a solution changes in its process ends with it.
     with LocalProcesses(workers, terminal.notice) as trainers:
         with LocalProcesses(workers, terminal.notice) as unlearners:
-            kinds, why = define_populations(options, task, path, trainers, unlearners)
+            kinds, why = define_populations(options, task, path, tuned, trainers, unlearners)
             make("unlearned", unlearners)
-            cost = measure_cost(kinds["unlearned"], kinds["retrained"], trainers, unlearners)
+            with terminal.messages.status("Timing the solution against retraining"):
+                cost = measure_cost(kinds["unlearned"], kinds["retrained"], trainers, unlearners)
         for kind in TRAINED:
             make(kind, trainers)
     return Experiment(kinds, options.models, why, cost)
@@ -89,13 +94,18 @@ def timed(seconds: dict[str, float], what: str) -> Iterator[None]:
 
 
 def define_populations(
-    options: argparse.Namespace, task: Task, path: Path, trainers: LocalProcesses, unlearners: LocalProcesses
+    options: argparse.Namespace,
+    task: Task,
+    path: Path,
+    tuned: dict[str, Any] | None,
+    trainers: LocalProcesses,
+    unlearners: LocalProcesses,
 ) -> tuple[dict[Kind, Population], str]:
     """The four populations, and why the solution runs in lockstep or does not.
 
     The original models to start from are made, and the solution tried on the first: what does it read, may it run in lockstep?
     """
-    solution = unlearners.run(InWorker("describe_solution"), path, options.set)
+    solution = unlearners.run(InWorker("describe_solution"), path, options.set, tuned)
     engine, notice = trainers.run(InWorker("usable_engine"), task)
     if notice:
         terminal.notice(notice)
@@ -129,11 +139,12 @@ def choose_lockstep(
     return objection is None, objection or "three models at once get the weights that each gets alone"
 
 
-def measure_cost(unlearned: Population, retrained: Population, trainers: LocalProcesses, unlearners: LocalProcesses) -> float:
+def measure_cost(
+    unlearned: Population, retrained: Population, trainers: LocalProcesses, unlearners: LocalProcesses, runs: int = TIMED_RUNS
+) -> float:
     """Median time of an unlearning over median time of a retraining, by turns, while nothing else runs."""
     unlearning, retraining = [], []
-    with terminal.messages.status("Timing the solution against retraining"):
-        for model in range(TIMED_RUNS):
-            unlearning.append(unlearners.run(InWorker("time_unlearning"), unlearned, model))
-            retraining.append(trainers.run(InWorker("time_retraining"), retrained, model))
+    for model in range(runs):
+        unlearning.append(unlearners.run(InWorker("time_unlearning"), unlearned, model))
+        retraining.append(trainers.run(InWorker("time_retraining"), retrained, model))
     return median(unlearning) / median(retraining)

@@ -10,7 +10,7 @@ from evaluation.store import require_writable
 from starting_kit import contract, tasks
 from starting_kit.errors import InputError
 
-FOR_SOLUTIONS = ("task", "models", "originals", "seed", "engine", "set", "runs", "export")
+FOR_SOLUTIONS = ("task", "models", "originals", "seed", "engine", "set", "hyperparameters", "runs", "export")
 
 
 def parse(arguments: list[str] | None, documentation: str | None) -> argparse.Namespace:
@@ -50,6 +50,11 @@ def _parser(documentation: str | None) -> argparse.ArgumentParser:
         choices=("lockstep", "single"),
         help="call the solution for several models at once, or for one at a time (default: lockstep, if a trial with three "
         "models proves that each gets the weights it gets alone)",
+    )
+    add(
+        "--hyperparameters",
+        choices=("tuned", "published"),
+        help="those that tune.py has fitted to the task, or those of the solution's source (default: tuned, if there are any)",
     )
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyper-parameter; may be repeated")
     add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where populations are kept (default: %(default)s)")

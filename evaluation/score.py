@@ -18,18 +18,15 @@ Exit codes: 0 done; 1 the work failed (the solution raised); 2 the command line 
 """
 
 import argparse
-import signal
 import sys
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 if __package__ in (None, ""):  # run as a file: import the project from its root, installed or not
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from evaluation import experiment, external, scorecard, terminal
+from evaluation import experiment, external, scorecard, terminal, tuned
 from evaluation.experiment import Experiment, timed
 from evaluation.forgetting import FEWEST_MODELS
 from evaluation.options import check, cores, parse
@@ -38,28 +35,22 @@ from evaluation.populations import load_arrays
 from evaluation.scorecard import Scorecard
 from evaluation.store import Arrays, require_writable, write_json
 from starting_kit import contract, tasks
-from starting_kit.errors import InputError, RunError
+from starting_kit.errors import InputError
 from starting_kit.tasks import SPLITS
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; gives the exit code."""
     options = parse(arguments, __doc__)
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        for card, path in score(options):
-            terminal.summary(card, terminal.Console(highlight=False))
-            if path:
-                print(f"scorecard: {path}")
-    except (InputError, RunError) as error:
-        if options.debug:
-            traceback.print_exc()
-        terminal.error(error)
-        return 2 if isinstance(error, InputError) else 1
-    except KeyboardInterrupt:
-        terminal.messages.print("Stopped. What was finished is kept; run the same command to go on.")
-        return 130
-    return 0
+    return terminal.run_command(lambda: show_scores(options), options.debug)
+
+
+def show_scores(options: argparse.Namespace) -> None:
+    """Print each scorecard when it is finished (errors as for `score`)."""
+    for card, path in score(options):
+        terminal.summary(card, terminal.Console(highlight=False))
+        if path:
+            print(f"scorecard: {path}")
 
 
 def score(options: argparse.Namespace) -> Iterator[tuple[Scorecard, Path | None]]:
@@ -85,14 +76,21 @@ def score_solution(options: argparse.Namespace) -> tuple[Scorecard, Path]:
     require_writable(options.runs, "--runs")
     require_writable(options.results / task.name, "--results")
     seconds: dict[str, float] = {}
-    made = experiment.run(options, task, path, cores(options), seconds)
+    entry = tuned.read(path, task)
+    if options.hyperparameters == "tuned" and entry is None:
+        raise InputError(
+            f"{path.stem} is not tuned for version {task.version} of {task.name}; "
+            f"run python evaluation/tune.py --solution {options.solution} --task {task.name}."
+        )
+    values = entry["values"] if entry and options.hyperparameters != "published" else None
+    made = experiment.run(options, task, path, values, cores(options), seconds)
     with terminal.messages.status("Comparing the populations"):
         outputs = made.outputs()
         populations = outputs["unlearned"], outputs["retrained"]
         reference = outputs["second_retrained"], outputs["retrained"]
         measured = measure(options, populations, reference, outputs["original"], seconds)
     card = scorecard.of_experiment(made, measured, seconds, cores(options))
-    variant = scorecard.variant(made, options.engine)
+    variant = scorecard.variant(made, options.engine, published=options.hyperparameters == "published")
     written = scorecard.write(card, options.results, variant)
     if options.json:
         write_json(options.json, card)
@@ -180,10 +178,6 @@ def export(made: Experiment, folder: Path, approach: str) -> None:
         accuracy(unlearned),
         accuracy(retrained),
     )
-
-
-def _interrupt(signal_number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

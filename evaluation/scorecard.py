@@ -52,7 +52,7 @@ def of_experiment(made: Experiment, measured: dict[str, Any], seconds: dict[str,
             "models_at_once": unlearned.engine.members,
             "reason": made.engine_reason,
         },
-        "hyperparameters": {"source": "set" if solution.overrides else "published", "values": solution.hyperparameters},
+        "hyperparameters": {"source": solution.source_of_values, "values": solution.hyperparameters},
         "retrained_population": made.kinds["retrained"].key,
         **measured,
         "cost": made.cost,
@@ -100,16 +100,18 @@ def with_reasons(measured: dict[str, Any], reasons: dict[str, str]) -> dict[str,
     return result
 
 
-def variant(made: Experiment, engine: str | None) -> str:
+def variant(made: Experiment, engine: str | None, published: bool) -> str:
     """What differs from the defaults, for the scorecard's file name; empty if nothing does.
 
     Args:
         made: the populations.
         engine: the one that was forced.
+        published: whether the published hyper-parameters were asked for.
     """
     unlearned = made.kinds["unlearned"]
     assert unlearned.solution is not None
-    parts = [f"{name}={value}" for name, value in sorted(unlearned.solution.overrides.items())]
+    parts = ["published"] if published else []
+    parts += [f"{name}={value}" for name, value in sorted(unlearned.solution.settings.items())]
     parts += [f"n{made.models}"] if made.models != DEFAULT_MODELS else []
     parts += [f"originals{unlearned.originals}"] if unlearned.originals > 1 else []
     parts += [f"seed{unlearned.master_seed}"] if unlearned.master_seed else []

@@ -52,10 +52,10 @@ def sixteen(tmp_path_factory):
     runs, results = folder / "runs", folder / "results"
     exported = folder / "exported"
     arguments = ("--solution", "finetune", "--models", 16, "--runs", runs, "--results", results, "--workers", 2)
-    arguments += ("--export", exported)
+    arguments += ("--export", exported, "--hyperparameters", "published")
     finished = run_script("score.py", *arguments)
     assert finished.returncode == 0, finished.stderr
-    path = results / "digits" / "finetune--n16.json"
+    path = results / "digits" / "finetune--published,n16.json"
     card = json.loads(path.read_text())
     return SimpleNamespace(
         runs=runs,

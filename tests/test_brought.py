@@ -72,7 +72,7 @@ def test_the_leaderboard_ranks_them(published):
 def test_what_was_exported_has_the_score_it_had(sixteen, tmp_path):
     run = run_script("score.py", "--populations", sixteen.exported, "--results", tmp_path)
     assert run.returncode == 0, run.stderr
-    card = json.loads((tmp_path / "exported" / "finetune--n16.json").read_text())
+    card = json.loads((tmp_path / "exported" / "finetune--published,n16.json").read_text())
     for name in ("score", "forgetting_quality", "retain_ratio", "test_ratio", "forget_accuracy"):
         assert card[name] == pytest.approx(sixteen.card[name])
     assert [e["epsilon"] for e in card["epsilons"]] == [e["epsilon"] for e in sixteen.card["epsilons"]]
@@ -169,6 +169,7 @@ def test_retrained_models_that_are_never_right_end_in_a_sentence(files):
         (("--solution", "finetune", "--populations", "a"), "Give either --solution"),
         (("--populations", "a", "--models", "64"), "--models is for --solution"),
         (("--populations", "a", "--set", "epochs=3"), "--set is for --solution"),
+        (("--populations", "a", "--hyperparameters", "tuned"), "--hyperparameters is for --solution"),
         (("--populations", "absent"), "absent holds no <approach>/logits_unlearn.npy"),
         (("--retrained", "a.npz", "--unlearned", "b.npz"), "a.npz cannot be read: No such file or directory"),
         (("--populations", "a", "--json", "card.json"), "--json takes one scorecard"),

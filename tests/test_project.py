@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from conftest import PROJECT
-from evaluation import catalogue, leaderboard, scorecard
+from evaluation import catalogue, leaderboard, scorecard, tuned
 from starting_kit import contract, tasks
 
 
@@ -57,20 +57,29 @@ def test_the_metric_and_the_leaderboard_need_no_torch():
 @pytest.mark.slow
 def test_the_scoring_process_needs_no_torch(sixteen, tmp_path):
     """It takes seconds and half a gigabyte, and only the workers use it."""
-    arguments = ["--solution", "finetune", "--models", "16", "--runs", str(sixteen.runs), "--results", str(tmp_path)]
+    arguments = ["--solution", "finetune", "--hyperparameters", "published", "--models", "16"]
+    arguments += ["--runs", str(sixteen.runs), "--results", str(tmp_path)]
     program = f"import sys; from evaluation import score; sys.exit(score.main({arguments!r}) or 'torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
 
 
-def test_every_solution_has_a_complete_and_current_scorecard(published):
-    for name in (path.stem for path in (published / "solutions").glob("*.py") if path.stem not in contract.NOT_SOLUTIONS):
-        card = scorecard.read(published / "results" / "digits" / f"{name}.json")
-        assert (card["models"], card["task_version"], card["seed"]) == (512, tasks.find("digits").version, 0)
-        assert card["metric_version"] == scorecard.METRIC_VERSION
-        assert card["hyperparameters"]["values"] == contract.describe(contract.find(name), []).hyperparameters
-        assert card["network"] == tasks.find("digits").network
-        assert 0.1 < card["ceiling"] < 0.25
+def test_every_solution_has_complete_and_current_scorecards(published):
+    """With the published values, and with those that were tuned where there are any."""
+    task = tasks.find("digits")
+    for path in sorted((published / "solutions").glob("*.py")):
+        if path.stem in contract.NOT_SOLUTIONS:
+            continue
+        entry = tuned.read(path, task)
+        wanted = {path.stem: entry["values"], f"{path.stem}--published": None} if entry else {path.stem: None}
+        for name, values in wanted.items():
+            card = scorecard.read(published / "results" / "digits" / f"{name}.json")
+            assert (card["models"], card["task_version"], card["seed"]) == (512, task.version, 0)
+            assert card["metric_version"] == scorecard.METRIC_VERSION
+            solution = contract.describe(contract.find(path.stem), [], values)
+            assert card["hyperparameters"] == {"source": solution.source_of_values, "values": solution.hyperparameters}
+            assert card["network"] == task.network
+            assert 0.1 < card["ceiling"] < 0.25
 
 
 def test_the_tables_are_those_of_the_published_scorecards(published):

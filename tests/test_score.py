@@ -114,9 +114,11 @@ def test_original_scores_zero(score, tmp_path):
 
 @pytest.mark.slow
 def test_settings_name_the_scorecard(score, tmp_path):
-    run = score("--solution", "finetune", "--set", "epochs=2", "--set", "learning_rate=0.02")
+    run = score("--solution", "finetune", "--hyperparameters", "published", "--set", "epochs=2", "--set", "learning_rate=0.02")
     assert run.returncode == 0, run.stderr
-    card = json.loads((tmp_path / "results" / "digits" / "finetune--epochs=2,learning_rate=0.02,n16.json").read_text())
+    card = json.loads(
+        (tmp_path / "results" / "digits" / "finetune--published,epochs=2,learning_rate=0.02,n16.json").read_text()
+    )
     assert card["hyperparameters"] == {
         "source": "set",
         "values": {"epochs": 2, "learning_rate": 0.02, "weight_decay": 5e-4},
@@ -130,9 +132,9 @@ def test_lockstep_is_chosen_by_proof_and_changes_only_rounding(sixteen, score, t
         "models_at_once": 16,
         "reason": "three models at once get the weights that each gets alone",
     }
-    run = score("--solution", "finetune", "--engine", "single")
+    run = score("--solution", "finetune", "--hyperparameters", "published", "--engine", "single")
     assert run.returncode == 0, run.stderr
-    card = json.loads((tmp_path / "results" / "digits" / "finetune--n16,single.json").read_text())
+    card = json.loads((tmp_path / "results" / "digits" / "finetune--published,n16,single.json").read_text())
     assert card["engine"] == {"unlearning": "single", "models_at_once": 1, "reason": "--engine single"}
     populations = [
         read_arrays(folder / "shard-00000.npz")["logits_forget"][:16]
@@ -358,12 +360,25 @@ def test_damaged_files_are_reported_and_made_again(sixteen, tmp_path):
     (weights,) = runs.glob("digits-v2/original-*/weights-00000.npz")
     retrained.write_bytes(retrained.read_bytes()[:-100])
     weights.write_bytes(b"rubbish")
-    arguments = ("--solution", "finetune", "--models", 16, "--runs", runs, "--results", tmp_path)
+    arguments = (
+        "--solution",
+        "finetune",
+        "--hyperparameters",
+        "published",
+        "--models",
+        16,
+        "--runs",
+        runs,
+        "--results",
+        tmp_path,
+    )
     run = run_script("score.py", *arguments)
     assert run.returncode == 0, run.stderr
     for path in (retrained, weights):
         assert f"{path} is damaged; its models are made again." in run.stderr.replace("\n", "")
-    assert comparable(json.loads((tmp_path / "digits" / "finetune--n16.json").read_text())) == comparable(sixteen.card)
+    assert comparable(json.loads((tmp_path / "digits" / "finetune--published,n16.json").read_text())) == comparable(
+        sixteen.card
+    )
 
 
 def start(*arguments):

@@ -1,0 +1,167 @@
+"""One trial of tuning: proposed values, what they cost, and how they score against models that scoring never sees."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from optuna.trial import FrozenTrial, Trial
+
+from evaluation import experiment, measures, populations, terminal
+from evaluation.executors import LocalProcesses
+from evaluation.outputs import Outputs
+from evaluation.populations import Population
+from evaluation.scorecard import COST_LIMIT, DEFAULT_MODELS
+from starting_kit.contract import Solution
+from starting_kit.errors import InputError
+from starting_kit.search_space import Range
+from starting_kit.tasks import ONE_AT_A_TIME, Engine, Task
+
+SEED = 2**31  # plus --seed; scoring uses other seeds unless told to use these
+HIGHEST_COST = 0.9 * COST_LIMIT
+CLEAR = (0.5, 1.5)  # below or above so many times the limit, one timing is enough
+
+
+@dataclass(frozen=True)
+class Trials:
+    """What all trials of a solution have in common.
+
+    Attributes:
+        published: the population with the published values.
+        retrained: what a trial is compared with.
+        models: of a trial.
+        trainers: train networks.
+        workers: processes, or threads.
+    """
+
+    published: Population
+    retrained: Population
+    models: int
+    trainers: LocalProcesses
+    workers: int
+
+    @property
+    def task(self) -> Task:
+        """What is tuned for."""
+        return self.published.task
+
+    @property
+    def solution(self) -> Solution:
+        """With the published values."""
+        assert self.published.solution is not None
+        return self.published.solution
+
+    def retrain(self, models: int) -> None:
+        """Make the retrained models that are missing (errors as for `populations.make`)."""
+        with terminal.stage("retrained", models) as on_finished:
+            populations.make(self.retrained, models, self.trainers, on_finished, terminal.notice)
+
+    def population(self, values: dict[str, Any], unlearners: LocalProcesses) -> Population:
+        """What a trial makes, in lockstep if a proof for its choices allows that.
+
+        Numbers may differ from the proved ones: scoring proves again.
+        """
+        solution = self.solution.with_values(values)
+        ranges = self.solution.search_space
+        if all(limits.kind != "choice" or values[name] == limits.default for name, limits in ranges.items()):
+            return replace(self.published, solution=solution)
+        assert self.published.original and self.published.batches
+        lockstep, _ = experiment.choose_lockstep(None, self.published.original, solution, self.published.batches, unlearners)
+        engine = Engine("grouped", self.task.unlearned_at_once) if lockstep else ONE_AT_A_TIME
+        return replace(self.published, solution=solution, engine=engine)
+
+    def cost(self, population: Population, unlearners: LocalProcesses) -> float:
+        """Time of an unlearning over time of a retraining, more closely where it is near the limit."""
+        once = experiment.measure_cost(population, self.retrained, self.trainers, unlearners, runs=1)
+        if not CLEAR[0] * COST_LIMIT < once < CLEAR[1] * COST_LIMIT:
+            return once
+        return experiment.measure_cost(population, self.retrained, self.trainers, unlearners)
+
+    def outputs(
+        self,
+        population: Population,
+        models: int,
+        unlearners: LocalProcesses,
+        on_finished: Callable[[int], None] = lambda newly: None,
+    ) -> tuple[Outputs, Outputs]:
+        """Of the first models of a population, which are made if they are missing, and of as many retrained models.
+
+        Errors as for `populations.make`.
+        """
+        populations.make(population, models, unlearners, on_finished, terminal.notice)
+        unlearned, retrained = (without_test(populations.load(kind, models)) for kind in (population, self.retrained))
+        return unlearned, retrained
+
+
+def prepare(options: argparse.Namespace, task: Task, path: Path, trainers: LocalProcesses, workers: int) -> Trials:
+    """Make the models that trials start from, and those they are compared with.
+
+    Raises:
+        InputError: the solution is none, or has no search space.
+        RunError: the solution failed with the published values.
+        KeyboardInterrupt: the user interrupted; what was finished is kept.
+    """
+    apart = argparse.Namespace(set=[], seed=SEED + options.seed, runs=options.runs / "tuning", originals=1, engine=None)
+    with LocalProcesses(1, terminal.notice) as unlearners:
+        kinds, _ = experiment.define_populations(apart, task, path, None, trainers, unlearners)
+    trials = Trials(kinds["unlearned"], kinds["retrained"], options.models, trainers, workers)
+    if not trials.solution.search_space:
+        raise InputError(
+            f"{path} has no SEARCH_SPACE, so nothing can be tuned; starting_kit/search_space.py says what it holds."
+        )
+    trials.retrain(options.models)
+    return trials
+
+
+def propose(trial: Trial, ranges: dict[str, Range]) -> dict[str, Any]:
+    """Values for the hyper-parameters that may be tuned, from the sampler."""
+    for name, limits in ranges.items():
+        if limits.kind == "choice":
+            trial.suggest_categorical(name, limits.choices)
+        elif limits.kind == "whole":
+            trial.suggest_int(name, int(limits.low), int(limits.high), log=limits.log)
+        else:
+            trial.suggest_float(name, limits.low, limits.high, log=limits.log)
+    return values_of(trial, ranges)
+
+
+def values_of(trial: Trial | FrozenTrial, ranges: dict[str, Range]) -> dict[str, Any]:
+    """The values of a trial, as the solution takes them."""
+    return {name: ranges[name].value(proposed) for name, proposed in trial.params.items()}
+
+
+def forecast(unlearned: Outputs, retrained: Outputs, models: int = DEFAULT_MODELS) -> float:
+    """The score to be expected with more models than there are.
+
+    Few models flatter what varies too little or lies far off, because no ε that they show exceeds the logarithm of their
+    number: with 32 a solution may score 0.02, with 512 the same one 0.0003. Means and standard deviations need no tails. So
+    this is the score of normal confidences with those of each example, drawn in the same way for every trial.
+
+    Args:
+        unlearned: what is scored.
+        retrained: what it is compared with.
+        models: that are to be expected.
+    """
+    rng = np.random.default_rng(0)
+
+    def normal(outputs: Outputs) -> Outputs:
+        confidences = outputs.confidences["forget"]
+        draws = rng.standard_normal((models, confidences.shape[1]))
+        expected = confidences.mean(axis=0) + confidences.std(axis=0, ddof=1) * draws
+        return replace(outputs, confidences={"forget": expected})
+
+    return score(normal(unlearned), normal(retrained))
+
+
+def score(unlearned: Outputs, retrained: Outputs) -> float:
+    """The competition's score, on what tuning may see."""
+    found = measures.compare(unlearned, retrained).score
+    assert found is not None
+    return found
+
+
+def without_test(outputs: Outputs) -> Outputs:
+    """Validation images in place of the test images."""
+    return replace(outputs, accuracy={"retain": outputs.accuracy["retain"], "test": outputs.accuracy["validation"]})
