@@ -20,6 +20,7 @@ from starting_kit.search_space import Range
 from starting_kit.tasks import ONE_AT_A_TIME, Engine, Task
 
 SEED = 2**31  # plus --seed; scoring uses other seeds unless told to use these
+ORIGINALS = 4  # models that trials start from, in turn: what works with one of them need not work with another
 HIGHEST_COST = 0.9 * COST_LIMIT
 CLEAR = (0.5, 1.5)  # below or above so many times the limit, one timing is enough
 
@@ -79,20 +80,20 @@ class Trials:
             return once
         return experiment.measure_cost(population, self.retrained, self.trainers, unlearners)
 
-    def outputs(
+    def forecast(
         self,
         population: Population,
         models: int,
         unlearners: LocalProcesses,
         on_finished: Callable[[int], None] = lambda newly: None,
-    ) -> tuple[Outputs, Outputs]:
-        """Of the first models of a population, which are made if they are missing, and of as many retrained models.
+    ) -> float:
+        """The score to be expected of a population, from so many models, which are made if they are missing.
 
         Errors as for `populations.make`.
         """
         populations.make(population, models, unlearners, on_finished, terminal.notice)
         unlearned, retrained = (without_test(populations.load(kind, models)) for kind in (population, self.retrained))
-        return unlearned, retrained
+        return forecast(unlearned, retrained, ORIGINALS)
 
 
 def prepare(options: argparse.Namespace, task: Task, path: Path, trainers: LocalProcesses, workers: int) -> Trials:
@@ -103,7 +104,7 @@ def prepare(options: argparse.Namespace, task: Task, path: Path, trainers: Local
         RunError: the solution failed with the published values.
         KeyboardInterrupt: the user interrupted; what was finished is kept.
     """
-    apart = argparse.Namespace(set=[], seed=SEED + options.seed, runs=options.runs / "tuning", originals=1, engine=None)
+    apart = argparse.Namespace(set=[], seed=SEED + options.seed, runs=options.runs / "tuning", originals=ORIGINALS, engine=None)
     with LocalProcesses(1, terminal.notice) as unlearners:
         kinds, _ = experiment.define_populations(apart, task, path, None, trainers, unlearners)
     trials = Trials(kinds["unlearned"], kinds["retrained"], options.models, trainers, workers)
@@ -132,27 +133,33 @@ def values_of(trial: Trial | FrozenTrial, ranges: dict[str, Range]) -> dict[str,
     return {name: ranges[name].value(proposed) for name, proposed in trial.params.items()}
 
 
-def forecast(unlearned: Outputs, retrained: Outputs, models: int = DEFAULT_MODELS) -> float:
-    """The score to be expected with more models than there are.
+def forecast(unlearned: Outputs, retrained: Outputs, originals: int = 1, models: int = DEFAULT_MODELS) -> float:
+    """The score to be expected with more models than there are, the mean over the original models that they come from.
 
     Few models flatter what varies too little or lies far off, because no ε that they show exceeds the logarithm of their
     number: with 32 a solution may score 0.02, with 512 the same one 0.0003. Means and standard deviations need no tails. So
-    this is the score of normal confidences with those of each example, drawn in the same way for every trial.
+    this is the score of normal confidences with those of each example, drawn in the same way for every trial. Means and
+    deviations of few models are noisy, which makes it cautious: with 32, something perfect is expected to score half of the
+    ceiling.
 
     Args:
         unlearned: what is scored.
         retrained: what it is compared with.
-        models: that are to be expected.
+        originals: how many original models the unlearned ones come from, in turn.
+        models: that are to be expected, from one original model.
     """
+    parts = [unlearned.take(slice(first, None, originals)) for first in range(originals)]
     rng = np.random.default_rng(0)
+    expected = _normal(retrained, models, rng)
+    return float(np.mean([score(_normal(part, models, rng), expected) for part in parts]))
 
-    def normal(outputs: Outputs) -> Outputs:
-        confidences = outputs.confidences["forget"]
-        draws = rng.standard_normal((models, confidences.shape[1]))
-        expected = confidences.mean(axis=0) + confidences.std(axis=0, ddof=1) * draws
-        return replace(outputs, confidences={"forget": expected})
 
-    return score(normal(unlearned), normal(retrained))
+def _normal(outputs: Outputs, models: int, rng: np.random.Generator) -> Outputs:
+    """So many models, normally distributed, with the means and deviations of some."""
+    confidences = outputs.confidences["forget"]
+    draws = rng.standard_normal((models, confidences.shape[1]))
+    drawn = confidences.mean(axis=0) + confidences.std(axis=0, ddof=1) * draws
+    return replace(outputs, confidences={"forget": drawn})
 
 
 def score(unlearned: Outputs, retrained: Outputs) -> float:

@@ -6,10 +6,11 @@ timing is noisy). Nothing that scoring uses is looked at: all models, original a
 measured on the validation images instead of the test images.
 
 The first trial has the published values, ten are drawn at random, and the others are proposed by Gaussian processes (Optuna's)
-of score and cost. A trial is judged by the score to be expected with 512 models, from means and deviations of the confidences,
-because few models flatter solutions that vary too little; one that is hopeless or costs too much ends after a quarter of its
-models. The best three are compared by their real scores, with four times as many models. The winner's values go to
-tuned/<task>.json beside the solution, where score.py finds them.
+of score and cost. A trial starts from four original models in turn, because what suits one need not suit another, and is
+judged by the score to be expected with 512 models, from means and deviations of the confidences, because few models flatter
+solutions that vary too little. One that is hopeless or costs too much ends after half of its models. The best three are
+compared once more, with four times as many models. The winner's values go to tuned/<task>.json beside the solution, where
+score.py finds them.
 
     python evaluation/tune.py --solution scl_improved
     python evaluation/tune.py --solution my_solution.py --trials 100
@@ -43,15 +44,15 @@ from evaluation.options import cores
 from evaluation.populations import Population
 from evaluation.scorecard import COST_LIMIT
 from evaluation.store import identity_key, require_writable
-from evaluation.trials import HIGHEST_COST, Trials
+from evaluation.trials import HIGHEST_COST, ORIGINALS, Trials
 from starting_kit import contract, tasks
 from starting_kit.errors import InputError, RunError, SolutionError
 
 STUDY_FORMAT = 1  # raised when trials mean something else
 RANDOM_TRIALS = 10  # before the sampler has seen enough
-HOPELESS = 0.5  # of the best score so far
+HOPELESS = 0.4  # of the best score so far
 FAR_TOO_MUCH = 3  # times the highest cost: such a trial makes no models
-FEW = 4  # a trial may end after the number of its models divided by this
+FEW = 2  # a trial may end after the number of its models divided by this
 FINALISTS, FINAL_TIMES = 3, 4  # how many trials are compared again, with how many times their models
 LOWEST = 1e-5  # score of a trial that has none; smaller ones count as this, because the sampler sees logarithms
 FAILED_COST = 1.0  # of a trial that failed
@@ -102,7 +103,7 @@ def check(options: argparse.Namespace) -> None:
     Raises:
         InputError: a number out of range.
     """
-    for option, least in (("trials", 1), ("models", FEW * FEWEST_MODELS), ("workers", 1), ("seed", 0)):
+    for option, least in (("trials", 1), ("models", FEW * ORIGINALS * FEWEST_MODELS), ("workers", 1), ("seed", 0)):
         value = getattr(options, option)
         if value is not None and value < least:
             raise InputError(f"--{option} {value} is too few; at least {least} is needed.")
@@ -196,10 +197,10 @@ def judge(population: Population, cost: float, best: float, common: Trials, unle
     if cost > FAR_TOO_MUCH * HIGHEST_COST:
         return 0, 0.0
     few = math.ceil(common.models / FEW)
-    score = trials.forecast(*common.outputs(population, few, unlearners))
+    score = common.forecast(population, few, unlearners)
     if cost > HIGHEST_COST or score < HOPELESS * best:
         return few, score
-    return common.models, trials.forecast(*common.outputs(population, common.models, unlearners))
+    return common.models, common.forecast(population, common.models, unlearners)
 
 
 def choose(study: optuna.Study, common: Trials) -> dict[str, Any]:
@@ -214,7 +215,7 @@ def choose(study: optuna.Study, common: Trials) -> dict[str, Any]:
             population = common.population(values, unlearners)
             if (cost := common.cost(population, unlearners)) <= COST_LIMIT:  # time is noisy, so once more
                 with terminal.stage(f"trial {trial.number + 1} again", models) as on_finished:
-                    score = trials.score(*common.outputs(population, models, unlearners, on_finished))
+                    score = common.forecast(population, models, unlearners, on_finished)
                 finalists.append((score, cost, values))
                 made.append(population.folder)
             if len(finalists) == FINALISTS:

@@ -44,7 +44,7 @@ def tunable(write_solution):
 
 
 def tune(path, runs, *arguments):
-    return run_script("tune.py", "--solution", path, "--models", 12, "--runs", runs, *arguments)
+    return run_script("tune.py", "--solution", path, "--models", 24, "--runs", runs, *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_the_best_values_are_kept_beside_the_solution(tuning):
     path, _, finished = tuning
     entry = json.loads((path.parent / "tuned" / "digits.json").read_text())["mine"]
     assert entry["task_version"] == TASK.version
-    assert (entry["models"], entry["trials"]) == (48, 8)
+    assert (entry["models"], entry["trials"]) == (96, 8)
     assert set(entry["values"]) == {"rate", "steps", "how"}
     assert entry["values"]["how"] == "noise"
     assert 0 < entry["score"] < 1
@@ -151,16 +151,26 @@ def test_few_models_forecast_what_many_score(shift, spread):
         assert trials.score(*few) > 2 * real  # what the score of few models itself would have said
 
 
+def test_the_forecast_is_the_mean_over_original_models():
+    near, far, retrained = normal_outputs(64, 1), normal_outputs(64, 2, shift=3), normal_outputs(64, 3)
+    confidences = np.empty((128, 200))
+    confidences[0::2], confidences[1::2] = near.confidences["forget"], far.confidences["forget"]
+    both = dataclasses.replace(normal_outputs(128, 0), confidences={"forget": confidences})
+    apart = [trials.forecast(part, retrained) for part in (near, far)]
+    assert trials.forecast(both, retrained, originals=2) == pytest.approx(np.mean(apart), rel=0.2)
+    assert trials.forecast(both, retrained) < np.mean(apart) / 2  # as one population they would be something else
+
+
 def test_hopeless_and_dear_trials_end_early(tuning):
     _, runs, _ = tuning
     best = 0.0
     for trial in study_of(runs).trials:
         score, cost, models = (trial.user_attrs[name] for name in ("score", "cost", "models"))
-        if models == 12:
+        if models == 24:
             assert cost <= trials.HIGHEST_COST
             best = max(best, score)
-        elif models == 3:
-            assert cost > trials.HIGHEST_COST or score < best / 2
+        elif models == 12:
+            assert cost > trials.HIGHEST_COST or score < 0.4 * best
     assert best > 0
 
 
@@ -180,7 +190,7 @@ def test_what_costs_too_much_is_not_made(write_solution, tmp_path):
     ("arguments", "message"),
     [
         (("--solution", "original"), "original.py has no SEARCH_SPACE, so nothing can be tuned"),
-        (("--solution", "finetune", "--models", 11), "--models 11 is too few; at least 12 is needed."),
+        (("--solution", "finetune", "--models", 23), "--models 23 is too few; at least 24 is needed."),
         (("--solution", "finetune", "--trials", 0), "--trials 0 is too few"),
         (("--solution", "finetun"), "Did you mean finetune?"),
         (("--solution", "finetune", "--task", "digit"), "Did you mean digits?"),
@@ -215,7 +225,7 @@ def test_killed_three_times_it_goes_on_and_tries_what_was_under_way_again(tunabl
 
 @pytest.mark.slow
 def test_two_cannot_tune_the_same(tunable, tmp_path):
-    arguments = ("--solution", tunable, "--models", 12, "--runs", tmp_path / "runs", "--trials", 50)
+    arguments = ("--solution", tunable, "--models", 24, "--runs", tmp_path / "runs", "--trials", 50)
     command = [sys.executable, str(PROJECT / "evaluation" / "tune.py"), *map(str, arguments)]
     first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     try:
