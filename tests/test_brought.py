@@ -64,7 +64,7 @@ def test_the_leaderboard_ranks_them(published):
     assert "cifar10_populations, 80 models, metric v1; ceiling 0.1794, floor -" in run.stdout
     rows = [line.split() for line in run.stdout.splitlines() if line.strip()[:1] in ("1", "2")]
     assert [row[:2] for row in rows] == [["1", "prune_complex"], ["2", "finetune"]]
-    assert rows[1][2].endswith(("*", "…"))
+    assert rows[1][3].endswith(("*", "…"))
     run = run_script("leaderboard.py", "--results", published[2], "--compare", "finetune", "prune_complex")
     assert "they differ" in run.stdout
 
