@@ -204,20 +204,24 @@ def test_what_cannot_be_tuned_ends_in_a_sentence(tmp_path, arguments, message):
 
 
 @pytest.mark.slow
-def test_killed_three_times_it_goes_on_and_tries_what_was_under_way_again(tunable, tmp_path):
-    arguments = ("--solution", tunable, "--models", 24, "--runs", tmp_path / "runs", "--trials", 12)
+def test_killed_three_times_it_goes_on_and_tries_what_was_under_way_again(write_solution, tmp_path):
+    unhurried = TUNABLE.replace('if how == "nothing":', "time.sleep(0.1)\n    if steps < 0:").replace(
+        "import torch", "import time, torch"
+    )
+    path = write_solution(unhurried, name="mine", whole=True)
+    arguments = ("--solution", path, "--models", 24, "--runs", tmp_path / "runs", "--trials", 5)
     command = [sys.executable, str(PROJECT / "evaluation" / "tune.py"), *map(str, arguments)]
     for _ in range(3):
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
         while not process.stderr.readline().startswith("trial "):
             assert process.poll() is None
-        time.sleep(1)  # the next trial is under way
+        time.sleep(0.5)  # the next trial is under way
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     run = run_script("tune.py", *arguments)
     assert run.returncode == 0, run.stderr
     states = [trial.state.name for trial in study_of(tmp_path / "runs").trials]
-    assert states.count("COMPLETE") == 12
+    assert states.count("COMPLETE") == 5
     assert 1 <= states.count("FAIL") <= 3
     assert "RUNNING" not in states
     interrupted = [trial.params for trial in study_of(tmp_path / "runs").trials if trial.state.name == "FAIL"]
