@@ -205,7 +205,7 @@ def test_what_cannot_be_tuned_ends_in_a_sentence(tmp_path, arguments, message):
 
 @pytest.mark.slow
 def test_killed_three_times_it_goes_on_and_tries_what_was_under_way_again(write_solution, tmp_path):
-    unhurried = TUNABLE.replace('if how == "nothing":', "time.sleep(0.1)\n    if steps < 0:").replace(
+    unhurried = TUNABLE.replace('if how == "nothing":', "time.sleep(0.05)\n    if steps < 0:").replace(
         "import torch", "import time, torch"
     )
     path = write_solution(unhurried, name="mine", whole=True)
