@@ -121,22 +121,24 @@ def define_populations(
         populations.make_originals(original, trainers, on_finished, terminal.notice)
     with terminal.messages.status("Trying the solution"):
         batches = unlearners.run(InWorker("find_batches"), original, solution)
-        lockstep, why = choose_lockstep(options.engine, original, solution, batches, unlearners)
-    engine = Engine("grouped", task.unlearned_at_once) if lockstep else ONE_AT_A_TIME
+        engine, why = choose_engine(options.engine, original, solution, batches, unlearners)
     unlearned = Population(
         task, "unlearned", options.seed, options.runs, engine, solution, batches, original, options.originals
     )
     return {"unlearned": unlearned, **trained}, why
 
 
-def choose_lockstep(
+def choose_engine(
     wanted: str | None, original: Population, solution: Solution, batches: Batches, unlearners: LocalProcesses
-) -> tuple[bool, str]:
-    """Whether a solution runs in lockstep, and why."""
+) -> tuple[Engine, str]:
+    """For how many models at once a solution runs, and why."""
+    lockstep = Engine("grouped", original.task.unlearned_at_once)
     if wanted:
-        return wanted == "lockstep", f"--engine {wanted}"
+        return lockstep if wanted == "lockstep" else ONE_AT_A_TIME, f"--engine {wanted}"
     objection = unlearners.run(InWorker("objection_to_lockstep"), original, solution, batches)
-    return objection is None, objection or "three models at once get the weights that each gets alone"
+    if objection:
+        return ONE_AT_A_TIME, objection
+    return lockstep, "three models at once get the weights that each gets alone"
 
 
 def measure_cost(

@@ -17,7 +17,7 @@ from evaluation.scorecard import COST_LIMIT, DEFAULT_MODELS
 from starting_kit.contract import Solution
 from starting_kit.errors import InputError
 from starting_kit.search_space import Range
-from starting_kit.tasks import ONE_AT_A_TIME, Engine, Task
+from starting_kit.tasks import Task
 
 SEED = 2**31  # plus --seed; scoring uses other seeds unless told to use these
 ORIGINALS = 4  # models that trials start from, in turn: what works with one of them need not work with another
@@ -44,11 +44,6 @@ class Trials:
     workers: int
 
     @property
-    def task(self) -> Task:
-        """What is tuned for."""
-        return self.published.task
-
-    @property
     def solution(self) -> Solution:
         """With the published values."""
         assert self.published.solution is not None
@@ -69,8 +64,7 @@ class Trials:
         if all(limits.kind != "choice" or values[name] == limits.default for name, limits in ranges.items()):
             return replace(self.published, solution=solution)
         assert self.published.original and self.published.batches
-        lockstep, _ = experiment.choose_lockstep(None, self.published.original, solution, self.published.batches, unlearners)
-        engine = Engine("grouped", self.task.unlearned_at_once) if lockstep else ONE_AT_A_TIME
+        engine, _ = experiment.choose_engine(None, self.published.original, solution, self.published.batches, unlearners)
         return replace(self.published, solution=solution, engine=engine)
 
     def cost(self, population: Population, unlearners: LocalProcesses) -> float:

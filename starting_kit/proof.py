@@ -66,15 +66,7 @@ def objection(solution: Solution, net: nn.Module, task: Task, data: Data, batche
 
 
 class _Trial:
-    """Three models, unlearned one after another and as one, in float64 and afresh each time.
-
-    Args:
-        solution: with its hyper-parameters.
-        net: the original model.
-        task: gives the loaders' batch size.
-        data: of the task.
-        batches: what the loaders yield.
-    """
+    """Three models, unlearned one after another and as one, in float64 and afresh each time (arguments as for `objection`)."""
 
     def __init__(self, solution: Solution, net: nn.Module, task: Task, data: Data, batches: Batches) -> None:
         self.solution, self.task, self.batches = solution, task, batches
