@@ -17,12 +17,11 @@ from evaluation.scorecard import COST_LIMIT, DEFAULT_MODELS
 from starting_kit.contract import Solution
 from starting_kit.errors import InputError
 from starting_kit.search_space import Range
-from starting_kit.tasks import Task
+from starting_kit.tasks import Engine, Task
 
 SEED = 2**31  # plus --seed; scoring uses other seeds unless told to use these
 ORIGINALS = 4  # models that trials start from, in turn: what works with one of them need not work with another
 HIGHEST_COST = 0.9 * COST_LIMIT
-CLEAR = (0.5, 1.5)  # below or above so many times the limit, one timing is enough
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,7 @@ class Trials:
         models: of a trial.
         trainers: train networks.
         workers: processes, or threads.
+        engines: how the solution runs, by its choices: all that the proof of lockstep is repeated for.
     """
 
     published: Population
@@ -42,6 +42,7 @@ class Trials:
     models: int
     trainers: LocalProcesses
     workers: int
+    engines: dict[tuple[Any, ...], Engine]
 
     @property
     def solution(self) -> Solution:
@@ -60,19 +61,16 @@ class Trials:
         Numbers may differ from the proved ones: scoring proves again.
         """
         solution = self.solution.with_values(values)
-        ranges = self.solution.search_space
-        if all(limits.kind != "choice" or values[name] == limits.default for name, limits in ranges.items()):
-            return replace(self.published, solution=solution)
-        assert self.published.original and self.published.batches
-        engine, _ = experiment.choose_engine(None, self.published.original, solution, self.published.batches, unlearners)
-        return replace(self.published, solution=solution, engine=engine)
+        choices = choices_of(solution)
+        if choices not in self.engines:
+            assert self.published.original and self.published.batches
+            proved = experiment.choose_engine(None, self.published.original, solution, self.published.batches, unlearners)
+            self.engines[choices] = proved[0]
+        return replace(self.published, solution=solution, engine=self.engines[choices])
 
-    def cost(self, population: Population, unlearners: LocalProcesses) -> float:
-        """Time of an unlearning over time of a retraining, more closely where it is near the limit."""
-        once = experiment.measure_cost(population, self.retrained, self.trainers, unlearners, runs=1)
-        if not CLEAR[0] * COST_LIMIT < once < CLEAR[1] * COST_LIMIT:
-            return once
-        return experiment.measure_cost(population, self.retrained, self.trainers, unlearners)
+    def cost(self, population: Population, unlearners: LocalProcesses, runs: int = 1) -> float:
+        """Time of an unlearning over time of a retraining, medians of so many each."""
+        return experiment.measure_cost(population, self.retrained, self.trainers, unlearners, runs)
 
     def forecast(
         self,
@@ -101,13 +99,22 @@ def prepare(options: argparse.Namespace, task: Task, path: Path, trainers: Local
     apart = argparse.Namespace(set=[], seed=SEED + options.seed, runs=options.runs / "tuning", originals=ORIGINALS, engine=None)
     with LocalProcesses(1, terminal.notice) as unlearners:
         kinds, _ = experiment.define_populations(apart, task, path, None, trainers, unlearners)
-    trials = Trials(kinds["unlearned"], kinds["retrained"], options.models, trainers, workers)
+    published = kinds["unlearned"]
+    assert published.solution is not None
+    engines = {choices_of(published.solution): published.engine}
+    trials = Trials(published, kinds["retrained"], options.models, trainers, workers, engines)
     if not trials.solution.search_space:
         raise InputError(
             f"{path} has no SEARCH_SPACE, so nothing can be tuned; starting_kit/search_space.py says what it holds."
         )
     trials.retrain(options.models)
     return trials
+
+
+def choices_of(solution: Solution) -> tuple[Any, ...]:
+    """The values that a solution takes from a list, in the order of its search space."""
+    choices = (name for name, limits in solution.search_space.items() if limits.kind == "choice")
+    return tuple(solution.hyperparameters[name] for name in choices)
 
 
 def propose(trial: Trial, ranges: dict[str, Range]) -> dict[str, Any]:

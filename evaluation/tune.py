@@ -5,12 +5,12 @@ SEARCH_SPACE gives: for the highest score among those that cost at most 18 % of 
 timing is noisy). Nothing that scoring uses is looked at: all models, original and retrained, have other seeds, and accuracy is
 measured on the validation images instead of the test images.
 
-The first trial has the published values, ten are drawn at random, and the others are proposed by Gaussian processes (Optuna's)
-of score and cost. A trial starts from four original models in turn, because what suits one need not suit another, and is
-judged by the score to be expected with 512 models, from means and deviations of the confidences, because few models flatter
-solutions that vary too little. One that is hopeless or costs too much ends after half of its models. The best three are
-compared once more, with four times as many models. The winner's values go to tuned/<task>.json beside the solution, where
-score.py finds them.
+The first trial has the published values, twenty are drawn at random, and the others are proposed by Gaussian processes
+(Optuna's) of score and cost. A trial starts from four original models in turn, because what suits one need not suit another,
+and is judged by the score to be expected with 512 models, from means and deviations of the confidences, because few models
+flatter solutions that vary too little. One that is hopeless or costs too much ends after a quarter of its models. The best
+three are compared once more, with four times as many models. The winner's values go to tuned/<task>.json beside the solution,
+where score.py finds them.
 
     python evaluation/tune.py --solution scl_improved
     python evaluation/tune.py --solution my_solution.py --trials 100
@@ -39,6 +39,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from evaluation import terminal, trials, tuned
 from evaluation.executors import LocalProcesses, WorkerDiedError
+from evaluation.experiment import TIMED_RUNS
 from evaluation.forgetting import FEWEST_MODELS
 from evaluation.options import cores
 from evaluation.populations import Population
@@ -48,11 +49,11 @@ from evaluation.trials import HIGHEST_COST, ORIGINALS, Trials
 from starting_kit import contract, tasks
 from starting_kit.errors import InputError, RunError, SolutionError
 
-STUDY_FORMAT = 1  # raised when trials mean something else
-RANDOM_TRIALS = 10  # before the sampler has seen enough
-HOPELESS = 0.4  # of the best score so far
+STUDY_FORMAT = 2  # raised when trials mean something else
+RANDOM_TRIALS = 20  # before the sampler has seen enough
+HOPELESS = 0.2  # of the best score so far: with few models, what is as good as the best is expected to have 0.4 of it
 FAR_TOO_MUCH = 3  # times the highest cost: such a trial makes no models
-FEW = 2  # a trial may end after the number of its models divided by this
+FEW = 4  # a trial may end after the number of its models divided by this
 FINALISTS, FINAL_TIMES = 3, 4  # how many trials are compared again, with how many times their models
 LOWEST = 1e-5  # score of a trial that has none; smaller ones count as this, because the sampler sees logarithms
 FAILED_COST = 1.0  # of a trial that failed
@@ -213,7 +214,7 @@ def choose(study: optuna.Study, common: Trials) -> dict[str, Any]:
         for trial in sorted(eligible(study), key=lambda trial: trial.user_attrs["score"], reverse=True):
             values = trials.values_of(trial, common.solution.search_space)
             population = common.population(values, unlearners)
-            if (cost := common.cost(population, unlearners)) <= COST_LIMIT:  # time is noisy, so once more
+            if (cost := common.cost(population, unlearners, TIMED_RUNS)) <= COST_LIMIT:  # one timing is noisy
                 with terminal.stage(f"trial {trial.number + 1} again", models) as on_finished:
                     score = common.forecast(population, models, unlearners, on_finished)
                 finalists.append((score, cost, values))
