@@ -34,6 +34,7 @@ SEARCH_SPACE = {
     "positions": (0.0, 1.0),
     "epochs": (1, 12),
     "learning_rate": (1e-4, 3.0, "log"),
+    "batch_size": (16, 256, "log"),
     "weight_decay": (1e-5, 0.1, "log"),
 }
 

@@ -25,6 +25,7 @@ from solutions.toolbox import batches, distillation, frozen_copy, rebatch, sgd
 SEARCH_SPACE = {
     "epochs": (1, 20),
     "learning_rate": (1e-4, 3.0, "log"),
+    "batch_size": (16, 256, "log"),
     "freeze_statistics": [False, True],
 }
 

@@ -7,14 +7,14 @@ Forgetting is left to the network's forgetfulness; the forget set is not looked 
 Family: baseline.
 Source: the Kaggle starting kit (run-unlearn-finetune).
 Reported: 0.046 to 0.058 (public leaderboard).
-Needs: the retain set.
+Needs: the retain set; in batches of another size (`.dataset`) if told to.
 """
 
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import sgd, train_epoch
+from solutions.toolbox import rebatch, sgd, train_epoch
 
 SEARCH_SPACE = {
     "epochs": (1, 12),
@@ -31,13 +31,15 @@ def unlearning(
     *,
     epochs: int = 1,
     learning_rate: float = 1e-3,
+    batch_size: int | None = None,
     weight_decay: float = 5e-4,
 ) -> None:
-    """Fine-tune `net` in place."""
+    """Fine-tune `net` in place, in batches of the retain loader's size unless another is given."""
+    loader = retain_loader if batch_size is None else rebatch(retain_loader, batch_size)
     optimiser = sgd(net, learning_rate, weight_decay)
     schedule = CosineAnnealingLR(optimiser, T_max=max(epochs, 1))
     net.train()
     for _ in range(epochs):
-        train_epoch(net, retain_loader, optimiser)
+        train_epoch(net, loader, optimiser)
         schedule.step()
     net.eval()

@@ -21,6 +21,7 @@ from solutions.toolbox import Relabelled, number_of_classes, train
 SEARCH_SPACE = {
     "epochs": (1, 12),
     "learning_rate": (1e-4, 3.0, "log"),
+    "batch_size": (16, 256, "log"),
     "weight_decay": (1e-5, 0.1, "log"),
 }
 

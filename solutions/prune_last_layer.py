@@ -24,6 +24,7 @@ SEARCH_SPACE = {
     "overfit_epochs": (1, 20),
     "epochs": (1, 12),
     "learning_rate": (1e-4, 3.0, "log"),
+    "batch_size": (16, 256, "log"),
     "weight_decay": (1e-5, 0.1, "log"),
 }
 

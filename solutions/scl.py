@@ -35,7 +35,7 @@ SEARCH_SPACE = {
     "temperature": (0.3, 10.0, "log"),
     "forget_learning_rate": (1e-5, 0.1, "log"),
     "retain_learning_rate": (1e-3, 3.0, "log"),
-    "retain_batch_size": [64, 128, 256],
+    "retain_batch_size": (16, 512, "log"),
     "weight_decay": (1e-5, 0.1, "log"),
 }
 

@@ -121,7 +121,7 @@ def test_settings_name_the_scorecard(score, tmp_path):
     )
     assert card["hyperparameters"] == {
         "source": "set",
-        "values": {"epochs": 2, "learning_rate": 0.02, "weight_decay": 5e-4},
+        "values": {"epochs": 2, "learning_rate": 0.02, "batch_size": None, "weight_decay": 5e-4},
     }
 
 
