@@ -193,7 +193,7 @@ def _unlearning_parts(population: Population) -> tuple[Solution, Batches, Popula
 
 def _require_unchanged(solution: Solution) -> None:
     if contract.sources(solution.path) != solution.sources:
-        raise SourceChangedError(f"{solution.path} was changed while it was being scored; run the same command again.")
+        raise SourceChangedError(f"{solution.path} was changed in the meantime; run the same command again.")
 
 
 def _failure(population: Population, models: str, error: Exception, advice: str = "") -> Exception:

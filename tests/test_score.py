@@ -321,7 +321,7 @@ def test_a_solution_edited_while_it_is_scored_is_not_mixed(score, write_solution
     path = write_solution("pass", name="edits")
     path.write_text(path.read_text() + f"    open({str(path)!r}, 'a').write('# more' + chr(10))\n")
     run = score("--solution", path)
-    assert "was changed while it was being scored" in sentence(run)
+    assert "was changed in the meantime" in sentence(run)
     assert run.returncode == 1
 
 
