@@ -107,14 +107,15 @@ def stage(title: str, models: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def trials(title: str, wanted: int) -> Iterator[Callable[[int, str], None]]:
-    """Progress of trials: yields what is to be called with the number of those that are done, and a line to print."""
-    columns = (TextColumn("{task.description:18}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+def trials(title: str, wanted: int) -> Iterator[Callable[[int, float, str], None]]:
+    """Progress of trials: yields what is to be called with the number of those done, the best score, and a line to print."""
+    best_so_far = TextColumn("best so far {task.fields[best]:.4f}")
+    columns = (TextColumn("{task.description:18}"), BarColumn(), MofNCompleteColumn(), best_so_far, TimeRemainingColumn())
     with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:
-        bar = progress.add_task(title, total=wanted)
+        bar = progress.add_task(title, total=wanted, best=0.0)
 
-        def on_finished(done: int, line: str) -> None:
-            progress.update(bar, completed=done)
+        def on_finished(done: int, best: float, line: str) -> None:
+            progress.update(bar, completed=done, best=best)
             if line:
                 messages.print(escape(line), soft_wrap=True)
 

@@ -148,14 +148,14 @@ def run_trials(study: optuna.Study, common: Trials, wanted: int) -> None:
     """Run the trials that are missing (errors as for `tune`)."""
     with terminal.trials(f"Tuning {common.solution.name}", wanted) as on_finished:
         while (done := len(finished(study))) < wanted:
-            on_finished(done, "")
+            on_finished(done, best_score(study), "")
             # Workers that a trial has killed, or left in a strange state, end with it.
             with LocalProcesses(common.workers, terminal.notice) as unlearners:
                 for number in range(done, wanted):
                     # A new sampler each time: what it proposes depends on the trials so far, not on interruptions.
                     study.sampler = optuna.samplers.GPSampler(seed=number, n_startup_trials=RANDOM_TRIALS + 1)
                     succeeded, verdict = run_trial(study, common, unlearners)
-                    on_finished(number + 1, f"trial {number + 1}: {verdict}")
+                    on_finished(number + 1, best_score(study), f"trial {number + 1}: {verdict}")
                     if not succeeded:
                         break
 
@@ -163,7 +163,7 @@ def run_trials(study: optuna.Study, common: Trials, wanted: int) -> None:
 def run_trial(study: optuna.Study, common: Trials, unlearners: LocalProcesses) -> tuple[bool, str]:
     """One trial: whether the solution worked, and a verdict for people (other errors as for `tune`)."""
     solution = common.solution
-    best = max((trial.user_attrs["score"] for trial in eligible(study)), default=0.0)
+    best = best_score(study)
     trial = study.ask()
     values = trials.propose(trial, solution.search_space)
     try:
@@ -171,6 +171,8 @@ def run_trial(study: optuna.Study, common: Trials, unlearners: LocalProcesses) -
         cost = common.cost(population, unlearners)
         models, score = judge(population, cost, best, common, unlearners)
         succeeded, verdict = True, f"score {score:.4f} to be expected from {models} models, cost {cost:.0%}"
+        if score > best and cost <= HIGHEST_COST:
+            verdict += f"; the best so far: {', '.join(f'{name} {value}' for name, value in values.items())}"
     except (SolutionError, WorkerDiedError) as error:
         models, score, cost = 0, 0.0, FAILED_COST
         succeeded, verdict = False, f"failed: {error}"
@@ -245,6 +247,11 @@ def finished(study: optuna.Study) -> list[FrozenTrial]:
 def eligible(study: optuna.Study) -> list[FrozenTrial]:
     """Trials whose values may be chosen: cheap enough, and with a score."""
     return [t for t in finished(study) if t.user_attrs["cost"] <= HIGHEST_COST and t.user_attrs["score"] > 0]
+
+
+def best_score(study: optuna.Study) -> float:
+    """The highest score of eligible trials, 0 without any."""
+    return max((trial.user_attrs["score"] for trial in eligible(study)), default=0.0)
 
 
 if __name__ == "__main__":

@@ -78,6 +78,7 @@ def test_the_best_values_are_kept_beside_the_solution(tuning):
     assert 0 < entry["score"] < 1
     assert 0 < entry["cost"] <= COST_LIMIT
     assert f"rate = {entry['values']['rate']}" in finished.stdout
+    assert "the best so far: rate 0.9, steps 1, how noise" in finished.stderr
     assert str(path.parent / "tuned" / "digits.json") in finished.stdout
 
 
