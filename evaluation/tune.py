@@ -5,12 +5,12 @@ SEARCH_SPACE gives: for the highest score among those that cost at most 18 % of 
 timing is noisy). Nothing that scoring uses is looked at: all models, original and retrained, have other seeds, and accuracy is
 measured on the validation images instead of the test images.
 
-The first trial has the published values, twenty are drawn at random, and the others are proposed by Gaussian processes
-(Optuna's) of score and cost. A trial starts from four original models in turn, because what suits one need not suit another,
-and is judged by the score to be expected with 512 models, from means and deviations of the confidences, because few models
-flatter solutions that vary too little. One that is hopeless or costs too much ends after a quarter of its models. The best
-three are compared once more, with four times as many models. The winner's values go to tuned/<task>.json beside the solution,
-where score.py finds them.
+The first trial has the published values, the others of the first half are drawn at random, and the rest is proposed by
+Gaussian processes (Optuna's) of score and cost. A trial starts from four original models in turn, because what suits one need
+not suit another, and is judged by the score to be expected with 512 models, from means and deviations of the confidences,
+because few models flatter solutions that vary too little. One that is hopeless or costs too much ends after a quarter of its
+models. The best three are compared once more, with four times as many models. The winner's values go to tuned/<task>.json
+beside the solution, where score.py finds them.
 
     python evaluation/tune.py --solution scl_improved
     python evaluation/tune.py --solution my_solution.py --trials 100
@@ -50,7 +50,7 @@ from starting_kit import contract, tasks
 from starting_kit.errors import InputError, RunError, SolutionError
 
 STUDY_FORMAT = 2  # raised when trials mean something else
-RANDOM_TRIALS = 20  # before the sampler has seen enough
+RANDOM_SHARE = 0.5  # of the trials; a sampler that sees less settles for what happens to be good nearby
 HOPELESS = 0.2  # of the best score so far: with few models, what is as good as the best is expected to have 0.4 of it
 FAR_TOO_MUCH = 3  # times the highest cost: such a trial makes no models
 FEW = 4  # a trial may end after the number of its models divided by this
@@ -153,7 +153,7 @@ def run_trials(study: optuna.Study, common: Trials, wanted: int) -> None:
             with LocalProcesses(common.workers, terminal.notice) as unlearners:
                 for number in range(done, wanted):
                     # A new sampler each time: what it proposes depends on the trials so far, not on interruptions.
-                    study.sampler = optuna.samplers.GPSampler(seed=number, n_startup_trials=RANDOM_TRIALS + 1)
+                    study.sampler = optuna.samplers.GPSampler(seed=number, n_startup_trials=math.ceil(RANDOM_SHARE * wanted))
                     succeeded, verdict = run_trial(study, common, unlearners)
                     on_finished(number + 1, best_score(study), f"trial {number + 1}: {verdict}")
                     if not succeeded:
