@@ -9,14 +9,19 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from starting_kit import forget_requests
 from starting_kit.errors import InputError, did_you_mean
 
 SPLITS = ("retain", "forget", "validation", "test")
+
+Pixels = NDArray[np.uint8] | NDArray[np.float32]
+Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -47,26 +52,45 @@ ONE_AT_A_TIME = Engine("single", 1)
 
 
 @dataclass(frozen=True)
+class DataSet:
+    """What the files of a data set hold, and how its users split it. An example's id is its position.
+
+    Attributes:
+        images: [examples, channels, height, width], uint8 or float32, the values the source gives (not normalised).
+        labels: [examples], int64.
+        training: ids, in random order: the first are a random part.
+        validation, test: ids.
+        subjects: [examples], int64, which person or lesion an image shows; None where that is not known.
+        remarks: what was odd in the files and is left out, a sentence each.
+    """
+
+    images: Pixels
+    labels: Ids
+    training: Ids
+    validation: Ids
+    test: Ids
+    subjects: Ids | None = None
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Data:
     """All examples of a task in the order of their source, and which of them belong to which split.
 
-    An example's id is its position in the source.
-
     Attributes:
-        images: [examples, channels, height, width], float32, the values the source gives (not normalised).
-        labels: [examples], int64.
-        retain, forget, validation, test: example ids, int64, disjoint.
+        images, labels: as in `DataSet`; labels are what networks are trained on, some of them wrong if the request says so.
+        retain, forget, validation, test: example ids, int64, disjoint, ascending.
     """
 
-    images: NDArray[np.float32]
-    labels: NDArray[np.int64]
-    retain: NDArray[np.int64]
-    forget: NDArray[np.int64]
-    validation: NDArray[np.int64]
-    test: NDArray[np.int64]
+    images: Pixels
+    labels: Ids
+    retain: Ids
+    forget: Ids
+    validation: Ids
+    test: Ids
 
     @property
-    def training(self) -> NDArray[np.int64]:
+    def training(self) -> Ids:
         """Ids of retain and forget together."""
         return np.concatenate([self.retain, self.forget])
 
@@ -79,64 +103,59 @@ class Task:
         name: what `--task` calls it.
         version: raised whenever any number of the task may change.
         summary: one line for people.
-        source: gives all images [examples, channels, height, width] and labels [examples].
-        training_size, validation_size: how many examples; the rest is for testing.
-        split_seed: decides which examples belong to which split.
-        forget: the forget request, `random:FRACTION` of the training data.
+        read: gives the data set, from the folder of data sets where it is not embedded.
+        needs: what must lie in that folder; empty if the data set is embedded.
+        seed: of everything that is drawn at random when the data is split.
+        forget: the forget request.
         image_shape: channels, height, width.
         classes: number of classes.
-        pixel_mean, pixel_std: what the network normalises with.
+        pixel_mean, pixel_std: what the network normalises with, a number for each channel.
         network: name of the network in `starting_kit.networks`.
         recipe: how networks are trained.
         loader_batch_size: batch size of the loaders that a solution gets.
         engine: the fastest way of training it on a CPU, measured by `benchmarks/populations.py`; never chosen while scoring.
         unlearned_at_once: models that a solution is called for at once, if it runs in lockstep. Fewer than are trained at once:
             a solution's batches are larger, and take as much memory.
+        folder: of data sets that are not embedded (`--data`).
+        changed: what the user wants otherwise than the task has it, by option.
     """
 
     name: str
     version: int
     summary: str
-    source: Callable[[], tuple[NDArray[np.float32], NDArray[np.int64]]]
-    training_size: int
-    validation_size: int
-    split_seed: int
+    read: Callable[[Path], DataSet]
+    needs: str
+    seed: int
     forget: str
     image_shape: tuple[int, int, int]
     classes: int
-    pixel_mean: float
-    pixel_std: float
+    pixel_mean: tuple[float, ...]
+    pixel_std: tuple[float, ...]
     network: str
     recipe: Recipe
     loader_batch_size: int
     engine: Engine
     unlearned_at_once: int
+    folder: Path = Path("data")
+    changed: tuple[str, ...] = ()
 
     def load(self) -> Data:
         """Read the images and split them.
 
         Raises:
-            ValueError: a forget request that is unknown.
+            InputError: files are missing or damaged, or the forget request does not fit the data.
         """
-        images, labels = self.source()
-        order = np.random.default_rng(self.split_seed).permutation(len(images))
-        training, held_out = np.split(order, [self.training_size])
-        validation, test = np.split(held_out, [self.validation_size])
-        forget, retain = np.split(training, [_forget_count(self.forget, len(training))])
-        return Data(images, labels, np.sort(retain), np.sort(forget), np.sort(validation), np.sort(test))
+        found = self.read(self.folder)
+        request = forget_requests.parse(self.forget)
+        forget, labels = forget_requests.choose(request, found.labels, found.training, found.subjects, self.classes, self.seed)
+        retain = np.setdiff1d(found.training, forget)
+        return Data(found.images, labels, retain, np.sort(forget), np.sort(found.validation), np.sort(found.test))
 
     def identity(self) -> dict[str, Any]:
-        """Everything that determines the numbers but for the engines, ready for JSON."""
-        left_out = ("source", "summary", "engine", "unlearned_at_once")
+        """Everything that determines the numbers but for the engines and the files, ready for JSON."""
+        left_out = ("read", "summary", "needs", "engine", "unlearned_at_once", "folder", "changed")
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in left_out}
-        return {**fields, "recipe": dataclasses.asdict(self.recipe)}
-
-
-def _forget_count(request: str, training_size: int) -> int:
-    kind, _, value = request.partition(":")
-    if kind != "random" or not 0 < float(value) < 1:
-        raise ValueError(f"the forget request {request!r} is not random:FRACTION with a fraction between 0 and 1")
-    return round(float(value) * training_size)  # the training ids come in random order: the first are a random part
+        return {**fields, "recipe": dataclasses.asdict(self.recipe), "forget": str(forget_requests.parse(self.forget))}
 
 
 def names() -> list[str]:
@@ -144,12 +163,42 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
-def find(name: str) -> Task:
-    """The task of that name.
+def find(
+    name: str,
+    folder: Path | None = None,
+    forget: str | None = None,
+    network: str | None = None,
+    epochs: int | None = None,
+) -> Task:
+    """The task of that name, with what the user wants otherwise.
+
+    Args:
+        name: of the task.
+        folder: where data sets lie that are not embedded.
+        forget: a forget request.
+        network: the name of a network.
+        epochs: of the recipe.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such task, or the request cannot be read.
     """
     if name not in names():
         raise InputError(f"There is no task {name!r}; the tasks are {', '.join(names())}.{did_you_mean(name, names())}")
-    return importlib.import_module(f"{__name__}.{name}").TASK
+    task: Task = importlib.import_module(f"{__name__}.{name}").TASK
+    changes: dict[str, Any] = {}
+    if folder is not None:
+        task = dataclasses.replace(task, folder=folder)
+    if forget is not None and forget != task.forget:
+        forget_requests.parse(forget)
+        changes["forget"] = forget
+    if network is not None and network != task.network:
+        changes["network"] = network
+    if epochs is not None and epochs != task.recipe.epochs:
+        changes["recipe"] = dataclasses.replace(task.recipe, epochs=epochs)
+    return dataclasses.replace(task, **changes, changed=tuple(changes))
+
+
+def random_splits(examples: int, sizes: tuple[int, ...], seed: int) -> list[Ids]:
+    """Ids 0 to examples - 1 in random order, cut into parts of these sizes and the rest."""
+    order = np.random.default_rng(seed).permutation(examples)
+    return np.split(order, np.cumsum(sizes))

@@ -4,32 +4,35 @@ Few images are trained on, on purpose: a network that sees a thousand of them ha
 there is nothing to forget. `docs/tasks.md` has the numbers.
 """
 
+from pathlib import Path
+
 import numpy as np
-from numpy.typing import NDArray
 
-from starting_kit.tasks import Engine, Recipe, Task
+from starting_kit.tasks import DataSet, Engine, Recipe, Task, random_splits
+
+SEED = 0
 
 
-def _load_digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def _read(folder: Path) -> DataSet:
     from sklearn.datasets import load_digits  # 1 s to import: only when the images are needed
 
     digits = load_digits()
-    return digits.images[:, None].astype(np.float32), digits.target.astype(np.int64)
+    training, validation, test = random_splits(len(digits.target), (450, 347), SEED)
+    return DataSet(digits.images[:, None].astype(np.float32), digits.target.astype(np.int64), training, validation, test)
 
 
 TASK = Task(
     name="digits",
     version=2,
     summary="scikit-learn's 8x8 handwritten digits; 90 of 450 training images are to be forgotten",
-    source=_load_digits,
-    training_size=450,
-    validation_size=347,
-    split_seed=0,
+    read=_read,
+    needs="",
+    seed=SEED,
     forget="random:0.2",
     image_shape=(1, 8, 8),
     classes=10,
-    pixel_mean=4.884,
-    pixel_std=6.017,
+    pixel_mean=(4.884,),
+    pixel_std=(6.017,),
     network="cnn-8-16-16",
     recipe=Recipe(epochs=20, batch_size=12, peak_learning_rate=0.1, momentum=0.9, weight_decay=5e-3),
     loader_batch_size=64,

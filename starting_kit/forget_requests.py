@@ -1,0 +1,132 @@
+"""Forget requests: which training examples are to be forgotten.
+
+    random:0.2          a random 20 % of the training data
+    class:3             every example of class 3
+    subject:400         every example of 400 subjects (persons, lesions), drawn at random
+    mislabelled:0.05    a random 5 %, whose labels are made wrong before anything is trained: the correction of data
+    file:ids.txt        the examples that a file lists, one id per line, or as an array (.npy)
+
+An example's id is its position in the data set.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from starting_kit.errors import InputError
+
+Ids = NDArray[np.int64]
+
+FORMS = "random:FRACTION, class:ID, subject:COUNT, mislabelled:FRACTION or file:PATH"
+
+
+@dataclass(frozen=True)
+class ForgetRequest:
+    """A request that was read.
+
+    Attributes:
+        text: as it is shown and told apart; of a file its name and a hash of the ids.
+        kind: what comes before the colon.
+        value: a fraction, a class, a number of subjects, or ids.
+    """
+
+    text: str
+    kind: str
+    value: Any
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def parse(text: str) -> ForgetRequest:
+    """Read a request.
+
+    Raises:
+        InputError: it has none of the forms, its number is out of range, or its file cannot be read.
+    """
+    kind, _, value = text.partition(":")
+    try:
+        if kind in ("random", "mislabelled") and 0 < float(value) < 1:
+            return ForgetRequest(text, kind, float(value))
+        if kind in ("class", "subject") and int(value) >= (kind == "subject"):
+            return ForgetRequest(text, kind, int(value))
+    except ValueError:
+        pass  # no number: the sentence below says what there should be
+    if kind == "file" and value:
+        ids = _read_ids(Path(value))
+        digest = hashlib.sha256(ids.tobytes()).hexdigest()[:8]
+        return ForgetRequest(f"file:{Path(value).name}#{digest}", kind, ids)
+    raise InputError(f"--forget {text} is not {FORMS}, with a fraction between 0 and 1 and whole numbers.")
+
+
+def _read_ids(path: Path) -> Ids:
+    try:
+        ids = np.load(path) if path.suffix == ".npy" else np.loadtxt(path, dtype=np.int64, ndmin=1)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read as ids of examples, one whole number per line or an .npy file: {error}."
+        ) from error
+    if ids.ndim != 1 or not np.issubdtype(ids.dtype, np.integer) or not len(ids):
+        raise InputError(f"{path} holds no list of whole numbers, the ids of the examples to forget.")
+    if len(np.unique(ids)) != len(ids):
+        raise InputError(f"{path} lists some examples twice.")
+    return np.sort(ids).astype(np.int64)
+
+
+def choose(
+    request: ForgetRequest, labels: Ids, training: Ids, subjects: Ids | None, classes: int, seed: int
+) -> tuple[Ids, Ids]:
+    """The examples to forget, and all labels as networks are trained on them.
+
+    Args:
+        request: what is to be forgotten.
+        labels: [examples], true ones.
+        training: ids of the training data, in random order.
+        subjects: [examples], or None where they are not known.
+        classes: how many there are.
+        seed: of what is drawn at random.
+
+    Returns:
+        Ids of the forget set in the order of `training`, and labels [examples], wrong ones where the request says so.
+
+    Raises:
+        InputError: the request does not fit the data.
+    """
+    rng = np.random.default_rng(seed)
+    if request.kind in ("random", "mislabelled"):
+        forget = training[: round(request.value * len(training))]  # the ids come in random order
+        if request.kind == "mislabelled":
+            labels = labels.copy()
+            labels[forget] = (labels[forget] + rng.integers(1, classes, len(forget))) % classes
+    elif request.kind == "class":
+        if request.value >= classes:
+            raise InputError(f"--forget {request}: the classes are 0 to {classes - 1}.")
+        forget = training[labels[training] == request.value]
+    elif request.kind == "subject":
+        forget = training[np.isin(subjects[training], _draw_subjects(request, training, subjects, rng))]  # type: ignore[index]
+    else:
+        forget = _listed(request, training, len(labels))
+    if not 0 < len(forget) < len(training):
+        raise InputError(f"--forget {request} leaves {len(training) - len(forget)} of {len(training)} training examples.")
+    return forget, labels
+
+
+def _draw_subjects(request: ForgetRequest, training: Ids, subjects: Ids | None, rng: np.random.Generator) -> Ids:
+    if subjects is None:
+        raise InputError(f"--forget {request}: it is not known of whom these images are; forget by class, file or at random.")
+    known = np.unique(subjects[training])
+    if request.value >= len(known):
+        raise InputError(f"--forget {request}: the training data has {len(known)} subjects, and some must be left.")
+    return rng.permutation(known)[: request.value]
+
+
+def _listed(request: ForgetRequest, training: Ids, examples: int) -> Ids:
+    strangers = np.setdiff1d(request.value, training)
+    if len(strangers):
+        what = "no example" if not 0 <= strangers[0] < examples else "not in the training data"
+        raise InputError(f"--forget {request}: {len(strangers)} of its ids cannot be forgotten; {strangers[0]} is {what}.")
+    return training[np.isin(training, request.value)]
