@@ -1,20 +1,44 @@
-"""The networks, by name."""
+"""The networks, by name: our own, torchvision's (`resnet18`), and timm's (`timm:tiny_vit_5m_224`)."""
+
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from starting_kit.errors import InputError, did_you_mean
 from starting_kit.tasks import Task
+
+TIMM = "timm:"
 
 
 class Normalise(nn.Module):
-    """(x - mean) / std: part of the network, because images are held as their source gives them."""
+    """(x - mean) / std: part of the network, because images are held as their source gives them.
 
-    def __init__(self, mean: float, std: float) -> None:
+    Args:
+        mean, std: a number for each channel; of networks side by side (`lockstep.stack`) the channels repeat.
+    """
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
         self.mean, self.std = mean, std
 
     def forward(self, images: Tensor) -> Tensor:
-        return (images - self.mean) / self.std
+        if len(self.mean) == 1:
+            return (images - self.mean[0]) / self.std[0]
+        mean, std = (images.new_tensor(v).repeat(images.shape[1] // len(v)).view(-1, 1, 1) for v in (self.mean, self.std))
+        return (images - mean) / std
+
+
+class Resize(nn.Module):
+    """Images [batch, channels, height, width] in the size that a network was made for, bilinearly."""
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.size = (height, width)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return F.interpolate(images, self.size, mode="bilinear", antialias=True)
 
 
 def convolution(channels_in: int, channels_out: int, kernel_size: int = 3, stride: int = 1) -> list[nn.Module]:
@@ -56,33 +80,90 @@ def all_cnn(task: Task) -> nn.Sequential:
     )
 
 
-def resnet18(task: Task) -> nn.Sequential:
-    """ResNet-18 as torchvision has it, but that its first convolution takes the images' number of channels."""
-    from torchvision.models import resnet18  # type: ignore[import-untyped]  # half a second to import
+def torchvision_network(task: Task, name: str) -> nn.Sequential:
+    """A network as torchvision has it, but that its first convolution takes the images' number of channels."""
+    from torchvision import models  # type: ignore[import-untyped]  # half a second to import
 
-    net = resnet18(num_classes=task.classes)
+    net = models.get_model(name, weights=None, num_classes=task.classes)
     channels = task.image_shape[0]
-    if channels != net.conv1.in_channels:
-        net.conv1 = nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
-    return nn.Sequential(Normalise(task.pixel_mean, task.pixel_std), net)
+    for path, layer in net.named_modules():
+        if isinstance(layer, nn.Conv2d):
+            if layer.in_channels != channels:
+                net.set_submodule(path, _with_channels(layer, channels))
+            break
+    return nn.Sequential(Normalise(task.pixel_mean, task.pixel_std), *_resized(task, net, (224, 224)))
+
+
+def timm_network(task: Task, name: str) -> nn.Sequential:
+    """A network of timm, with images in the size that it was made for if it cannot take the task's."""
+    import timm
+
+    net = timm.create_model(name, num_classes=task.classes, in_chans=task.image_shape[0])
+    return nn.Sequential(Normalise(task.pixel_mean, task.pixel_std), *_resized(task, net, net.pretrained_cfg["input_size"][1:]))
+
+
+def _with_channels(layer: nn.Conv2d, channels: int) -> nn.Conv2d:
+    return nn.Conv2d(
+        channels,
+        layer.out_channels,
+        layer.kernel_size,  # type: ignore[arg-type]  # a pair
+        layer.stride,  # type: ignore[arg-type]
+        layer.padding,  # type: ignore[arg-type]
+        bias=layer.bias is not None,
+    )
+
+
+def _resized(task: Task, net: nn.Module, size: tuple[int, int]) -> list[nn.Module]:
+    """The network, behind a change of size if it cannot take the task's images."""
+    try:
+        with torch.inference_mode():
+            net.eval()(torch.zeros(2, *task.image_shape))
+    except (RuntimeError, AssertionError, ValueError):  # what layers raise for images that are too small, or not of their size
+        return [Resize(*size), net.train()]
+    return [net.train()]
 
 
 NETWORKS = {
-    "cnn-8-16-16": lambda task: small_cnn(task, (8, 16, 16)),
-    "cnn-16-32-32": lambda task: small_cnn(task, (16, 32, 32)),
+    "cnn-8-16-16": partial(small_cnn, widths=(8, 16, 16)),
+    "cnn-16-32-32": partial(small_cnn, widths=(16, 32, 32)),
     "all-cnn": all_cnn,
-    "resnet18": resnet18,
 }
+
+
+def check(name: str) -> None:
+    """See whether there is a network of that name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name in NETWORKS:
+        return
+    if name.startswith(TIMM):
+        import timm
+
+        if not timm.is_model(name.removeprefix(TIMM)):
+            known = [TIMM + other for other in timm.list_models()]
+            raise InputError(f"timm has no network {name.removeprefix(TIMM)!r}.{did_you_mean(name, known)}")
+        return
+    from torchvision import models
+
+    known = [*NETWORKS, *models.list_models(module=models)]
+    if name not in known:
+        raise InputError(
+            f"There is no network {name!r}; the networks are {', '.join(NETWORKS)}, torchvision's, and timm's as timm:NAME."
+            f"{did_you_mean(name, known)}"
+        )
 
 
 def build(task: Task, seed: int) -> nn.Module:
     """The task's network with the initial weights that belong to a seed.
 
     The global random state is left as it was. Weights have torch's default dtype.
-
-    Raises:
-        KeyError: the task names a network that does not exist.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return NETWORKS[task.network](task)
+        if task.network in NETWORKS:
+            return NETWORKS[task.network](task)
+        if task.network.startswith(TIMM):
+            return timm_network(task, task.network.removeprefix(TIMM))
+        return torchvision_network(task, task.network)

@@ -1,0 +1,76 @@
+"""Reading the files of data sets as their sources publish them, and saying in a sentence what is missing."""
+
+import gzip
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from starting_kit.errors import InputError
+
+Ids = NDArray[np.int64]
+
+
+def read_idx(path: Path) -> NDArray[np.uint8]:
+    """An array of bytes in the format of MNIST (`-idx3-ubyte`), compressed or not.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        dimensions = content[3]
+        shape = np.frombuffer(content, ">i4", count=dimensions, offset=4)
+        return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+    except (OSError, EOFError, IndexError, ValueError) as error:
+        raise InputError(f"{path} is damaged ({error}); fetch it again.") from error
+
+
+def read_pictures(paths: Sequence[Path], size: tuple[int, int], mode: str) -> tuple[NDArray[np.uint8], list[int], list[str]]:
+    """Picture files, all in one size.
+
+    Args:
+        paths: of the files.
+        size: height and width that pictures are brought to.
+        mode: "RGB" or "L".
+
+    Returns:
+        The pictures that can be read [pictures, channels, height, width]; which of the paths they come from; and a remark
+        with its path for each of the others.
+    """
+    from PIL import Image
+
+    pictures: list[NDArray[np.uint8]] = []
+    kept: list[int] = []
+    remarks: list[str] = []
+    for number, path in enumerate(paths):
+        try:
+            with Image.open(path) as picture:
+                resized = picture.convert(mode).resize((size[1], size[0]), Image.Resampling.BILINEAR)
+        except (OSError, SyntaxError) as error:  # what Pillow raises for missing, truncated and foreign files
+            remarks.append(f"{path} cannot be read ({error})")
+            continue
+        pixels = np.asarray(resized)
+        pictures.append(pixels[None] if mode == "L" else pixels.transpose(2, 0, 1))
+        kept.append(number)
+    return np.stack(pictures) if pictures else np.empty((0, 0, *size), np.uint8), kept, remarks
+
+
+def split_by(groups: NDArray[Any], shares: Sequence[float], seed: int) -> list[Ids]:
+    """Ids of the examples in random order, in parts of about these shares and the rest; no group is in two parts.
+
+    Args:
+        groups: [examples], which person or lesion an example shows.
+        shares: of the groups.
+        seed: of the order.
+    """
+    rng = np.random.default_rng(seed)
+    known, group = np.unique(groups, return_inverse=True)
+    ends = [round(share * len(known)) for share in np.cumsum(shares)]
+    part_of_group = np.empty(len(known), np.int64)
+    for part, members in enumerate(np.split(rng.permutation(len(known)), ends)):
+        part_of_group[members] = part
+    order = rng.permutation(len(groups))
+    return [order[part_of_group[group[order]] == part] for part in range(len(shares) + 1)]

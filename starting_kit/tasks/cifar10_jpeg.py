@@ -1,0 +1,49 @@
+"""CIFAR-10 from pictures that were kept as JPEG of quality 75: for where the original cannot be had.
+
+The compression is lossy: numbers are not comparable with those of CIFAR-10. All 60,000 pictures in the official order with
+the official labels, in one file: `cifar10_jpeg/cifar10_jpeg_pack.npz` holds one shared JPEG header, and for each of `train` and
+`test` the concatenated scans, their lengths, and the labels; picture i is header + scan i + the end marker FF D9.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from starting_kit.errors import InputError
+from starting_kit.tasks import DataSet
+from starting_kit.tasks.cifar10 import SEED
+from starting_kit.tasks.cifar10 import TASK as CIFAR10
+from starting_kit.torchvision_data import Part, data_set
+
+END_OF_IMAGE = b"\xff\xd9"
+
+
+def _read(folder: Path) -> DataSet:
+    path = folder / "cifar10_jpeg" / "cifar10_jpeg_pack.npz"
+    if not path.exists():
+        raise InputError(f"{path} is missing; give the folder that holds cifar10_jpeg/cifar10_jpeg_pack.npz with --data.")
+    return data_set(_unpack(path, "train"), _unpack(path, "test"), SEED)
+
+
+def _unpack(path: Path, part: str) -> Part:
+    import torch
+    from torchvision.io import decode_jpeg  # type: ignore[import-untyped]
+
+    pack = np.load(path)
+    header, scans, lengths, labels = (pack[name] for name in ("header", f"{part}_scans", f"{part}_lengths", f"{part}_labels"))
+    ends = np.cumsum(lengths)
+    pictures = np.empty((len(labels), *CIFAR10.image_shape), np.uint8)
+    for i, (end, length) in enumerate(zip(ends, lengths, strict=True)):
+        file = header.tobytes() + scans[end - length : end].tobytes() + END_OF_IMAGE
+        pictures[i] = decode_jpeg(torch.frombuffer(bytearray(file), dtype=torch.uint8)).numpy()
+    return pictures, labels.astype(np.int64)
+
+
+TASK = dataclasses.replace(
+    CIFAR10,
+    name="cifar10_jpeg",
+    summary="CIFAR-10 with JPEG artefacts (quality 75), 32x32 pixels; 5,000 of 50,000 training images are to be forgotten",
+    read=_read,
+    needs="cifar10_jpeg/cifar10_jpeg_pack.npz",
+)

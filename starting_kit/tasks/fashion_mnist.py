@@ -1,0 +1,32 @@
+"""Fashion-MNIST: 70,000 pictures of clothes, 28x28 pixels (Xiao, Rasul and Vollgraf 2017, https://arxiv.org/abs/1708.07747)."""
+
+from pathlib import Path
+
+from starting_kit.tasks import DataSet, Engine, Recipe, Task
+from starting_kit.torchvision_data import data_set, idx_data
+
+SEED = 0
+
+
+def _read(folder: Path) -> DataSet:
+    return data_set(*idx_data(folder, "fashion_mnist", "FashionMNIST"), SEED)
+
+
+TASK = Task(
+    name="fashion_mnist",
+    version=1,
+    summary="70,000 pictures of clothes of 28x28 pixels; 10 % of 60,000 training images are to be forgotten",
+    read=_read,
+    needs="fashion_mnist/ with the four -ubyte.gz files, or torchvision's FashionMNIST/raw/",
+    seed=SEED,
+    forget="random:0.1",
+    image_shape=(1, 28, 28),
+    classes=10,
+    pixel_mean=(72.94,),
+    pixel_std=(90.02,),
+    network="cnn-16-32-32",
+    recipe=Recipe(epochs=5, batch_size=64, peak_learning_rate=0.1, momentum=0.9, weight_decay=5e-4),
+    loader_batch_size=64,
+    engine=Engine("grouped", members=16),
+    unlearned_at_once=16,
+)
