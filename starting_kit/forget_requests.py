@@ -2,7 +2,7 @@
 
     random:0.2          a random 20 % of the training data
     class:3             every example of class 3
-    subject:400         every example of 400 subjects (persons, lesions), drawn at random
+    subject:400         every example of 400 subjects (persons, lesions): the first, and they are numbered in random order
     mislabelled:0.05    a random 5 %, whose labels are made wrong before anything is trained: the correction of data
     file:ids.txt        the examples that a file lists, one id per line, or as an array (.npy)
 
@@ -86,9 +86,9 @@ def choose(
         request: what is to be forgotten.
         labels: [examples], true ones.
         training: ids of the training data, in random order.
-        subjects: [examples], or None where they are not known.
+        subjects: [examples], numbered in random order, or None where they are not known.
         classes: how many there are.
-        seed: of what is drawn at random.
+        seed: of the wrong labels.
 
     Returns:
         Ids of the forget set in the order of `training`, and labels [examples], wrong ones where the request says so.
@@ -96,18 +96,18 @@ def choose(
     Raises:
         InputError: the request does not fit the data.
     """
-    rng = np.random.default_rng(seed)
     if request.kind in ("random", "mislabelled"):
         forget = training[: round(request.value * len(training))]  # the ids come in random order
         if request.kind == "mislabelled":
             labels = labels.copy()
-            labels[forget] = (labels[forget] + rng.integers(1, classes, len(forget))) % classes
+            off = np.random.default_rng(seed).integers(1, classes, len(forget))
+            labels[forget] = (labels[forget] + off) % classes
     elif request.kind == "class":
         if request.value >= classes:
             raise InputError(f"--forget {request}: the classes are 0 to {classes - 1}.")
         forget = training[labels[training] == request.value]
     elif request.kind == "subject":
-        forget = training[np.isin(subjects[training], _draw_subjects(request, training, subjects, rng))]  # type: ignore[index]
+        forget = _of_subjects(request, training, subjects)
     else:
         forget = _listed(request, training, len(labels))
     if not 0 < len(forget) < len(training):
@@ -115,13 +115,13 @@ def choose(
     return forget, labels
 
 
-def _draw_subjects(request: ForgetRequest, training: Ids, subjects: Ids | None, rng: np.random.Generator) -> Ids:
+def _of_subjects(request: ForgetRequest, training: Ids, subjects: Ids | None) -> Ids:
     if subjects is None:
         raise InputError(f"--forget {request}: it is not known of whom these images are; forget by class, file or at random.")
     known = np.unique(subjects[training])
     if request.value >= len(known):
         raise InputError(f"--forget {request}: the training data has {len(known)} subjects, and some must be left.")
-    return rng.permutation(known)[: request.value]
+    return training[np.isin(subjects[training], known[: request.value])]
 
 
 def _listed(request: ForgetRequest, training: Ids, examples: int) -> Ids:

@@ -60,7 +60,9 @@ class DataSet:
         labels: [examples], int64.
         training: ids, in random order: the first are a random part.
         validation, test: ids.
-        subjects: [examples], int64, which person or lesion an image shows; None where that is not known.
+        subjects: [examples], int64, which person or lesion an image shows, numbered in random order; None where that is
+            not known.
+        ages: [examples], in years, where labels are groups of ages; None elsewhere.
         remarks: what was odd in the files and is left out, a sentence each.
     """
 
@@ -70,6 +72,7 @@ class DataSet:
     validation: Ids
     test: Ids
     subjects: Ids | None = None
+    ages: Ids | None = None
     remarks: tuple[str, ...] = ()
 
 
