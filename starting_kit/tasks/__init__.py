@@ -26,13 +26,23 @@ Ids = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained from scratch: cross-entropy, SGD with Nesterov momentum, one-cycle learning rate."""
+    """How a network is trained from scratch, with cross-entropy.
+
+    Attributes:
+        epochs, batch_size, weight_decay: as usual.
+        peak_learning_rate: highest learning rate.
+        momentum: of SGD.
+        kind: "sgd" with Nesterov momentum and a one-cycle learning rate, or "adam" with a learning rate that falls as a cosine.
+        class_weights: whether an example counts by one over the number of training examples of its class.
+    """
 
     epochs: int
     batch_size: int
     peak_learning_rate: float
     momentum: float
     weight_decay: float
+    kind: Literal["sgd", "adam"] = "sgd"
+    class_weights: bool = False
 
 
 @dataclass(frozen=True)
