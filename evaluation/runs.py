@@ -21,9 +21,10 @@ from evaluation.store import Arrays, write_arrays
 from starting_kit import contract, proof, runner, training
 from starting_kit.contract import Batches, Solution
 from starting_kit.errors import RunError, SolutionError
+from starting_kit.loaders import as_numbers
 from starting_kit.lockstep import NotStackableError
 from starting_kit.networks import build
-from starting_kit.tasks import ONE_AT_A_TIME, SPLITS, Task
+from starting_kit.tasks import ONE_AT_A_TIME, SPLITS, Pixels, Task
 
 SAVE_EVERY = 30.0  # seconds between writes of a shard: what a killed worker loses at most, besides the model under way
 RETAIN_SAMPLE = 1000  # retain examples of which logits are kept
@@ -213,7 +214,7 @@ def _outputs(population: Population, model: int, net: nn.Module) -> Arrays:
     """
     task, data = population.task, load_data(population.task)
     arrays: Arrays = {"models": np.array([model])}
-    sample = np.random.default_rng(task.split_seed).permutation(len(data.retain))[:RETAIN_SAMPLE]
+    sample = np.random.default_rng(task.seed).permutation(len(data.retain))[:RETAIN_SAMPLE]
     for split in SPLITS:
         ids = getattr(data, split)
         logits = _logits(net, data.images[ids], task.classes)
@@ -224,7 +225,7 @@ def _outputs(population: Population, model: int, net: nn.Module) -> Arrays:
     return arrays
 
 
-def _logits(net: nn.Module, images: NDArray[np.float32], classes: int) -> NDArray[np.float32]:
+def _logits(net: nn.Module, images: Pixels, classes: int) -> NDArray[np.float32]:
     """Logits [examples, classes] of a network that should be able to give them.
 
     Raises:
@@ -232,7 +233,7 @@ def _logits(net: nn.Module, images: NDArray[np.float32], classes: int) -> NDArra
     """
     try:
         with torch.inference_mode():
-            parts = [net(part) for part in torch.from_numpy(images).split(EVALUATION_BATCH)]
+            parts = [net(as_numbers(part)) for part in torch.from_numpy(images).split(EVALUATION_BATCH)]
             logits = torch.cat(parts).float().numpy()
     except Exception as error:
         raise SolutionError(f"the unlearned network cannot be evaluated, {type(error).__name__}: {error}") from error

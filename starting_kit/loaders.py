@@ -1,22 +1,23 @@
 """The three loaders that a solution gets, with the batches of either of the competition's kits.
 
+Images are floating-point numbers in a batch, the values that the source gives; in memory they may be bytes.
+
 The examples lie in memory, and a batch is one indexing of them instead of a stack of items. A solution does not notice: batch
 by batch, and draw by draw of the random generators, a `ResidentLoader` does what a `DataLoader` does; so does a `DataLoader`
 that a solution builds on its `.dataset`, on a subset or a concatenation of it, or with a `collate_fn` of its own.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.data._utils.collate import collate, default_collate_fn_map
 
 from starting_kit.contract import Batches
-from starting_kit.tasks import Data, Task
+from starting_kit.tasks import Data, Ids, Task
 
 
 class TupleItem(tuple[Any, ...]):
@@ -27,42 +28,77 @@ class DictItem(dict[str, Any]):
     """`image, image_id, age_group, age, person_id`, as in the Kaggle kit; a type of its own, likewise."""
 
 
+@dataclass(frozen=True)
+class Memory:
+    """A data set in memory.
+
+    Attributes:
+        images: [examples, channels, height, width], bytes or floating-point numbers.
+        labels: [examples], int64.
+        people, pictures: [examples], int64, whom an image shows and which of their images it is.
+        ages: [examples], int64; the label where no age is known.
+    """
+
+    images: Tensor
+    labels: Tensor
+    people: Tensor
+    pictures: Tensor
+    ages: Tensor
+
+    @classmethod
+    def of(cls, data: Data) -> "Memory":
+        """The data of a task, not copied."""
+        of_data = (data.images, data.labels, data.people, data.pictures, data.labels if data.ages is None else data.ages)
+        return cls(*map(torch.from_numpy, of_data))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Memory"]) -> "Memory":
+        """Several data sets, one after another."""
+        return cls(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
+
 class Examples(Dataset[Any]):
-    """Examples in memory.
+    """Some examples of a data set in memory.
 
     Args:
-        images: [examples, channels, height, width].
-        labels: [examples], int64.
-        ids: [examples], of the task's source; an image's `person_id` and, with "-0", its `image_id`.
+        memory: the whole data set.
+        rows: [some], int64, which of its examples.
         batches: "tuple" or "dict", what an item is.
     """
 
-    def __init__(self, images: Tensor, labels: Tensor, ids: Tensor, batches: Batches) -> None:
-        self.images, self.labels, self.ids, self.batches = images, labels, ids, batches
+    def __init__(self, memory: Memory, rows: Tensor, batches: Batches) -> None:
+        self.memory, self.rows, self.batches = memory, rows, batches
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.rows)
 
     def __getitem__(self, index: int) -> Any:
-        image, label = self.images[index], self.labels[index]
+        memory, row = self.memory, self.rows[index]
+        # Copies: what a solution does to an item stays with it.
+        image, label, age = as_numbers(memory.images[row]).clone(), memory.labels[row].clone(), memory.ages[row].clone()
         if self.batches == "tuple":
             return TupleItem((image, label))
-        example = int(self.ids[index])
-        # A task without people has no ages and no persons: `age` repeats the label, and every image is its own person.
-        return DictItem(image=image, image_id=f"{example}-0", age_group=label, age=label, person_id=example)
+        person = int(memory.people[row])
+        name = f"{person}-{int(memory.pictures[row])}"
+        return DictItem(image=image, image_id=name, age_group=label, age=age, person_id=person)
 
     def __getitems__(self, indices: Sequence[int]) -> "Batch":
         return Batch(self, indices)
 
     def batch(self, indices: Sequence[int]) -> Any:
         """What `default_collate` makes of the items."""
-        rows = torch.as_tensor(indices)
-        images, labels = self.images[rows], self.labels[rows]
+        memory, rows = self.memory, self.rows[torch.as_tensor(indices)]
+        images, labels = as_numbers(memory.images[rows]), memory.labels[rows]
         if self.batches == "tuple":
             return [images, labels]
-        ids = self.ids[rows]
-        names = [f"{example}-0" for example in ids.tolist()]
-        return {"image": images, "image_id": names, "age_group": labels, "age": labels.clone(), "person_id": ids}
+        people, pictures = memory.people[rows], memory.pictures[rows]
+        names = [f"{person}-{picture}" for person, picture in zip(people.tolist(), pictures.tolist(), strict=True)]
+        return {"image": images, "image_id": names, "age_group": labels, "age": memory.ages[rows], "person_id": people}
+
+
+def as_numbers(images: Tensor) -> Tensor:
+    """Bytes as float32, floating-point numbers as they are."""
+    return images if images.is_floating_point() else images.float()
 
 
 class Batch(Sequence[Any]):
@@ -107,22 +143,21 @@ def draw_base_seed(loader: DataLoader[Any]) -> None:
     torch.empty((), dtype=torch.int64).random_(generator=loader.generator)
 
 
-def loader(task: Task, data: Data, ids: NDArray[np.int64], batches: Batches) -> DataLoader:
+def loader(task: Task, memory: Memory, ids: Ids, batches: Batches) -> DataLoader:
     """A shuffled loader on some examples; its order comes from torch's global generator, as in the kits.
 
     Args:
         task: gives the batch size.
-        data: of the task.
+        memory: the task's data.
         ids: of the examples.
-        batches: "tuple" for `(images, labels)` (CIFAR kit), "dict" for dicts (Kaggle kit). Images have the data's type, float32
+        batches: "tuple" for `(images, labels)` (CIFAR kit), "dict" for dicts (Kaggle kit). Images are floating-point numbers
             [batch, channels, height, width] in both, labels int64 [batch].
     """
-    images, labels = torch.from_numpy(data.images[ids]), torch.from_numpy(data.labels[ids])
-    examples = Examples(images, labels, torch.from_numpy(ids), batches)
-    return ResidentLoader(examples, batch_size=task.loader_batch_size, shuffle=True)
+    return ResidentLoader(Examples(memory, torch.from_numpy(ids), batches), batch_size=task.loader_batch_size, shuffle=True)
 
 
 def loaders(task: Task, data: Data, batches: Batches) -> tuple[DataLoader, DataLoader, DataLoader]:
     """The retain, forget and validation loaders of a task."""
-    retain, forget, validation = (loader(task, data, ids, batches) for ids in (data.retain, data.forget, data.validation))
+    memory = Memory.of(data)
+    retain, forget, validation = (loader(task, memory, ids, batches) for ids in (data.retain, data.forget, data.validation))
     return retain, forget, validation

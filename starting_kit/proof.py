@@ -9,7 +9,6 @@ unless they may as well be wrong.
 """
 
 import copy
-import dataclasses
 import pickle
 import random
 import signal
@@ -29,7 +28,7 @@ from starting_kit.errors import RunError
 from starting_kit.lockstep import NotStackableError, check_stackable
 from starting_kit.readings import falsified, readings
 from starting_kit.runner import call, call_in_lockstep, random_state_restored, start_afresh
-from starting_kit.tasks import Data, Task
+from starting_kit.tasks import SPLITS, Data, Task
 
 TOLERANCE = 1e-8  # on weights, in float64; rounding alone stays near 1e-13
 SEEDS = (1, 2, 3)
@@ -153,15 +152,19 @@ def _three_models(net: nn.Module) -> list[nn.Module]:
 
 
 def _three_data_sets(task: Task, data: Data) -> list[Data]:
+    """The first examples of each split, with no, half and all labels wrong, in float64."""
     rng = np.random.default_rng(0)
     most = int(BATCHES_PER_LOADER * task.loader_batch_size)
-    parts = {split: getattr(data, split)[:most] for split in ("retain", "forget", "validation")}
+    few = {split: getattr(data, split)[:most] for split in SPLITS}
+    used = np.unique(np.concatenate(list(few.values())))
+    parts = {split: np.searchsorted(used, ids) for split, ids in few.items()}
+    images, true = data.images[used].astype(np.float64), data.labels[used]
     sets = []
     for share in WRONG_LABELS:
-        labels = data.labels.copy()
+        labels = true.copy()
         wrong = rng.random(len(labels)) < share
         labels[wrong] = (labels[wrong] + rng.integers(1, task.classes, wrong.sum())) % task.classes
-        sets.append(dataclasses.replace(data, images=data.images.astype(np.float64), labels=labels, **parts))
+        sets.append(Data(images, labels, **parts))
     return sets
 
 

@@ -7,6 +7,7 @@ labels). What is drawn otherwise is drawn once for all, so a solution in which t
 (`starting_kit.proof`) and is called once per model.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, NoReturn
@@ -17,7 +18,7 @@ from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from starting_kit.errors import RunError
-from starting_kit.loaders import Batch, Examples, draw_base_seed
+from starting_kit.loaders import Batch, Examples, Memory, draw_base_seed
 
 
 class SideBySide(Dataset[Any]):
@@ -35,8 +36,9 @@ class SideBySide(Dataset[Any]):
         if all(own is examples[0] for own in examples):
             self.together, self.offsets = examples[0], [0] * len(examples)
         else:
-            images, labels, ids = (torch.cat([getattr(own, name) for own in examples]) for name in ("images", "labels", "ids"))
-            self.together = Examples(images, labels, ids, examples[0].batches)
+            first_rows = itertools.accumulate((len(own.memory.labels) for own in examples), initial=0)
+            rows = torch.cat([own.rows + first for own, first in zip(examples, first_rows, strict=False)])
+            self.together = Examples(Memory.joined([own.memory for own in examples]), rows, examples[0].batches)
             self.offsets = [k * self.length for k in range(len(examples))]
 
     def __len__(self) -> int:

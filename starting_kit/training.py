@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
-from torch.optim import SGD
-from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim import SGD, Adam, Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
 from starting_kit.lockstep import Mapped, NotStackableError, check_stackable, stack, unstack
 from starting_kit.networks import build
@@ -19,7 +19,7 @@ from starting_kit.tasks import ONE_AT_A_TIME, Data, Engine, Recipe, Task
 TOGETHER: dict[str, Callable[[Sequence[nn.Module]], nn.Module]] = {"grouped": stack, "mapped": Mapped}
 
 
-def optimiser_and_schedule(recipe: Recipe, network: nn.Module, examples: int) -> tuple[SGD, OneCycleLR]:
+def optimiser_and_schedule(recipe: Recipe, network: nn.Module, examples: int) -> tuple[Optimizer, LRScheduler]:
     """A recipe's optimiser for a network, and its learning rate, to be stepped after every batch.
 
     Args:
@@ -27,15 +27,29 @@ def optimiser_and_schedule(recipe: Recipe, network: nn.Module, examples: int) ->
         network: whose weights are trained.
         examples: how many are trained on, which with the batch size gives the number of steps.
     """
-    optimiser = SGD(
-        network.parameters(),
-        lr=recipe.peak_learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        nesterov=True,
-    )
+    rate, decay = recipe.peak_learning_rate, recipe.weight_decay
     steps = recipe.epochs * -(-examples // recipe.batch_size)
-    return optimiser, OneCycleLR(optimiser, recipe.peak_learning_rate, total_steps=steps, cycle_momentum=False)
+    if recipe.kind == "adam":
+        adam = Adam(network.parameters(), lr=rate, weight_decay=decay)
+        return adam, CosineAnnealingLR(adam, T_max=steps)
+    sgd = SGD(network.parameters(), lr=rate, momentum=recipe.momentum, weight_decay=decay, nesterov=True)
+    return sgd, OneCycleLR(sgd, rate, total_steps=steps, cycle_momentum=False)
+
+
+def loss_of(logits: torch.Tensor, labels: torch.Tensor, class_weights: torch.Tensor | None, networks: int) -> torch.Tensor:
+    """The mean over networks of each network's cross-entropy; its gradient is that of each one's own (`lockstep`).
+
+    Args:
+        logits: [networks · batch, classes].
+        labels: [networks · batch].
+        class_weights: [classes], of an example in the mean over its network's batch; None if all count the same.
+        networks: how many.
+    """
+    if class_weights is None:
+        return F.cross_entropy(logits, labels)
+    weights = class_weights[labels].view(networks, -1)
+    losses = F.cross_entropy(logits, labels, reduction="none").view(networks, -1)
+    return ((weights * losses).sum(dim=1) / weights.sum(dim=1)).mean()
 
 
 def usable_engine(task: Task) -> tuple[Engine, str | None]:
@@ -85,7 +99,7 @@ def train(
         The trained networks in eval mode on the CPU, in the order of the seeds.
     """
     engine = engine or task.engine
-    images = torch.from_numpy(data.images).to(device, torch.get_default_dtype())
+    images = torch.from_numpy(data.images).to(device)
     labels = torch.from_numpy(data.labels).to(device)
     ids = torch.from_numpy(examples)
     at_once = 1 if engine.kind == "single" else engine.members
@@ -104,14 +118,17 @@ def _train_together(
     network.train().to(images.device)
     optimiser, schedule = optimiser_and_schedule(recipe, network, examples=len(ids))
     bfloat16 = torch.autocast("cuda", torch.bfloat16) if images.is_cuda else contextlib.nullcontext()
+    class_weights = (
+        1 / labels[ids.to(labels.device)].bincount(minlength=task.classes).clamp_min(1) if recipe.class_weights else None
+    )
     for _ in range(recipe.epochs):
         shuffled = torch.stack([ids[torch.randperm(len(ids), generator=order)] for order in orders]).to(images.device)
         for batch in shuffled.split(recipe.batch_size, dim=1):  # [networks, batch]
             rows = batch.flatten()
             optimiser.zero_grad()
             with bfloat16:
-                # A mean over all networks' examples, whose gradient is for each network that of its own mean (`lockstep`).
-                loss = F.cross_entropy(network(images[rows]), labels[rows])
+                logits = network(images[rows].to(torch.get_default_dtype()))
+                loss = loss_of(logits, labels[rows], class_weights, len(members))
             loss.backward()
             optimiser.step()
             schedule.step()

@@ -112,9 +112,9 @@ def test_dicts_have_the_keys_of_the_kaggle_kit():
 
 def test_a_solution_that_changes_a_batch_changes_no_data():
     retain = loaders(TASK, DATA, "tuple")[0]
-    before = retain.dataset.images.clone()
+    before = retain.dataset.memory.images.clone()
     for images, labels in retain:
         images.zero_()
         labels.zero_()
-    assert torch.equal(retain.dataset.images, before)
-    assert retain.dataset.labels.any()
+    assert torch.equal(retain.dataset.memory.images, before)
+    assert retain.dataset.memory.labels.any()

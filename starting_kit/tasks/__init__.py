@@ -9,6 +9,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -93,6 +94,7 @@ class Data:
     Attributes:
         images, labels: as in `DataSet`; labels are what networks are trained on, some of them wrong if the request says so.
         retain, forget, validation, test: example ids, int64, disjoint, ascending.
+        subjects, ages: as in `DataSet`.
     """
 
     images: Pixels
@@ -101,11 +103,27 @@ class Data:
     forget: Ids
     validation: Ids
     test: Ids
+    subjects: Ids | None = None
+    ages: Ids | None = None
 
     @property
     def training(self) -> Ids:
         """Ids of retain and forget together."""
         return np.concatenate([self.retain, self.forget])
+
+    @cached_property
+    def people(self) -> Ids:
+        """Whom an image shows, [examples]: its subject, or somebody of its own where that is not known."""
+        return np.arange(len(self.labels)) if self.subjects is None else self.subjects
+
+    @cached_property
+    def pictures(self) -> Ids:
+        """Which of its person's images an image is, [examples], from 0."""
+        order = np.argsort(self.people, kind="stable")
+        first = np.searchsorted(self.people[order], self.people[order])
+        numbers = np.empty_like(order)
+        numbers[order] = np.arange(len(order)) - first
+        return numbers
 
 
 @dataclass(frozen=True)
@@ -162,7 +180,8 @@ class Task:
         request = forget_requests.parse(self.forget)
         forget, labels = forget_requests.choose(request, found.labels, found.training, found.subjects, self.classes, self.seed)
         retain = np.setdiff1d(found.training, forget)
-        return Data(found.images, labels, retain, np.sort(forget), np.sort(found.validation), np.sort(found.test))
+        held_out = np.sort(found.validation), np.sort(found.test)
+        return Data(found.images, labels, retain, np.sort(forget), *held_out, found.subjects, found.ages)
 
     def identity(self) -> dict[str, Any]:
         """Everything that determines the numbers but for the engines and the files, ready for JSON."""

@@ -1,6 +1,6 @@
 """AgeDB: faces of known people at known ages, in ten groups of ages; people are forgotten, not pictures.
 
-One folder of files named `<index>_<name>_<age>_<gender>.jpg`, as its authors give it to who asks for it (Moschoglou et al. 2017,
+One folder of files named `<index>_<name>_<age>_<gender>.jpg`, as its authors give it to who asks (Moschoglou et al. 2017,
 https://ibug.doc.ic.ac.uk/resources/agedb). The splits are by person. Ages 1 to 100: groups 1 to 10, 11 to 20, and so on.
 """
 

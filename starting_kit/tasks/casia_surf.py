@@ -2,9 +2,9 @@
 
 For those who have the licence (Zhang et al. 2019, https://arxiv.org/abs/1908.10654). Layout, splits, groups of ages, forget set
 and recipe are those of the organisers' scorer (google-deepmind/unlearning_evaluation): `Age_Gender.txt` with a line
-`<person> <age> <gender>` for each person, pictures under `WBackground/<part>/<person>/real.rssdk/color/`; ten groups of equal width
-from the lowest age to the highest; pictures shuffled with seed 43 into 80, 10 and 10 %; the 15 people who come first in the
-alphabet are forgotten. Pixels are raw, 0 to 255. Splits are by picture: a person is in several.
+`<person> <age> <gender>` for each person, pictures under `WBackground/<part>/<person>/real.rssdk/color/`; ten groups of equal
+width from the lowest age to the highest; pictures shuffled with seed 43 into 80, 10 and 10 %; the 15 people who come first in
+the alphabet are forgotten. Pixels are raw, 0 to 255. Splits are by picture: a person is in several.
 """
 
 import random

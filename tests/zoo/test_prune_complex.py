@@ -97,7 +97,7 @@ def test_a_share_has_its_number_of_different_retain_examples(original, share, si
     images = {image.numpy().tobytes() for images, _ in drawn for image in images}
     assert [len(labels) for _, labels in drawn] == sizes
     assert len(images) == sum(sizes)
-    assert images <= {image.numpy().tobytes() for image in retain.dataset.images}
+    assert images <= {image.numpy().tobytes() for image in retain.dataset.memory.images}
 
 
 def test_another_call_draws_another_share(original):
