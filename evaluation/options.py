@@ -7,10 +7,24 @@ from pathlib import Path
 from evaluation import scorecard, terminal
 from evaluation.forgetting import FEWEST_MODELS
 from evaluation.store import require_writable
-from starting_kit import contract, tasks
+from starting_kit import contract, forget_requests, tasks
 from starting_kit.errors import InputError
+from starting_kit.tasks import Task
 
-FOR_SOLUTIONS = ("task", "models", "originals", "seed", "engine", "set", "hyperparameters", "runs", "export")
+FOR_SOLUTIONS = (
+    "task",
+    "forget",
+    "network",
+    "epochs",
+    "models",
+    "originals",
+    "seed",
+    "engine",
+    "set",
+    "hyperparameters",
+    "runs",
+    "export",
+)
 
 
 def parse(arguments: list[str] | None, documentation: str | None) -> argparse.Namespace:
@@ -27,7 +41,8 @@ def _parser(documentation: str | None) -> argparse.ArgumentParser:
     add(
         "--populations", type=Path, metavar="FOLDER", help="or: logits_retain.npy and <approach>/logits_unlearn.npy in a folder"
     )
-    add("--task", default="digits", help=f"one of {', '.join(tasks.names())} (default: %(default)s)")
+    add_task_options(parser)
+    add("--list-tasks", action="store_true", help="say which tasks there are, what they need, and which can be used here")
     add(
         "--models",
         type=int,
@@ -64,6 +79,37 @@ def _parser(documentation: str | None) -> argparse.ArgumentParser:
     add("--no-intervals", action="store_true", help="leave out the intervals, which take seconds for large forget sets")
     add("--debug", action="store_true", help="show the traceback of an error")
     return parser
+
+
+def add_task_options(parser: argparse.ArgumentParser) -> None:
+    """What is unlearned, and where its data lie."""
+    add = parser.add_argument
+    add("--task", default="digits", help=f"one of {', '.join(tasks.names())} (default: %(default)s)")
+    add(
+        "--data",
+        type=Path,
+        default=Path(os.environ.get("UNLEARNING_DATA", "data")),
+        metavar="DIR",
+        help="where data sets lie that are not embedded (default: $UNLEARNING_DATA, else data)",
+    )
+    add("--forget", metavar="KIND", help=f"what is to be forgotten: {forget_requests.FORMS} (default: the task's)")
+    add(
+        "--network",
+        metavar="N",
+        help="the network: one of ours, torchvision's by its name, timm's as timm:NAME (default: the task's)",
+    )
+    add("--epochs", type=int, metavar="E", help="epochs of training (default: the task's)")
+
+
+def find_task(options: argparse.Namespace) -> Task:
+    """The task, with what the user wants otherwise.
+
+    Raises:
+        InputError: there is no such task or network, or the forget request cannot be read.
+    """
+    if options.epochs is not None and options.epochs < 1:
+        raise InputError(f"--epochs {options.epochs} is too few; at least 1 is needed.")
+    return tasks.find(options.task, options.data, options.forget, options.network, options.epochs)
 
 
 def check(options: argparse.Namespace) -> None:

@@ -29,12 +29,12 @@ if __package__ in (None, ""):  # run as a file: import the project from its root
 from evaluation import experiment, external, scorecard, terminal, tuned
 from evaluation.experiment import Experiment, timed
 from evaluation.forgetting import FEWEST_MODELS
-from evaluation.options import check, cores, parse
+from evaluation.options import check, cores, find_task, parse
 from evaluation.outputs import Outputs
 from evaluation.populations import load_arrays
 from evaluation.scorecard import Scorecard
 from evaluation.store import Arrays, require_writable, write_json
-from starting_kit import contract, tasks
+from starting_kit import contract
 from starting_kit.errors import InputError
 from starting_kit.tasks import SPLITS
 
@@ -72,7 +72,7 @@ def score(options: argparse.Namespace) -> Iterator[tuple[Scorecard, Path | None]
 
 def score_solution(options: argparse.Namespace) -> tuple[Scorecard, Path]:
     """Make the populations that are missing, compare them, write the scorecard (errors as for `score`)."""
-    task, path = tasks.find(options.task), contract.find(options.solution)
+    task, path = find_task(options), contract.find(options.solution)
     require_writable(options.runs, "--runs")
     require_writable(options.results / task.name, "--results")
     seconds: dict[str, float] = {}

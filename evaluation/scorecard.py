@@ -45,8 +45,9 @@ def of_experiment(made: Experiment, measured: dict[str, Any], seconds: dict[str,
         "models": made.models,
         "seed": unlearned.master_seed,
         "originals": unlearned.originals,
-        "forget": task.forget,
+        "forget": task.identity()["forget"],
         "network": task.network,
+        "epochs": task.recipe.epochs,
         "engine": {
             "unlearning": "single" if unlearned.engine.kind == "single" else "lockstep",
             "models_at_once": unlearned.engine.members,
@@ -110,7 +111,9 @@ def variant(made: Experiment, engine: str | None, published: bool) -> str:
     """
     unlearned = made.kinds["unlearned"]
     assert unlearned.solution is not None
-    parts = ["published"] if published else []
+    task, values = unlearned.task, {"forget": "{0.forget}", "network": "{0.network}", "recipe": "trained{0.recipe.epochs}"}
+    parts = [values[name].format(task) for name in task.changed]
+    parts += ["published"] if published else []
     parts += [f"{name}={value}" for name, value in sorted(unlearned.solution.settings.items())]
     parts += [f"n{made.models}"] if made.models != DEFAULT_MODELS else []
     parts += [f"originals{unlearned.originals}"] if unlearned.originals > 1 else []
