@@ -1,6 +1,7 @@
 """The experiment behind a score: which populations are made, in which engine, and what an unlearning costs."""
 
 import argparse
+import dataclasses
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,6 +107,10 @@ def define_populations(
     The original models to start from are made, and the solution tried on the first: what does it read, may it run in lockstep?
     """
     solution = unlearners.run(InWorker("describe_solution"), path, options.set, tuned)
+    with terminal.messages.status(f"Reading {task.name}"):
+        digest, remarks = trainers.run(InWorker("look_at_data"), task)
+    task = dataclasses.replace(task, digest=digest)
+    terminal.notices(remarks)
     engine, notice = trainers.run(InWorker("usable_engine"), task)
     if notice:
         terminal.notice(notice)

@@ -5,6 +5,7 @@ A worker knows nothing of the population that the results will be compared with.
 
 import contextlib
 import dataclasses
+import hashlib
 import io
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from torch import nn
 from evaluation.executors import report_finished, stop_requested
 from evaluation.populations import Population, describes_examples, read_intact
 from evaluation.store import Arrays, write_arrays
-from starting_kit import contract, proof, runner, training
+from starting_kit import contract, duplicates, proof, runner, training
 from starting_kit.contract import Batches, Solution
 from starting_kit.errors import RunError, SolutionError
 from starting_kit.loaders import as_numbers
@@ -40,6 +41,19 @@ load_data = lru_cache(Task.load)  # once per worker
 _warm: set[str] = set()  # keys of populations of which this worker has timed a model
 describe_solution = contract.describe
 usable_engine = training.usable_engine
+
+
+def look_at_data(task: Task) -> tuple[str, list[str]]:
+    """What tells a task's data apart from others, and what a user should know of them.
+
+    Raises:
+        InputError: they are missing or damaged.
+    """
+    data = load_data(task)
+    digest = hashlib.sha256()
+    for array in (data.labels, *(getattr(data, split) for split in SPLITS), *data.images):
+        digest.update(array)
+    return digest.hexdigest()[:16], [*data.remarks, *map(str, duplicates.find(data))]
 
 
 def find_batches(population: Population, solution: Solution) -> Batches:

@@ -5,7 +5,7 @@ import math
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -30,6 +30,14 @@ messages = Console(stderr=True, highlight=False)
 def notice(sentence: str) -> None:
     """Tell the user something while work goes on."""
     messages.print(f"[yellow]note:[/] {escape(sentence)}", soft_wrap=True)
+
+
+def notices(sentences: Sequence[str], most: int = 20) -> None:
+    """Tell the user several things, but not hundreds."""
+    for sentence in sentences[:most]:
+        notice(sentence)
+    if len(sentences) > most:
+        notice(f"and {len(sentences) - most} more like these")
 
 
 def error(sentence: object) -> None:

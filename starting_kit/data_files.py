@@ -1,10 +1,12 @@
 """Reading the files of data sets as their sources publish them, and saying in a sentence what is missing."""
 
 import gzip
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,7 +31,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
 
 
 def read_pictures(paths: Sequence[Path], size: tuple[int, int], mode: str) -> tuple[NDArray[np.uint8], list[int], list[str]]:
-    """Picture files, all in one size.
+    """Picture files, all in one size; read once, then found in the user's cache as long as no file changes.
 
     Args:
         paths: of the files.
@@ -40,12 +42,36 @@ def read_pictures(paths: Sequence[Path], size: tuple[int, int], mode: str) -> tu
         The pictures that can be read [pictures, channels, height, width]; which of the paths they come from; and a remark
         with its path for each of the others.
     """
+    return remember(_decode)([(str(path), stamp(path)) for path in paths], size, mode)
+
+
+def remember(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function whose results are kept in the user's cache directory, arrays ready to be mapped into memory.
+
+    Arguments that name files should hold their `stamp` too.
+    """
+    root = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    return joblib.Memory(root / "unlearning-challenge-kit", mmap_mode="c", verbose=0).cache(function)
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """Size and time of the last change of a file, (0, 0) where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+def _decode(
+    files: Sequence[tuple[str, tuple[int, int]]], size: tuple[int, int], mode: str
+) -> tuple[NDArray[np.uint8], list[int], list[str]]:
     from PIL import Image
 
     pictures: list[NDArray[np.uint8]] = []
     kept: list[int] = []
     remarks: list[str] = []
-    for number, path in enumerate(paths):
+    for number, (path, _) in enumerate(files):
         try:
             with Image.open(path) as picture:
                 resized = picture.convert(mode).resize((size[1], size[0]), Image.Resampling.BILINEAR)

@@ -94,7 +94,7 @@ class Data:
     Attributes:
         images, labels: as in `DataSet`; labels are what networks are trained on, some of them wrong if the request says so.
         retain, forget, validation, test: example ids, int64, disjoint, ascending.
-        subjects, ages: as in `DataSet`.
+        subjects, ages, remarks: as in `DataSet`.
     """
 
     images: Pixels
@@ -105,6 +105,7 @@ class Data:
     test: Ids
     subjects: Ids | None = None
     ages: Ids | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def training(self) -> Ids:
@@ -148,7 +149,8 @@ class Task:
         unlearned_at_once: models that a solution is called for at once, if it runs in lockstep. Fewer than are trained at once:
             a solution's batches are larger, and take as much memory.
         folder: of data sets that are not embedded (`--data`).
-        changed: what the user wants otherwise than the task has it, by option.
+        changed: which fields the user wants otherwise than the task has them.
+        digest: of the data, once they were read.
     """
 
     name: str
@@ -169,6 +171,7 @@ class Task:
     unlearned_at_once: int
     folder: Path = Path("data")
     changed: tuple[str, ...] = ()
+    digest: str = ""
 
     def load(self) -> Data:
         """Read the images and split them.
@@ -181,7 +184,7 @@ class Task:
         forget, labels = forget_requests.choose(request, found.labels, found.training, found.subjects, self.classes, self.seed)
         retain = np.setdiff1d(found.training, forget)
         held_out = np.sort(found.validation), np.sort(found.test)
-        return Data(found.images, labels, retain, np.sort(forget), *held_out, found.subjects, found.ages)
+        return Data(found.images, labels, retain, np.sort(forget), *held_out, found.subjects, found.ages, found.remarks)
 
     def identity(self) -> dict[str, Any]:
         """Everything that determines the numbers but for the engines and the files, ready for JSON."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from starting_kit.data_files import remember, stamp
 from starting_kit.errors import InputError
 from starting_kit.tasks import DataSet
 from starting_kit.tasks.cifar10 import SEED
@@ -23,10 +24,11 @@ def _read(folder: Path) -> DataSet:
     path = folder / "cifar10_jpeg" / "cifar10_jpeg_pack.npz"
     if not path.exists():
         raise InputError(f"{path} is missing; give the folder that holds cifar10_jpeg/cifar10_jpeg_pack.npz with --data.")
-    return data_set(_unpack(path, "train"), _unpack(path, "test"), SEED)
+    unpack = remember(_unpack)
+    return data_set(unpack(path, "train", stamp(path)), unpack(path, "test", stamp(path)), SEED)
 
 
-def _unpack(path: Path, part: str) -> Part:
+def _unpack(path: Path, part: str, stamp: tuple[int, int]) -> Part:
     import torch
     from torchvision.io import decode_jpeg  # type: ignore[import-untyped]
 
