@@ -5,6 +5,7 @@
     subject:400         every example of 400 subjects (persons, lesions): the first, and they are numbered in random order
     mislabelled:0.05    a random 5 %, whose labels are made wrong before anything is trained: the correction of data
     file:ids.txt        the examples that a file lists, one id per line, or as an array (.npy)
+    own                 the forget set that the data set brings
 
 An example's id is its position in the data set.
 """
@@ -12,16 +13,19 @@ An example's id is its position in the data set.
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from starting_kit.errors import InputError
 
+if TYPE_CHECKING:
+    from starting_kit.tasks import DataSet
+
 Ids = NDArray[np.int64]
 
-FORMS = "random:FRACTION, class:ID, subject:COUNT, mislabelled:FRACTION or file:PATH"
+FORMS = "random:FRACTION, class:ID, subject:COUNT, mislabelled:FRACTION, file:PATH or own"
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class ForgetRequest:
     Attributes:
         text: as it is shown and told apart; of a file its name and a hash of the ids.
         kind: what comes before the colon.
-        value: a fraction, a class, a number of subjects, or ids.
+        value: a fraction, a class, a number of subjects, ids, or nothing.
     """
 
     text: str
@@ -48,6 +52,8 @@ def parse(text: str) -> ForgetRequest:
     Raises:
         InputError: it has none of the forms, its number is out of range, or its file cannot be read.
     """
+    if text == "own":
+        return ForgetRequest(text, text, None)
     kind, _, value = text.partition(":")
     try:
         if kind in ("random", "mislabelled") and 0 < float(value) < 1:
@@ -77,25 +83,22 @@ def _read_ids(path: Path) -> Ids:
     return np.sort(ids).astype(np.int64)
 
 
-def choose(
-    request: ForgetRequest, labels: Ids, training: Ids, subjects: Ids | None, classes: int, seed: int
-) -> tuple[Ids, Ids]:
+def choose(request: ForgetRequest, data: "DataSet", classes: int, seed: int) -> tuple[Ids, Ids]:
     """The examples to forget, and all labels as networks are trained on them.
 
     Args:
         request: what is to be forgotten.
-        labels: [examples], true ones.
-        training: ids of the training data, in random order.
-        subjects: [examples], numbered in random order, or None where they are not known.
+        data: the data set.
         classes: how many there are.
         seed: of the wrong labels.
 
     Returns:
-        Ids of the forget set in the order of `training`, and labels [examples], wrong ones where the request says so.
+        Ids of the forget set, and labels [examples], wrong ones where the request says so.
 
     Raises:
         InputError: the request does not fit the data.
     """
+    labels, training = data.labels, data.training
     if request.kind in ("random", "mislabelled"):
         forget = training[: round(request.value * len(training))]  # the ids come in random order
         if request.kind == "mislabelled":
@@ -107,7 +110,11 @@ def choose(
             raise InputError(f"--forget {request}: the classes are 0 to {classes - 1}.")
         forget = training[labels[training] == request.value]
     elif request.kind == "subject":
-        forget = _of_subjects(request, training, subjects)
+        forget = _of_subjects(request, training, data.subjects)
+    elif request.kind == "own":
+        if data.forget is None:
+            raise InputError(f"--forget own: this data set brings no forget set; give {FORMS.removesuffix(' or own')}.")
+        forget = data.forget
     else:
         forget = _listed(request, training, len(labels))
     if not 0 < len(forget) < len(training):

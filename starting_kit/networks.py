@@ -1,5 +1,6 @@
 """The networks, by name: our own, torchvision's (`resnet18`), and timm's (`timm:tiny_vit_5m_224`)."""
 
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -30,15 +31,25 @@ class Normalise(nn.Module):
         return (images - mean) / std
 
 
-class Resize(nn.Module):
-    """Images [batch, channels, height, width] in the size that a network was made for, bilinearly."""
+@dataclass(frozen=True)
+class Preprocessing:
+    """What happens to images before they reach a network that is used as its library has it: a hook, not a layer.
 
-    def __init__(self, height: int, width: int) -> None:
-        super().__init__()
-        self.size = (height, width)
+    So the network keeps its class and the names of its layers, which notebooks ask for (`net.fc`).
 
-    def forward(self, images: Tensor) -> Tensor:
-        return F.interpolate(images, self.size, mode="bilinear", antialias=True)
+    Attributes:
+        normalise: with the data's mean and deviation.
+        size: height and width that images are brought to, bilinearly; None if the network takes them as they are.
+    """
+
+    normalise: Normalise
+    size: tuple[int, int] | None
+
+    def __call__(self, network: nn.Module, arguments: tuple[Tensor]) -> tuple[Tensor]:
+        images = self.normalise(arguments[0])
+        if self.size is not None:
+            images = F.interpolate(images, self.size, mode="bilinear", antialias=True)
+        return (images,)
 
 
 def convolution(channels_in: int, channels_out: int, kernel_size: int = 3, stride: int = 1) -> list[nn.Module]:
@@ -80,47 +91,39 @@ def all_cnn(task: Task) -> nn.Sequential:
     )
 
 
-def torchvision_network(task: Task, name: str) -> nn.Sequential:
+def torchvision_network(task: Task, name: str) -> nn.Module:
     """A network as torchvision has it, but that its first convolution takes the images' number of channels."""
     from torchvision import models  # type: ignore[import-untyped]  # half a second to import
 
     net = models.get_model(name, weights=None, num_classes=task.classes)
     channels = task.image_shape[0]
-    for path, layer in net.named_modules():
-        if isinstance(layer, nn.Conv2d):
-            if layer.in_channels != channels:
-                net.set_submodule(path, _with_channels(layer, channels))
-            break
-    return nn.Sequential(Normalise(task.pixel_mean, task.pixel_std), *_resized(task, net, (224, 224)))
+    path, stem = next((path, layer) for path, layer in net.named_modules() if isinstance(layer, nn.Conv2d))
+    if stem.in_channels != channels:
+        changed = nn.Conv2d(
+            channels, stem.out_channels, stem.kernel_size, stem.stride, stem.padding, bias=stem.bias is not None
+        )
+        net.set_submodule(path, changed)
+    return _prepared(task, net, (224, 224))
 
 
-def timm_network(task: Task, name: str) -> nn.Sequential:
+def timm_network(task: Task, name: str) -> nn.Module:
     """A network of timm, with images in the size that it was made for if it cannot take the task's."""
     import timm
 
     net = timm.create_model(name, num_classes=task.classes, in_chans=task.image_shape[0])
-    return nn.Sequential(Normalise(task.pixel_mean, task.pixel_std), *_resized(task, net, net.pretrained_cfg["input_size"][1:]))
+    return _prepared(task, net, net.pretrained_cfg["input_size"][1:])
 
 
-def _with_channels(layer: nn.Conv2d, channels: int) -> nn.Conv2d:
-    return nn.Conv2d(
-        channels,
-        layer.out_channels,
-        layer.kernel_size,  # type: ignore[arg-type]  # a pair
-        layer.stride,  # type: ignore[arg-type]
-        layer.padding,  # type: ignore[arg-type]
-        bias=layer.bias is not None,
-    )
-
-
-def _resized(task: Task, net: nn.Module, size: tuple[int, int]) -> list[nn.Module]:
-    """The network, behind a change of size if it cannot take the task's images."""
+def _prepared(task: Task, net: nn.Module, size: tuple[int, int]) -> nn.Module:
+    """The network with its preprocessing; images change their size only if it cannot take the task's."""
     try:
         with torch.inference_mode():
             net.eval()(torch.zeros(2, *task.image_shape))
+        fitting = None
     except (RuntimeError, AssertionError, ValueError):  # what layers raise for images that are too small, or not of their size
-        return [Resize(*size), net.train()]
-    return [net.train()]
+        fitting = size
+    net.register_forward_pre_hook(Preprocessing(Normalise(task.pixel_mean, task.pixel_std), fitting))
+    return net.train()
 
 
 NETWORKS = {

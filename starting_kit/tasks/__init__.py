@@ -1,7 +1,7 @@
 """A task: data set + forget request + network + training recipe, with a name and a version.
 
-Each module of this package defines one task as `TASK`; `find` gives it by name. Nothing here needs torch, so that the
-process that scores can know a task without loading it.
+Each module of this package defines one task as `TASK`, or as `task_of(folder)` where the folder of its data determines it;
+`find` gives it by name. Nothing here needs torch, so that the process that scores can know a task without loading it.
 """
 
 import dataclasses
@@ -74,6 +74,7 @@ class DataSet:
         subjects: [examples], int64, which person or lesion an image shows, numbered in random order; None where that is
             not known.
         ages: [examples], in years, where labels are groups of ages; None elsewhere.
+        forget: ids of the forget set that the data set brings, part of training; None if it brings none.
         remarks: what was odd in the files and is left out, a sentence each.
     """
 
@@ -83,6 +84,7 @@ class DataSet:
     validation: Ids
     test: Ids
     subjects: Ids | None = None
+    forget: Ids | None = None
     ages: Ids | None = None
     remarks: tuple[str, ...] = ()
 
@@ -148,6 +150,7 @@ class Task:
         engine: the fastest way of training it on a CPU, measured by `benchmarks/populations.py`; never chosen while scoring.
         unlearned_at_once: models that a solution is called for at once, if it runs in lockstep. Fewer than are trained at once:
             a solution's batches are larger, and take as much memory.
+        original: weights of the original model, where the data set brings them; else it is trained.
         folder: of data sets that are not embedded (`--data`).
         changed: which fields the user wants otherwise than the task has them.
         digest: of the data, once they were read.
@@ -169,6 +172,7 @@ class Task:
     loader_batch_size: int
     engine: Engine
     unlearned_at_once: int
+    original: Path | None = None
     folder: Path = Path("data")
     changed: tuple[str, ...] = ()
     digest: str = ""
@@ -188,7 +192,7 @@ class Task:
 
     def identity(self) -> dict[str, Any]:
         """Everything that determines the numbers but for the engines and the files, ready for JSON."""
-        left_out = ("read", "summary", "needs", "engine", "unlearned_at_once", "folder", "changed")
+        left_out = ("read", "summary", "needs", "engine", "unlearned_at_once", "original", "folder", "changed")
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in left_out}
         return {**fields, "recipe": dataclasses.asdict(self.recipe), "forget": str(forget_requests.parse(self.forget))}
 
@@ -219,10 +223,11 @@ def find(
     """
     if name not in names():
         raise InputError(f"There is no task {name!r}; the tasks are {', '.join(names())}.{did_you_mean(name, names())}")
-    task: Task = importlib.import_module(f"{__name__}.{name}").TASK
+    module = importlib.import_module(f"{__name__}.{name}")
+    folder = folder or Path("data")
+    task: Task = module.TASK if hasattr(module, "TASK") else module.task_of(folder)
+    task = dataclasses.replace(task, folder=folder)
     changes: dict[str, Any] = {}
-    if folder is not None:
-        task = dataclasses.replace(task, folder=folder)
     if forget is not None and forget != task.forget:
         forget_requests.parse(forget)
         changes["forget"] = forget
