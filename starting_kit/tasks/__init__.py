@@ -185,7 +185,7 @@ class Task:
         """
         found = self.read(self.folder)
         request = forget_requests.parse(self.forget)
-        forget, labels = forget_requests.choose(request, found.labels, found.training, found.subjects, self.classes, self.seed)
+        forget, labels = forget_requests.choose(request, found, self.classes, self.seed)
         retain = np.setdiff1d(found.training, forget)
         held_out = np.sort(found.validation), np.sort(found.test)
         return Data(found.images, labels, retain, np.sort(forget), *held_out, found.subjects, found.ages, found.remarks)

@@ -1,8 +1,8 @@
 """The competition's folder, as its notebooks see it under /kaggle/input: images, three tables, an original model.
 
 `retain.csv`, `forget.csv` and `validation.csv` list `image_id,age_group,age,person_id`; the image `<person>-<number>` lies in
-`images/<person>/<number>.png`; `original_model.pth` holds the weights of torchvision's ResNet-18; `age_class_weights.json` has the
-number of training examples of each class. Pixels are raw, 0 to 255. Batches are what the competition's were, and so is the
+`images/<person>/<number>.png`; `original_model.pth` holds the weights of torchvision's ResNet-18; `age_class_weights.json` has
+the number of training examples of each class. Pixels are raw, 0 to 255. Batches are what the competition's were, and so is the
 forget set; other requests can be made. There is no test set, so half of the validation images are for testing. What retrained
 models are compared with was never published: they are trained as the organisers' scorer trains (`casia_surf`).
 
@@ -37,8 +37,8 @@ def find_root(folder: Path) -> Path:
         if (folder / place / "retain.csv").exists():
             return folder / place
     raise InputError(
-        f"{folder} holds no retain.csv, forget.csv, validation.csv and images/; give the competition's folder with --data, or write "
-        "one with python -m starting_kit.kaggle_folder."
+        f"{folder} holds no retain.csv, forget.csv, validation.csv and images/; give the competition's folder with --data, or "
+        "write one with python -m starting_kit.kaggle_folder."
     )
 
 
