@@ -162,9 +162,11 @@ def make_originals(
     on_finished: Callable[[int], None],
     notice: Callable[[str], None],
 ) -> None:
-    """Make the original models that unlearning starts from, unless their weights are stored (errors as for `make`)."""
+    """Make the original models that unlearning starts from, unless they are there already (errors as for `make`)."""
+    first = 0 if population.task.original is None else 1  # that one comes with the data set
     with _prepared(population, notice):
-        wanted = [model for model in range(population.originals) if not _is_stored(population.weights_path(model), notice)]
+        models = range(first, population.originals)
+        wanted = [model for model in models if not _is_stored(population.weights_path(model), notice)]
         on_finished(population.originals - len(wanted))
         shards: dict[int, list[int]] = {}
         for model in wanted:

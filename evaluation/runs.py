@@ -7,9 +7,11 @@ import contextlib
 import dataclasses
 import hashlib
 import io
+import pickle
 import time
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,7 +23,7 @@ from evaluation.populations import Population, describes_examples, read_intact
 from evaluation.store import Arrays, write_arrays
 from starting_kit import contract, duplicates, proof, runner, training
 from starting_kit.contract import Batches, Solution
-from starting_kit.errors import RunError, SolutionError
+from starting_kit.errors import InputError, RunError, SolutionError
 from starting_kit.loaders import as_numbers
 from starting_kit.lockstep import NotStackableError
 from starting_kit.networks import build
@@ -53,6 +55,8 @@ def look_at_data(task: Task) -> tuple[str, list[str]]:
     digest = hashlib.sha256()
     for array in (data.labels, *(getattr(data, split) for split in SPLITS), *data.images):
         digest.update(array)
+    if task.original is not None:
+        digest.update(task.original.read_bytes())
     return digest.hexdigest()[:16], [*data.remarks, *map(str, duplicates.find(data))]
 
 
@@ -64,13 +68,30 @@ def find_batches(population: Population, solution: Solution) -> Batches:
 
 
 def original_model(population: Population, model: int = 0) -> nn.Module:
-    """A copy of one of the original models that unlearning starts from."""
+    """A copy of one of the original models that unlearning starts from; the first may come with the data set.
+
+    Raises:
+        InputError: the data set's own does not fit its network.
+        RunError: the file is gone.
+    """
+    net = build(population.task, seed=0)
+    if model == 0 and population.task.original is not None:
+        return _load_brought(net, population.task.original).eval()
     weights = read_intact(population.weights_path(model))
     if weights is None:
         raise RunError(f"{population.weights_path(model)} is missing or damaged; run the same command to make it again.")
-    net = build(population.task, seed=0)
     net.load_state_dict({name: torch.from_numpy(values) for name, values in weights.items()})
     return net.eval()
+
+
+def _load_brought(net: nn.Module, path: Path) -> nn.Module:
+    try:
+        net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
+        raise InputError(
+            f"{path} holds no weights of this {type(net).__name__} ({str(error).splitlines()[0]}); --network says which it is."
+        ) from error
+    return net
 
 
 def objection_to_lockstep(population: Population, solution: Solution, batches: Batches) -> str | None:
