@@ -50,7 +50,7 @@ from starting_kit import contract, tasks
 from starting_kit.errors import InputError, RunError, SolutionError
 
 STUDY_FORMAT = 2  # raised when trials mean something else
-RANDOM_SHARE = 0.5  # of the trials; a sampler that sees less settles for what happens to be good nearby
+RANDOM_SHARE = 0.5  # of the trials; they spread over the whole space, the others gather where these were good
 HOPELESS = 0.2  # of the best score so far: with few models, what is as good as the best is expected to have 0.4 of it
 FAR_TOO_MUCH = 3  # times the highest cost: such a trial makes no models
 FEW = 4  # a trial may end after the number of its models divided by this
