@@ -170,8 +170,6 @@ def run_trial(study: optuna.Study, common: Trials, unlearners: LocalProcesses) -
         cost = common.cost(population, unlearners)
         models, score = judge(population, cost, best, common, unlearners)
         succeeded, verdict = True, f"score {score:.4f} to be expected from {models} models, cost {cost:.0%}"
-        if score > best and cost <= HIGHEST_COST:
-            verdict += f"; the best so far: {', '.join(f'{name} {value}' for name, value in values.items())}"
     except (SolutionError, WorkerDiedError) as error:
         models, score, cost = 0, 0.0, FAILED_COST
         succeeded, verdict = False, f"failed: {error}"
@@ -179,6 +177,8 @@ def run_trial(study: optuna.Study, common: Trials, unlearners: LocalProcesses) -
         trial.set_user_attr(name, value)
     trial.set_constraint("cost", cost - HIGHEST_COST)
     study.tell(trial, math.log(max(score, LOWEST)))
+    if best_score(study) > best:
+        verdict += f"; the best so far: {', '.join(f'{name} {value}' for name, value in values.items())}"
     if succeeded and population.folder.exists():
         shutil.rmtree(population.folder)  # ten megabytes or more, which only an interrupted trial would use again
     return succeeded, verdict
