@@ -20,7 +20,7 @@ leaderboard: $(READY)
 	$(RUN) evaluation/catalogue.py --markdown solutions/README.md
 
 test: $(READY)
-	$(RUN) -m pytest -n 2 -m "not slow"
+	$(RUN) -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-all: test
 	$(RUN) -m pytest -m slow

@@ -26,9 +26,10 @@ from scipy import stats
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from evaluation import tuned
+from evaluation.scorecard import DEFAULT_MODELS
 from starting_kit import contract, tasks
 from starting_kit.contract import Solution
-from starting_kit.search_space import Range
+from starting_kit.search_space import Range, times
 
 PROJECT = contract.PROJECT
 SCORES = PROJECT / "evaluation" / "competition_scores.csv"
@@ -41,7 +42,7 @@ def main() -> None:
     parser.add_argument("--task", default="digits", help="default: %(default)s")
     parser.add_argument("--hyperparameters", choices=("published", "tuned"), default="published", help="default: %(default)s")
     parser.add_argument("--scores", type=Path, default=SCORES, metavar="CSV", help=f"known scores (default: {SCORES.name})")
-    parser.add_argument("--models", type=int, default=512, help="default: %(default)s")
+    parser.add_argument("--models", type=int, default=DEFAULT_MODELS, help="default: %(default)s")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="default: %(default)s")
     options = parser.parse_args()
     with options.scores.open(encoding="utf-8", newline="") as file:
@@ -97,7 +98,7 @@ def transfer(published: Solution, variant: Solution, fitted: Solution) -> list[s
         fitted: with the tuned values.
     """
     moved = {
-        name: _moved(*(solution.hyperparameters[name] for solution in (published, variant, fitted)), limits)
+        name: _moved(published.hyperparameters[name], variant.overrides[name], fitted.hyperparameters[name], limits)
         for name, limits in published.search_space.items()
         if name in variant.overrides
     }
@@ -108,17 +109,13 @@ def _moved(published: Any, variant: Any, fitted: Any, limits: Range) -> Any:
     if limits.kind == "choice":
         return variant
     if limits.kind == "factor":  # tuples of learning rates, all of them multiplied by one number
-        return _times(variant, _first(fitted) / _first(published))
+        return times(variant, _first(fitted) / _first(published))
     moved = fitted * variant / published if limits.log else fitted + variant - published
     return max(1, round(moved)) if limits.kind == "whole" else min(max(moved, limits.low), limits.high)
 
 
 def _first(values: Any) -> float:
     return _first(values[0]) if isinstance(values, list) else values
-
-
-def _times(values: Any, factor: float) -> Any:
-    return tuple(_times(value, factor) for value in values) if isinstance(values, list) else values * factor
 
 
 def spearman(first: Any, second: Any) -> float:

@@ -43,14 +43,13 @@ from evaluation.experiment import TIMED_RUNS
 from evaluation.forgetting import FEWEST_MODELS
 from evaluation.options import add_task_options, cores, find_task
 from evaluation.populations import Population
-from evaluation.scorecard import COST_LIMIT
 from evaluation.store import identity_key, require_writable
 from evaluation.trials import HIGHEST_COST, ORIGINALS, Trials
 from starting_kit import contract
 from starting_kit.errors import InputError, RunError, SolutionError
 
 STUDY_FORMAT = 2  # raised when trials mean something else
-RANDOM_SHARE = 0.5  # of the trials; a sampler that sees less settles for what happens to be good nearby
+RANDOM_SHARE = 0.5  # of the trials; they spread over the whole space, the others gather where these were good
 HOPELESS = 0.2  # of the best score so far: with few models, what is as good as the best is expected to have 0.4 of it
 FAR_TOO_MUCH = 3  # times the highest cost: such a trial makes no models
 FEW = 4  # a trial may end after the number of its models divided by this
@@ -171,8 +170,6 @@ def run_trial(study: optuna.Study, common: Trials, unlearners: LocalProcesses) -
         cost = common.cost(population, unlearners)
         models, score = judge(population, cost, best, common, unlearners)
         succeeded, verdict = True, f"score {score:.4f} to be expected from {models} models, cost {cost:.0%}"
-        if score > best and cost <= HIGHEST_COST:
-            verdict += f"; the best so far: {', '.join(f'{name} {value}' for name, value in values.items())}"
     except (SolutionError, WorkerDiedError) as error:
         models, score, cost = 0, 0.0, FAILED_COST
         succeeded, verdict = False, f"failed: {error}"
@@ -180,6 +177,8 @@ def run_trial(study: optuna.Study, common: Trials, unlearners: LocalProcesses) -
         trial.set_user_attr(name, value)
     trial.set_constraint("cost", cost - HIGHEST_COST)
     study.tell(trial, math.log(max(score, LOWEST)))
+    if best_score(study) > best:
+        verdict += f"; the best so far: {', '.join(f'{name} {value}' for name, value in values.items())}"
     if succeeded and population.folder.exists():
         shutil.rmtree(population.folder)  # ten megabytes or more, which only an interrupted trial would use again
     return succeeded, verdict
@@ -214,7 +213,7 @@ def choose(study: optuna.Study, common: Trials) -> dict[str, Any]:
         for trial in sorted(eligible(study), key=lambda trial: trial.user_attrs["score"], reverse=True):
             values = trials.values_of(trial, common.solution.search_space)
             population = common.population(values, unlearners)
-            if (cost := common.cost(population, unlearners, TIMED_RUNS)) <= COST_LIMIT:  # one timing is noisy
+            if (cost := common.cost(population, unlearners, TIMED_RUNS)) <= HIGHEST_COST:  # the trial's one timing is noisy
                 with terminal.stage(f"trial {trial.number + 1} again", models) as on_finished:
                     score = common.forecast(population, models, unlearners, on_finished)
                 finalists.append((score, cost, values))

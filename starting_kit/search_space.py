@@ -48,7 +48,7 @@ class Range:
     def value(self, proposed: Any) -> Any:
         """The value that a proposal means: rounded, or the default times a factor."""
         if self.kind == "factor":
-            return _times(self.default, proposed)
+            return times(self.default, proposed)
         return _rounded(proposed) if self.kind == "number" and proposed != self.default else proposed
 
 
@@ -98,13 +98,13 @@ def _range(given: Any, default: Any) -> Range:
     return found
 
 
-def _times(default: Any, factor: float) -> Any:
+def times(default: Any, factor: float) -> Any:
     """A number times a factor, or all numbers of nested tuples.
 
-    >>> _times((0.5, (1.0, 2.0)), 10)
+    >>> times((0.5, (1.0, 2.0)), 10)
     (5.0, (10.0, 20.0))
     """
-    return tuple(_times(inner, factor) for inner in default) if isinstance(default, tuple) else _rounded(default * factor)
+    return tuple(times(inner, factor) for inner in default) if isinstance(default, tuple) else _rounded(default * factor)
 
 
 def _rounded(number: float) -> float:

@@ -209,7 +209,7 @@ def test_a_file_that_reads_dicts_and_prints_is_scored_like_the_zoos(score, sixte
             nn.functional.cross_entropy(net(batch["image"]), batch["age_group"]).backward()
             optimiser.step()
 """
-    reads_dicts = body.replace("        train_epoch(net, retain_loader, optimiser)\n", loop)
+    reads_dicts = body.replace("        train_epoch(net, loader, optimiser)\n", loop)
     assert reads_dicts != body
     (tmp_path / "kaggle_style.py").write_text(f"{reads_dicts}    print('epoch 1 done')\n")
     run = score("--solution", tmp_path / "kaggle_style.py", "--json", tmp_path / "mine.json")

@@ -184,7 +184,7 @@ def test_what_costs_too_much_is_not_made(tuning, write_solution):
     dear = (
         'SEARCH_SPACE = {"seconds": (0.0, 3.0)}\n\n\ndef unlearning(net, a, b, c, *, seconds=3.0):\n    time.sleep(seconds)\n'
     )
-    path = write_solution(f"import time\n\n{dear}", whole=True)
+    path = write_solution(f"import time\n\n{dear}", name="dear", whole=True)  # the study of `mine` lies there too
     before = made(tuning[1])
     run = tune(path, tuning[1], "--trials", 1)
     assert run.returncode == 1
