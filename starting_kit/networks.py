@@ -1,7 +1,9 @@
 """The networks, by name: our own, torchvision's (`resnet18`), and timm's (`timm:tiny_vit_5m_224`)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -93,40 +95,43 @@ def all_cnn(task: Task) -> nn.Sequential:
 
 def torchvision_network(task: Task, name: str) -> nn.Module:
     """A network as torchvision has it, but that its first convolution takes the images' number of channels."""
-    from torchvision import models  # type: ignore[import-untyped]  # half a second to import
+    from torchvision import models  # half a second to import
 
     net = models.get_model(name, weights=None, num_classes=task.classes)
     channels = task.image_shape[0]
     path, stem = next((path, layer) for path, layer in net.named_modules() if isinstance(layer, nn.Conv2d))
     if stem.in_channels != channels:
-        changed = nn.Conv2d(
-            channels, stem.out_channels, stem.kernel_size, stem.stride, stem.padding, bias=stem.bias is not None
-        )
-        net.set_submodule(path, changed)
+        shape: Any = {name: getattr(stem, name) for name in ("out_channels", "kernel_size", "stride", "padding")}
+        net.set_submodule(path, nn.Conv2d(channels, **shape, bias=stem.bias is not None))
     return _prepared(task, net, (224, 224))
 
 
 def timm_network(task: Task, name: str) -> nn.Module:
-    """A network of timm, with images in the size that it was made for if it cannot take the task's."""
+    """A network of timm; images are brought to the size that its name ends with, or that it needs (`tiny_vit_5m_224`)."""
     import timm
 
     net = timm.create_model(name, num_classes=task.classes, in_chans=task.image_shape[0])
-    return _prepared(task, net, net.pretrained_cfg["input_size"][1:])
+    _, height, width = timm.data.resolve_model_data_config(net)["input_size"]
+    return _prepared(task, net, (height, width), always=name.endswith(f"_{height}"))
 
 
-def _prepared(task: Task, net: nn.Module, size: tuple[int, int]) -> nn.Module:
-    """The network with its preprocessing; images change their size only if it cannot take the task's."""
-    try:
-        with torch.inference_mode():
-            net.eval()(torch.zeros(2, *task.image_shape))
-        fitting = None
-    except (RuntimeError, AssertionError, ValueError):  # what layers raise for images that are too small, or not of their size
-        fitting = size
+def _prepared(task: Task, net: nn.Module, size: tuple[int, int], always: bool = False) -> nn.Module:
+    """The network with its preprocessing; unless `always`, images change their size only if it cannot take the task's."""
+    fitting = size if always or not _takes(net, task.image_shape) else None
     net.register_forward_pre_hook(Preprocessing(Normalise(task.pixel_mean, task.pixel_std), fitting))
     return net.train()
 
 
-NETWORKS = {
+def _takes(net: nn.Module, image_shape: tuple[int, int, int]) -> bool:
+    try:
+        with torch.inference_mode():
+            net.eval()(torch.zeros(2, *image_shape))
+    except (RuntimeError, AssertionError, ValueError):  # what layers raise for images that are too small, or not of their size
+        return False
+    return True
+
+
+NETWORKS: dict[str, Callable[[Task], nn.Module]] = {
     "cnn-8-16-16": partial(small_cnn, widths=(8, 16, 16)),
     "cnn-16-32-32": partial(small_cnn, widths=(16, 32, 32)),
     "all-cnn": all_cnn,

@@ -34,7 +34,7 @@ def data_set(training: Part, held_out: Part, seed: int) -> DataSet:
     sizes = len(training[1]), len(held_out[1])
     order = torch.randperm(sizes[1], generator=torch.Generator().manual_seed(HELD_OUT_SEED)).numpy() + sizes[0]
     test, validation = np.split(order, [sizes[1] // 2])
-    images, labels = (np.concatenate(parts) for parts in zip(training, held_out, strict=True))
+    images, labels = np.concatenate([training[0], held_out[0]]), np.concatenate([training[1], held_out[1]])
     return DataSet(images, labels.astype(np.int64), np.random.default_rng(seed).permutation(sizes[0]), validation, test)
 
 
@@ -44,7 +44,7 @@ def fetch(folder: Path, class_name: str, **options: Any) -> Any:
     Raises:
         InputError: it is in neither.
     """
-    from torchvision import datasets  # type: ignore[import-untyped]
+    from torchvision import datasets
 
     create: Callable[..., Any] = getattr(datasets, class_name)
     try:
@@ -61,7 +61,7 @@ def fetch(folder: Path, class_name: str, **options: Any) -> Any:
             ) from error
 
 
-def idx_data(folder: Path, name: str, class_name: str) -> list[Part]:
+def idx_data(folder: Path, name: str, class_name: str) -> tuple[Part, Part]:
     """Training and test data of MNIST or of what is published in its format: [examples, 1, 28, 28].
 
     Args:
@@ -73,14 +73,16 @@ def idx_data(folder: Path, name: str, class_name: str) -> list[Part]:
         InputError: they are not there and cannot be fetched, or are damaged.
     """
     places = folder / name, folder / class_name / "raw"
-    for place in places:
-        found = [[_plain_or_compressed(place / file) for file in files] for files in IDX_FILES]
-        if all(path for files in found for path in files):
-            return [(read_idx(images)[:, None], read_idx(labels).astype(np.int64)) for images, labels in found]  # type: ignore[arg-type]
-    fetch(folder, class_name)
-    return idx_data(folder, name, class_name)
+    if not any(_is_complete(place) for place in places):
+        fetch(folder, class_name)
+    place = next(place for place in places if _is_complete(place))
+    training, held_out = ([read_idx(_plain_or_compressed(place / file)) for file in files] for files in IDX_FILES)
+    return (training[0][:, None], training[1].astype(np.int64)), (held_out[0][:, None], held_out[1].astype(np.int64))
 
 
-def _plain_or_compressed(path: Path) -> Path | None:
-    compressed = path.with_name(f"{path.name}.gz")
-    return path if path.exists() else compressed if compressed.exists() else None
+def _is_complete(place: Path) -> bool:
+    return all(_plain_or_compressed(place / file).exists() for files in IDX_FILES for file in files)
+
+
+def _plain_or_compressed(path: Path) -> Path:
+    return path if path.exists() else path.with_name(f"{path.name}.gz")

@@ -30,7 +30,7 @@ def _read(folder: Path) -> DataSet:
 
 def _unpack(path: Path, part: str, stamp: tuple[int, int]) -> Part:
     import torch
-    from torchvision.io import decode_jpeg  # type: ignore[import-untyped]
+    from torchvision.io import decode_jpeg
 
     pack = np.load(path)
     header, scans, lengths, labels = (pack[name] for name in ("header", f"{part}_scans", f"{part}_lengths", f"{part}_labels"))
