@@ -34,7 +34,7 @@ from evaluation import intervals, scorecard, terminal
 from evaluation.store import write_bytes
 from starting_kit.errors import InputError, did_you_mean
 
-GROUP = ("task", "task_version", "forget", "network", "metric_version", "models", "originals", "seed")
+GROUP = ("task", "task_version", "data", "forget", "network", "epochs", "metric_version", "models", "originals", "seed")
 COLUMNS = ("#", "solution", "values", "score", "95 % interval", "of ceiling", "acc. kept", "cost", "forget acc.")
 ON_TERMINALS = COLUMNS[:-1]  # what 80 characters have room for
 SIGNIFICANT = 0.05
@@ -168,7 +168,9 @@ def title(table: list[Row]) -> str:
     """What the entries of a table have in common."""
     row = table[0]
     parts = [
-        f"{row['task']} v{row['task_version']}, forget {row['forget']}, {row['network']}" if row["forget"] else row["task"]
+        f"{row['task']} v{row['task_version']}, forget {row['forget']}, {row['network']}, {row['epochs']} epochs"
+        if row["forget"]
+        else row["task"]
     ]
     parts.append(f"{row['models']} models")
     parts += [f"from {row['originals']} original models"] if (row["originals"] or 1) > 1 else []

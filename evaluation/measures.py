@@ -86,6 +86,7 @@ def scores(
             "retain_ratio": result.retain_ratio,
             "test_ratio": result.test_ratio,
             **{f"{split}_accuracy": _accuracies(split, unlearned, retrained) for split in ("retain", "test", "forget")},
+            **{f"{split}_age_error": _means(split, "age_error", unlearned, retrained) for split in unlearned.age_error},
             "epsilons": [
                 {"example": int(example), "epsilon": float(epsilon)}
                 for example, epsilon in zip(retrained.ids["forget"], result.epsilons, strict=True)
@@ -140,7 +141,11 @@ def no_intervals(reason: str) -> dict[str, Any]:
 
 
 def _accuracies(split: str, unlearned: Outputs, retrained: Outputs) -> dict[str, float] | None:
-    kinds = {"unlearned": unlearned, "retrained": retrained}
-    if any(split not in outputs.accuracy for outputs in kinds.values()):
+    if split not in unlearned.accuracy or split not in retrained.accuracy:
         return None
-    return {kind: float(outputs.accuracy[split].mean()) for kind, outputs in kinds.items()}
+    return _means(split, "accuracy", unlearned, retrained)
+
+
+def _means(split: str, what: str, unlearned: Outputs, retrained: Outputs) -> dict[str, float]:
+    kinds = {"unlearned": unlearned, "retrained": retrained}
+    return {kind: float(getattr(outputs, what)[split].mean()) for kind, outputs in kinds.items()}

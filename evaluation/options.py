@@ -42,7 +42,7 @@ def _parser(documentation: str | None) -> argparse.ArgumentParser:
         "--populations", type=Path, metavar="FOLDER", help="or: logits_retain.npy and <approach>/logits_unlearn.npy in a folder"
     )
     add_task_options(parser)
-    add("--list-tasks", action="store_true", help="say which tasks there are, what they need, and which can be used here")
+    add("--list-tasks", action="store_true", help="say which tasks there are, what they need, and whether that is in --data")
     add(
         "--models",
         type=int,

@@ -1,7 +1,7 @@
 """What scoring knows of a population: confidences on the examples of each split, and accuracies, model by model."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +23,14 @@ class Outputs:
         forget_margins: logit of the true class minus the largest other logit, [models, examples], or None where only
             confidences are known.
         accuracy: per split, of each model, [models], in [0, 1].
+        age_error: per split, of each model, [models], in years; empty where no ages are known.
     """
 
     ids: Mapping[str, NDArray[np.int64]]
     confidences: Mapping[str, Floats]
     forget_margins: Floats | None
     accuracy: Mapping[str, Floats]
+    age_error: Mapping[str, Floats] = field(default_factory=dict)
 
     @classmethod
     def from_logits(
@@ -58,6 +60,7 @@ class Outputs:
             {split: values[models] for split, values in self.confidences.items()},
             None if self.forget_margins is None else self.forget_margins[models],
             {split: values[models] for split, values in self.accuracy.items()},
+            {split: values[models] for split, values in self.age_error.items()},
         )
 
     def halves(self) -> tuple["Outputs", "Outputs"]:

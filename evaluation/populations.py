@@ -8,6 +8,7 @@ smaller one.
 This module belongs to the scoring process; `evaluation.runs` is what the workers execute.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -190,9 +191,10 @@ def load(population: Population, models: int) -> Outputs:
     arrays = load_arrays(population, models)
 
     def by_split(what: str) -> Arrays:
-        return {split: arrays[f"{what}_{split}"] for split in SPLITS}
+        return {split: arrays[f"{what}_{split}"] for split in SPLITS if f"{what}_{split}" in arrays}
 
-    return Outputs.from_logits(by_split("logits"), by_split("labels"), by_split("ids"), by_split("accuracy"))
+    outputs = Outputs.from_logits(by_split("logits"), by_split("labels"), by_split("ids"), by_split("accuracy"))
+    return dataclasses.replace(outputs, age_error=by_split("age_error"))
 
 
 def load_arrays(population: Population, models: int) -> Arrays:

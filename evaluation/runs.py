@@ -21,7 +21,8 @@ from torch import nn
 from evaluation.executors import report_finished, stop_requested
 from evaluation.populations import Population, describes_examples, read_intact
 from evaluation.store import Arrays, write_arrays
-from starting_kit import contract, duplicates, proof, runner, training
+from evaluation.utility import age_error
+from starting_kit import contract, duplicates, networks, proof, runner, training
 from starting_kit.contract import Batches, Solution
 from starting_kit.errors import InputError, RunError, SolutionError
 from starting_kit.loaders import as_numbers
@@ -49,8 +50,9 @@ def look_at_data(task: Task) -> tuple[str, list[str]]:
     """What tells a task's data apart from others, and what a user should know of them.
 
     Raises:
-        InputError: they are missing or damaged.
+        InputError: they are missing or damaged, or there is no network of the task's name.
     """
+    networks.check(task.network)
     data = load_data(task)
     digest = hashlib.sha256()
     for array in (data.labels, *(getattr(data, split) for split in SPLITS), *data.images):
@@ -254,6 +256,8 @@ def _outputs(population: Population, model: int, net: nn.Module) -> Arrays:
         ids = getattr(data, split)
         logits = _logits(net, data.images[ids], task.classes)
         arrays[f"accuracy_{split}"] = np.array([(logits.argmax(axis=1) == data.labels[ids]).mean()])
+        if data.ages is not None:
+            arrays[f"age_error_{split}"] = np.array([age_error(logits, data.group_ages(task.classes), data.ages[ids])])
         kept = np.sort(sample) if split == "retain" else slice(None)
         arrays[f"ids_{split}"], arrays[f"labels_{split}"] = ids[kept], data.labels[ids][kept]
         arrays[f"logits_{split}"] = logits[kept][None]

@@ -34,7 +34,7 @@ from evaluation.outputs import Outputs
 from evaluation.populations import load_arrays
 from evaluation.scorecard import Scorecard
 from evaluation.store import Arrays, require_writable, write_json
-from starting_kit import contract
+from starting_kit import contract, tasks
 from starting_kit.errors import InputError
 from starting_kit.tasks import SPLITS
 
@@ -42,7 +42,12 @@ from starting_kit.tasks import SPLITS
 def main(arguments: list[str] | None = None) -> int:
     """The command; gives the exit code."""
     options = parse(arguments, __doc__)
-    return terminal.run_command(lambda: show_scores(options), options.debug)
+    return terminal.run_command(lambda: show_tasks(options) if options.list_tasks else show_scores(options), options.debug)
+
+
+def show_tasks(options: argparse.Namespace) -> None:
+    """Print which tasks there are, and what they need."""
+    terminal.list_of_tasks(tasks.every(options.data), terminal.Console(highlight=False))
 
 
 def show_scores(options: argparse.Namespace) -> None:
@@ -78,8 +83,11 @@ def score_solution(options: argparse.Namespace) -> tuple[Scorecard, Path]:
     seconds: dict[str, float] = {}
     entry = tuned.read(path, task)
     if options.hyperparameters == "tuned" and entry is None:
+        what = f"version {task.version} of {task.name}"
+        if task.changed:
+            raise InputError(f"{path.stem} is not tuned for {what} with another {' and another '.join(task.changed)}.")
         raise InputError(
-            f"{path.stem} is not tuned for version {task.version} of {task.name}; "
+            f"{path.stem} is not tuned for {what}; "
             f"run python evaluation/tune.py --solution {options.solution} --task {task.name}."
         )
     values = entry["values"] if entry and options.hyperparameters != "published" else None

@@ -16,7 +16,7 @@ from starting_kit.errors import InputError
 
 Scorecard = dict[str, Any]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 METRIC_VERSION = 1
 DEFAULT_MODELS = 512
 COST_LIMIT = 0.20  # of the time of a retraining: the competition's rule
@@ -54,6 +54,7 @@ def of_experiment(made: Experiment, measured: dict[str, Any], seconds: dict[str,
             "reason": made.engine_reason,
         },
         "hyperparameters": {"source": solution.source_of_values, "values": solution.hyperparameters},
+        "data": task.digest,
         "retrained_population": made.kinds["retrained"].key,
         **measured,
         "cost": made.cost,
@@ -69,7 +70,8 @@ def of_brought(
     """The scorecard of populations that were brought from elsewhere (arguments as for `of_experiment`)."""
     elsewhere = "the populations were made elsewhere"
     unknown = (
-        "task_version", "seed", "originals", "forget", "network", "engine", "hyperparameters", "cost", "within_limit"
+        "task_version", "seed", "originals", "forget", "network", "epochs", "data", "engine", "hyperparameters", "cost",
+        "within_limit",
     )  # fmt: skip
     nulls = with_reasons(dict.fromkeys(unknown), dict.fromkeys(unknown, elsewhere))
     return {
@@ -119,7 +121,7 @@ def variant(made: Experiment, engine: str | None, published: bool) -> str:
     parts += [f"originals{unlearned.originals}"] if unlearned.originals > 1 else []
     parts += [f"seed{unlearned.master_seed}"] if unlearned.master_seed else []
     parts += [engine] if engine else []
-    return "".join(c if c.isalnum() or c in "=.,-_+" else "_" for c in ",".join(parts))
+    return "".join(c if c.isalnum() or c in "=.,-_+" else "_" for c in ",".join(parts).replace(":", ""))
 
 
 def write(scorecard: Scorecard, results: Path, variant: str) -> Path:

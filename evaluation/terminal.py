@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluation.forgetting import BIN_WIDTH, end_of_bins, points
+from starting_kit import tasks
 from starting_kit.errors import InputError, RunError
 
 FEW_MODELS = 64
@@ -137,6 +138,17 @@ def waiting(title: str) -> Iterator[Callable[[int], None]]:
         yield lambda newly: None
 
 
+def list_of_tasks(known: Sequence[tasks.Task], console: Console) -> None:
+    """Print which tasks there are, and what they need."""
+    table = Table("task", "data", "", box=None, header_style="dim", padding=(0, 1))
+    for task in known:
+        here = "embedded" if not task.signs else "found" if task.is_there() else "not found"
+        needs = f"\nneeds {escape(task.needs)}" if task.needs else ""
+        table.add_row(task.name, here, f"{task.summary}; {task.network}, {task.recipe.epochs} epochs[dim]{needs}[/]")
+    console.print(table)
+    console.print(f"Data that are not embedded were looked for in {known[0].folder} (--data DIR or $UNLEARNING_DATA).")
+
+
 def percent(value: float | None) -> str:
     """A share, for people."""
     return "-" if value is None else f"{value:.1%}"
@@ -182,6 +194,8 @@ def _lines(scorecard: dict[str, Any]) -> Iterator[tuple[str, str]]:
         bounds = scorecard[f"{name}_interval"]
         return f"{value}  [{interval(bounds)}]".replace("[", "\\[") if bounds else value
 
+    if scorecard["network"]:
+        yield "forget, network", f"{scorecard['forget']}, {scorecard['network']} ({scorecard['epochs']} epochs)"
     if scorecard["score"] is None:
         yield "score", f"- ({scorecard['score_reason']})"
     else:
@@ -196,6 +210,9 @@ def _lines(scorecard: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"{split} accuracy", f"{ratio}  ({_of_retrained(accuracy)})"
     if accuracy := scorecard["forget_accuracy"]:
         yield "forget accuracy", f"{_of_retrained(accuracy)} retrained"
+    for split in ("test", "forget"):
+        if error := scorecard.get(f"{split}_age_error"):
+            yield f"{split} age error", f"{error['unlearned']:.2f} years, retrained {error['retrained']:.2f}"
     if scorecard["cost"] is not None:
         limit = "within" if scorecard["within_limit"] else "[red]above[/]"
         yield "cost", f"{scorecard['cost']:.1%} of a retraining, {limit} the limit of 20 %"

@@ -19,12 +19,14 @@ def path(solution: Path, task: str) -> Path:
 def read(solution: Path, task: Task) -> dict[str, Any] | None:
     """The entry of a solution: `values` and how they were found; None where it was not tuned for this version of the task.
 
+    Nor was it where the task is not as it was: another forget request, network or number of epochs.
+
     Raises:
         InputError: the file is damaged.
     """
     file = path(solution, task.name)
     entry = _entries(file).get(solution.stem)
-    if entry is None:
+    if entry is None or task.changed:
         return None
     try:
         return entry if entry["task_version"] == task.version and isinstance(entry["values"], dict) else None

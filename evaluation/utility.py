@@ -1,7 +1,7 @@
-"""How much accuracy was kept: the factor by which forgetting quality counts."""
+"""How much accuracy was kept: the factor by which forgetting quality counts; and how well ages are told."""
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 
 def accuracy_ratio(unlearned: ArrayLike, retrained: ArrayLike) -> float:
@@ -23,6 +23,22 @@ def accuracy_ratio(unlearned: ArrayLike, retrained: ArrayLike) -> float:
     if values[1].mean() == 0:
         raise ValueError("the retrained models have accuracy 0, so no ratio to them exists")
     return float(values[0].mean() / values[1].mean())
+
+
+def age_error(logits: NDArray[np.floating], group_ages: NDArray[np.floating], ages: NDArray[np.integer]) -> float:
+    """Mean absolute error of the expected age, in years: the groups' ages, weighted with the network's probabilities.
+
+    Args:
+        logits: [examples, groups].
+        group_ages: the age that stands for a group, [groups].
+        ages: true ages, [examples].
+
+    >>> age_error(np.log([[0.5, 0.5], [0.75, 0.25]]), np.array([20.0, 40.0]), np.array([30, 21]))
+    2.0
+    """
+    exponentials = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    expected = exponentials @ group_ages / exponentials.sum(axis=1)
+    return float(np.abs(expected - ages).mean())
 
 
 def score(forgetting_quality: float, retain_ratio: float, test_ratio: float) -> float:

@@ -1,7 +1,7 @@
 """A task: data set + forget request + network + training recipe, with a name and a version.
 
-Each module of this package defines one task as `TASK`, or as `task_of(folder)` where the folder of its data determines it;
-`find` gives it by name. Nothing here needs torch, so that the process that scores can know a task without loading it.
+Each module of this package defines one task as `TASK`, and `of_folder(folder)` too where the files of its data determine more
+of it; `find` gives it by name. Nothing here needs torch, so that the process that scores can know a task without loading it.
 """
 
 import dataclasses
@@ -114,6 +114,12 @@ class Data:
         """Ids of retain and forget together."""
         return np.concatenate([self.retain, self.forget])
 
+    def group_ages(self, classes: int) -> NDArray[np.float64]:
+        """The mean age of each class's training images, [classes], 0 where there are none; only where ages are known."""
+        assert self.ages is not None
+        labels, ages = self.labels[self.training], self.ages[self.training]
+        return np.bincount(labels, ages, classes) / np.bincount(labels, minlength=classes).clip(min=1)
+
     @cached_property
     def people(self) -> Ids:
         """Whom an image shows, [examples]: its subject, or somebody of its own where that is not known."""
@@ -138,7 +144,8 @@ class Task:
         version: raised whenever any number of the task may change.
         summary: one line for people.
         read: gives the data set, from the folder of data sets where it is not embedded.
-        needs: what must lie in that folder; empty if the data set is embedded.
+        needs: what must lie in that folder, for people; empty if the data set is embedded.
+        signs: patterns of paths in that folder, one of which matches where the data set is there.
         seed: of everything that is drawn at random when the data is split.
         forget: the forget request.
         image_shape: channels, height, width.
@@ -161,6 +168,7 @@ class Task:
     summary: str
     read: Callable[[Path], DataSet]
     needs: str
+    signs: tuple[str, ...]
     seed: int
     forget: str
     image_shape: tuple[int, int, int]
@@ -190,9 +198,13 @@ class Task:
         held_out = np.sort(found.validation), np.sort(found.test)
         return Data(found.images, labels, retain, np.sort(forget), *held_out, found.subjects, found.ages, found.remarks)
 
+    def is_there(self) -> bool:
+        """Whether the data set is embedded, or seems to lie in its folder."""
+        return not self.signs or any(any(self.folder.glob(sign)) for sign in self.signs)
+
     def identity(self) -> dict[str, Any]:
         """Everything that determines the numbers but for the engines and the files, ready for JSON."""
-        left_out = ("read", "summary", "needs", "engine", "unlearned_at_once", "original", "folder", "changed")
+        left_out = ("read", "summary", "needs", "signs", "engine", "unlearned_at_once", "original", "folder", "changed")
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in left_out}
         return {**fields, "recipe": dataclasses.asdict(self.recipe), "forget": str(forget_requests.parse(self.forget))}
 
@@ -200,6 +212,12 @@ class Task:
 def names() -> list[str]:
     """Names of all tasks, sorted."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def every(folder: Path) -> list[Task]:
+    """All tasks, as they are before the files of their data are looked at."""
+    modules = (importlib.import_module(f"{__name__}.{name}") for name in names())
+    return [dataclasses.replace(module.TASK, folder=folder) for module in modules]
 
 
 def find(
@@ -225,7 +243,7 @@ def find(
         raise InputError(f"There is no task {name!r}; the tasks are {', '.join(names())}.{did_you_mean(name, names())}")
     module = importlib.import_module(f"{__name__}.{name}")
     folder = folder or Path("data")
-    task: Task = module.TASK if hasattr(module, "TASK") else module.task_of(folder)
+    task: Task = module.of_folder(folder) if hasattr(module, "of_folder") else module.TASK
     task = dataclasses.replace(task, folder=folder)
     changes: dict[str, Any] = {}
     if forget is not None and forget != task.forget:

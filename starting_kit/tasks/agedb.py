@@ -51,6 +51,7 @@ TASK = Task(
     summary="16,488 faces of 568 people, 32x32 pixels, ten groups of ages; 15 people are to be forgotten",
     read=_read,
     needs="agedb/ with files named <index>_<name>_<age>_<gender>.jpg",
+    signs=("agedb",),
     seed=SEED,
     forget="subject:15",
     image_shape=(3, *SIZE),

@@ -74,6 +74,7 @@ TASK = Task(
     summary="the competition's faces, 32x32 pixels, ten groups of ages; 15 people are to be forgotten",
     read=_read,
     needs="casia_surf/ with Age_Gender.txt and WBackground/",
+    signs=("casia_surf/Age_Gender.txt",),
     seed=0,
     forget="subject:15",
     image_shape=(3, *SIZE),

@@ -27,6 +27,7 @@ TASK = Task(
     summary="CIFAR-10, 32x32 pixels, as in the competition's starting kit; 5,000 of 50,000 training images are to be forgotten",
     read=_read,
     needs="cifar-10-batches-py/, as torchvision leaves it",
+    signs=("cifar-10-batches-py",),
     seed=SEED,
     forget="random:0.1",
     image_shape=(3, 32, 32),

@@ -25,6 +25,7 @@ TASK = dataclasses.replace(
     summary="CIFAR-100, 32x32 pixels; 5,000 of 50,000 training images are to be forgotten",
     read=_read,
     needs="cifar-100-python/, as torchvision leaves it",
+    signs=("cifar-100-python",),
     classes=100,
     pixel_mean=tuple(255 * value for value in MEAN),
     pixel_std=tuple(255 * value for value in STD),

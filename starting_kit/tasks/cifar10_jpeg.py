@@ -48,4 +48,5 @@ TASK = dataclasses.replace(
     summary="CIFAR-10 with JPEG artefacts (quality 75), 32x32 pixels; 5,000 of 50,000 training images are to be forgotten",
     read=_read,
     needs="cifar10_jpeg/cifar10_jpeg_pack.npz",
+    signs=("cifar10_jpeg/cifar10_jpeg_pack.npz",),
 )

@@ -27,6 +27,7 @@ TASK = Task(
     summary="scikit-learn's 8x8 handwritten digits; 90 of 450 training images are to be forgotten",
     read=_read,
     needs="",
+    signs=(),
     seed=SEED,
     forget="random:0.2",
     image_shape=(1, 8, 8),

@@ -75,6 +75,7 @@ TASK = Task(
     summary="10,015 pictures of skin lesions, 224x224 pixels, 7 diagnoses; 400 lesions are to be forgotten",
     read=_read,
     needs="ham10000/ with HAM10000_metadata.csv, HAM10000_images_part_1/ and HAM10000_images_part_2/",
+    signs=("ham10000/HAM10000_metadata.csv",),
     seed=SEED,
     forget="subject:400",
     image_shape=(3, *SIZE),

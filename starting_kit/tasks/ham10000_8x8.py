@@ -38,6 +38,7 @@ TASK = dataclasses.replace(
     summary="10,015 pictures of skin lesions in 8x8 grey pixels, 7 diagnoses; 400 lesions are to be forgotten",
     read=_read,
     needs="ham10000_8x8/ with HAM10000_metadata.csv and hmnist_8_8_L.csv",
+    signs=("ham10000_8x8/hmnist_8_8_L.csv",),
     image_shape=(1, *SIZE),
     pixel_mean=(127.5,),
     pixel_std=(127.5,),

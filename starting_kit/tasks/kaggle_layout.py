@@ -42,7 +42,7 @@ def find_root(folder: Path) -> Path:
     )
 
 
-def task_of(folder: Path) -> Task:
+def of_folder(folder: Path) -> Task:
     """The task of a folder (errors as for `find_root`, and for images and class weights that cannot be read)."""
     root = find_root(folder)
     try:
@@ -54,13 +54,7 @@ def task_of(folder: Path) -> Task:
         raise InputError(f"{root} needs images/<person>/<number>.png and age_class_weights.json ({error}).") from error
     original = root / "original_model.pth"
     return dataclasses.replace(
-        CASIA_SURF,
-        name="kaggle_layout",
-        summary="a folder laid out as the competition's",
-        read=_read,
-        needs="retain.csv, forget.csv, validation.csv, images/, age_class_weights.json, original_model.pth",
-        seed=SEED,
-        forget="own",
+        TASK,
         image_shape=(3, height, width),
         classes=max(len(counts), 1 + max(map(int, counts))),
         original=original if original.exists() else None,
@@ -104,3 +98,15 @@ def _read_table(path: Path) -> list[dict[str, str]]:
         if "-" not in row.get("image_id", "") or not (row.get("age_group") or "").isdigit():
             raise InputError(f"{path}, line {number}: needs image_id, <person>-<number>, and age_group, a number.")
     return rows
+
+
+TASK = dataclasses.replace(
+    CASIA_SURF,
+    name="kaggle_layout",
+    summary="a folder laid out as the competition's, with an original model",
+    read=_read,
+    needs="retain.csv, forget.csv, validation.csv, images/, age_class_weights.json, original_model.pth",
+    signs=tuple(f"{place}/retain.csv".lstrip("/") for place in PLACES),
+    seed=SEED,
+    forget="own",
+)

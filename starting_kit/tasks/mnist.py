@@ -18,6 +18,7 @@ TASK = Task(
     summary="70,000 handwritten digits of 28x28 pixels; 10 % of 60,000 training images are to be forgotten",
     read=_read,
     needs="mnist/ with the four -ubyte.gz files, or torchvision's MNIST/raw/",
+    signs=("mnist/train-images-idx3-ubyte*", "MNIST/raw/train-images-idx3-ubyte*"),
     seed=SEED,
     forget="random:0.1",
     image_shape=(1, 28, 28),
