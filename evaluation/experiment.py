@@ -110,7 +110,7 @@ def define_populations(
     with terminal.messages.status(f"Reading {task.name}"):
         digest, remarks = trainers.run(InWorker("look_at_data"), task)
     task = dataclasses.replace(task, digest=digest)
-    terminal.notices(remarks)
+    terminal.notices(remarks, options.runs / f"{task.name}-v{task.version}" / "data.log")
     engine, notice = trainers.run(InWorker("usable_engine"), task)
     if notice:
         terminal.notice(notice)

@@ -41,7 +41,14 @@ def _parser(documentation: str | None) -> argparse.ArgumentParser:
     add(
         "--populations", type=Path, metavar="FOLDER", help="or: logits_retain.npy and <approach>/logits_unlearn.npy in a folder"
     )
-    add_task_options(parser)
+    add_data_options(parser)
+    add("--forget", metavar="KIND", help=f"what is to be forgotten: {forget_requests.FORMS} (default: the task's)")
+    add(
+        "--network",
+        metavar="N",
+        help="the network: one of ours, torchvision's by its name, timm's as timm:NAME (default: the task's)",
+    )
+    add("--epochs", type=int, metavar="E", help="epochs of training (default: the task's)")
     add("--list-tasks", action="store_true", help="say which tasks there are, what they need, and whether that is in --data")
     add(
         "--models",
@@ -81,8 +88,8 @@ def _parser(documentation: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def add_task_options(parser: argparse.ArgumentParser) -> None:
-    """What is unlearned, and where its data lie."""
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """The task, and where its data lie."""
     add = parser.add_argument
     add("--task", default="digits", help=f"one of {', '.join(tasks.names())} (default: %(default)s)")
     add(
@@ -92,13 +99,6 @@ def add_task_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where data sets lie that are not embedded (default: $UNLEARNING_DATA, else data)",
     )
-    add("--forget", metavar="KIND", help=f"what is to be forgotten: {forget_requests.FORMS} (default: the task's)")
-    add(
-        "--network",
-        metavar="N",
-        help="the network: one of ours, torchvision's by its name, timm's as timm:NAME (default: the task's)",
-    )
-    add("--epochs", type=int, metavar="E", help="epochs of training (default: the task's)")
 
 
 def find_task(options: argparse.Namespace) -> Task:

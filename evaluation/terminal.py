@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -19,10 +20,12 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluation.forgetting import BIN_WIDTH, end_of_bins, points
+from evaluation.store import write_bytes
 from starting_kit import tasks
 from starting_kit.errors import InputError, RunError
 
 FEW_MODELS = 64
+MOST_NOTICES = 20  # at a time
 BAR_WIDTH = 40
 
 messages = Console(stderr=True, highlight=False)
@@ -33,12 +36,13 @@ def notice(sentence: str) -> None:
     messages.print(f"[yellow]note:[/] {escape(sentence)}", soft_wrap=True)
 
 
-def notices(sentences: Sequence[str], most: int = 20) -> None:
-    """Tell the user several things, but not hundreds."""
-    for sentence in sentences[:most]:
+def notices(sentences: Sequence[str], log: Path) -> None:
+    """Tell the user several things; if they are hundreds, the first, and where all of them are written."""
+    for sentence in sentences[:MOST_NOTICES]:
         notice(sentence)
-    if len(sentences) > most:
-        notice(f"and {len(sentences) - most} more like these")
+    if len(sentences) > MOST_NOTICES:
+        write_bytes(log, "".join(f"{sentence}\n" for sentence in sentences).encode())
+        notice(f"and {len(sentences) - MOST_NOTICES} more like these; all are in {log}")
 
 
 def error(sentence: object) -> None:

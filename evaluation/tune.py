@@ -41,11 +41,11 @@ from evaluation import terminal, trials, tuned
 from evaluation.executors import LocalProcesses, WorkerDiedError
 from evaluation.experiment import TIMED_RUNS
 from evaluation.forgetting import FEWEST_MODELS
-from evaluation.options import add_task_options, cores, find_task
+from evaluation.options import add_data_options, cores
 from evaluation.populations import Population
 from evaluation.store import identity_key, require_writable
 from evaluation.trials import HIGHEST_COST, ORIGINALS, Trials
-from starting_kit import contract
+from starting_kit import contract, tasks
 from starting_kit.errors import InputError, RunError, SolutionError
 
 STUDY_FORMAT = 2  # raised when trials mean something else
@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = terminal.command_parser("tune.py", __doc__)
     add = parser.add_argument
     add("--solution", required=True, metavar="NAME|PATH", help="what to tune: a solution of the zoo, or a .py file")
-    add_task_options(parser)
+    add_data_options(parser)
     add("--trials", type=int, default=40, metavar="T", help="how many, with those of earlier runs (default: %(default)s)")
     add("--models", type=int, default=128, metavar="N", help="models of a trial (default: %(default)s)")
     add("--seed", type=int, default=0, help="the models' seeds derive from it (default: %(default)s)")
@@ -83,7 +83,7 @@ def tune(options: argparse.Namespace) -> None:
         KeyboardInterrupt: the user interrupted; finished trials are kept.
     """
     check(options)
-    task, path = find_task(options), contract.find(options.solution)
+    task, path = tasks.find(options.task, options.data), contract.find(options.solution)
     require_writable(options.runs / "tuning", "--runs")
     with LocalProcesses(cores(options), terminal.notice) as trainers:
         common = trials.prepare(options, task, path, trainers, cores(options))

@@ -45,6 +45,13 @@ def read_pictures(paths: Sequence[Path], size: tuple[int, int], mode: str) -> tu
     return remember(_decode)([(str(path), stamp(path)) for path in paths], size, mode)
 
 
+def jpegs_in(folder: Path) -> tuple[list[Path], list[str]]:
+    """The JPEG files of a folder, sorted, and a remark on each thing in it that is none."""
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    pictures = [path for path in found if path.suffix.lower() in (".jpg", ".jpeg")]
+    return pictures, [f"{path} is no JPEG picture" for path in found if path not in set(pictures)]
+
+
 def remember(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function whose results are kept in the user's cache directory, arrays ready to be mapped into memory.
 

@@ -124,6 +124,8 @@ def _train_together(
     for _ in range(recipe.epochs):
         shuffled = torch.stack([ids[torch.randperm(len(ids), generator=order)] for order in orders]).to(images.device)
         for batch in shuffled.split(recipe.batch_size, dim=1):  # [networks, batch]
+            if batch.shape[1] == 1 < recipe.batch_size:
+                continue  # the rest of an epoch is one example, of which batch-norm cannot always take the deviation
             rows = batch.flatten()
             optimiser.zero_grad()
             with bfloat16:

@@ -1,7 +1,7 @@
 """AgeDB: faces of known people at known ages, in ten groups of ages; people are forgotten, not pictures.
 
 One folder of files named `<index>_<name>_<age>_<gender>.jpg`, as its authors give it to who asks (Moschoglou et al. 2017,
-https://ibug.doc.ic.ac.uk/resources/agedb). The splits are by person. Ages 1 to 100: groups 1 to 10, 11 to 20, and so on.
+https://ibug.doc.ic.ac.uk/resources/agedb). The splits are by person. Groups of ages: 1 to 10, 11 to 20, and so on to 91 to 101.
 """
 
 import re
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from starting_kit.data_files import read_pictures, split_by
+from starting_kit.data_files import jpegs_in, read_pictures, split_by
 from starting_kit.errors import InputError
 from starting_kit.tasks import DataSet, Engine, Recipe, Task
 
 SEED = 0
 NAME = re.compile(r"(?P<index>\d+)_(?P<name>.+)_(?P<age>\d+)_(?P<gender>[mf])\.jpg", re.IGNORECASE)
-GROUPS, YEARS = 10, 10
+GROUPS, YEARS, OLDEST = 10, 10, 101
 SHARES = (0.7, 0.1)  # of the people, for training and validation
 SIZE = (32, 32)
 
@@ -24,12 +24,13 @@ def _read(folder: Path) -> DataSet:
     root = folder / "agedb"
     if not root.is_dir():
         raise InputError(f"{root} is missing; give the folder that holds agedb/ with --data. AgeDB is given out on request.")
-    paths, people, ages, remarks = [], [], [], []
-    for path in sorted(root.iterdir()):
+    files, remarks = jpegs_in(root)
+    paths, people, ages = [], [], []
+    for path in files:
         if not (found := NAME.fullmatch(path.name)):
             remarks.append(f"{path} is not named <index>_<name>_<age>_<gender>.jpg")
-        elif not 1 <= (age := int(found["age"])) <= GROUPS * YEARS:
-            remarks.append(f"{path}: an age of {age} is not from 1 to {GROUPS * YEARS}")
+        elif not 1 <= (age := int(found["age"])) <= OLDEST:
+            remarks.append(f"{path}: an age of {age} is not from 1 to {OLDEST}")
         else:
             paths.append(path)
             people.append(found["name"])
@@ -41,7 +42,7 @@ def _read(folder: Path) -> DataSet:
     training, validation, test = split_by(names, SHARES, SEED)
     _, numbers = np.unique(names, return_inverse=True)
     subjects = np.random.default_rng(SEED).permutation(numbers.max() + 1)[numbers]
-    labels = (years - 1) // YEARS
+    labels = np.minimum((years - 1) // YEARS, GROUPS - 1)
     return DataSet(pictures, labels, training, validation, test, subjects=subjects, ages=years, remarks=(*remarks, *unreadable))
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from starting_kit.data_files import read_pictures
+from starting_kit.data_files import jpegs_in, read_pictures
 from starting_kit.errors import InputError
 from starting_kit.tasks import DataSet, Engine, Recipe, Task
 
 GROUPS = 10
+OLDEST = 120  # one mistyped age would stretch all groups
 SHUFFLE_SEED = 43
 SIZE = (32, 32)
 
@@ -34,19 +35,33 @@ def _read_people(path: Path) -> tuple[dict[str, int], list[str]]:
         if len(words) != 3 or not words[1].isdigit() or words[0] in ages:
             remarks.append(f"{path}, line {number}: not <person> <age> <gender> of another person")
             continue
+        if not 1 <= int(words[1]) <= OLDEST:
+            remarks.append(f"{path}, line {number}: an age of {words[1]} is not from 1 to {OLDEST}")
+            continue
         ages[words[0]] = int(words[1])
     return ages, remarks
 
 
+def _list_pictures(root: Path, age_of: dict[str, int]) -> tuple[list[Path], list[str]]:
+    """The pictures of those people, and remarks on pictures without an age, ages without pictures, and other files."""
+    paths: list[Path] = []
+    remarks: list[str] = []
+    folders = sorted((root / "WBackground").glob("*/*"))
+    for person in folders:
+        if person.name in age_of:
+            pictures_of_person, strangers = jpegs_in(person / "real.rssdk" / "color")
+            paths += pictures_of_person
+            remarks += strangers
+        else:
+            remarks.append(f"{person} is not of a person with an age in Age_Gender.txt")
+    missing = age_of.keys() - {person.name for person in folders}
+    return paths, [*remarks, *(f"{root}: of person {name} in Age_Gender.txt there are no pictures" for name in sorted(missing))]
+
+
 def _read(folder: Path) -> DataSet:
     root = folder / "casia_surf"
-    age_of, remarks = _read_people(root / "Age_Gender.txt")
-    paths: list[Path] = []
-    for person in sorted((root / "WBackground").glob("*/*")):
-        if person.name in age_of:
-            paths += sorted((person / "real.rssdk" / "color").glob("*.jpg"))
-        else:
-            remarks.append(f"{person} is not in Age_Gender.txt")
+    age_of, odd_lines = _read_people(root / "Age_Gender.txt")
+    paths, remarks = _list_pictures(root, age_of)
     pictures, readable, unreadable = read_pictures(paths, SIZE, "RGB")
     if not readable:
         raise InputError(f"{root / 'WBackground'} holds no pictures of the people in Age_Gender.txt.")
@@ -64,7 +79,7 @@ def _read(folder: Path) -> DataSet:
         test,
         subjects=np.searchsorted(sorted(age_of), people),
         ages=years,
-        remarks=(*remarks, *unreadable),
+        remarks=(*odd_lines, *remarks, *unreadable),
     )
 
 

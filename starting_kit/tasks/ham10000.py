@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from starting_kit.data_files import read_pictures, split_by
+from starting_kit.data_files import jpegs_in, read_pictures, split_by
 from starting_kit.errors import InputError
 from starting_kit.tasks import DataSet, Engine, Recipe, Task
 
@@ -55,13 +55,15 @@ def by_lesion(
 def _read(folder: Path) -> DataSet:
     root = folder / "ham10000"
     names, labels, lesions, remarks = read_metadata(root / "HAM10000_metadata.csv")
-    files = {path.stem: path for part in FOLDERS for path in sorted((root / part).glob("*.jpg"))}
+    files: dict[str, Path] = {}
+    for part in FOLDERS:
+        paths, strangers = jpegs_in(root / part)
+        files |= {path.stem: path for path in paths}
+        remarks += strangers
     known = [number for number, name in enumerate(names) if name in files]
     missing = [name for name in names if name not in files]
     remarks += [f"{root}: {name}.jpg is in the table but in neither folder" for name in missing]
     remarks += [f"{files[name]} is not in the table" for name in sorted(files.keys() - set(names))]
-    strangers = (path for part in FOLDERS for path in sorted((root / part).glob("*")) if path.suffix.lower() != ".jpg")
-    remarks += [f"{path} is no picture" for path in strangers]
     pictures, readable, unreadable = read_pictures([files[names[i]] for i in known], SIZE, "RGB")
     kept = np.array(known, np.int64)[readable]
     if not len(kept):

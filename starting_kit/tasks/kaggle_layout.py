@@ -68,6 +68,8 @@ def _read(folder: Path) -> DataSet:
     with Image.open(paths[0]) as picture:
         width, height = picture.size
     pictures, readable, remarks = read_pictures(paths, (height, width), "RGB")
+    strangers = sorted(set((root / "images").glob("*/*")) - set(paths))
+    remarks += [f"{path} is in none of the tables" for path in strangers]
     kept = [rows[i] for i in readable]
     tables = np.array([table for table, _ in kept])
     labels, ages = (np.array([int(row.get(name) or row["age_group"]) for _, row in kept]) for name in ("age_group", "age"))
