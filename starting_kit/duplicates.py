@@ -41,10 +41,10 @@ def find(data: Data) -> list[Duplicates]:
     forget_hashes, forget_small = _hashes(data.images, data.forget), _thumbnails(data.images, data.forget)
     found = []
     for split, ids in (("retain", data.retain), ("test", data.test)):
-        exact = int(np.isin(forget_hashes, _hashes(data.images, ids)).sum())
-        near = _count_near(forget_small, _thumbnails(data.images, ids))
-        if near:
-            found.append(Duplicates(split, exact, near, len(data.forget)))
+        exact = np.isin(forget_hashes, _hashes(data.images, ids))
+        near = exact | _are_near(forget_small, _thumbnails(data.images, ids))
+        if near.any():
+            found.append(Duplicates(split, int(exact.sum()), int(near.sum()), len(data.forget)))
     return found
 
 
@@ -66,6 +66,7 @@ def _thumbnails(images: Pixels, ids: Ids) -> NDArray[np.float32]:
     return np.divide(small, lengths, out=np.zeros_like(small), where=lengths > 0)
 
 
-def _count_near(these: NDArray[np.float32], those: NDArray[np.float32]) -> int:
+def _are_near(these: NDArray[np.float32], those: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which of these are near to one of those."""
     blocks = (these[start : start + AT_ONCE] for start in range(0, len(these), AT_ONCE))
-    return sum(int(((block @ those.T).max(axis=1) >= NEAR).sum()) for block in blocks)
+    return np.concatenate([(block @ those.T).max(axis=1) >= NEAR for block in blocks])

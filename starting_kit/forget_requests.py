@@ -71,7 +71,7 @@ def parse(text: str) -> ForgetRequest:
 
 def _read_ids(path: Path) -> Ids:
     try:
-        ids = np.load(path) if path.suffix == ".npy" else np.loadtxt(path, dtype=np.int64, ndmin=1)
+        ids = np.load(path) if path.suffix == ".npy" else np.array([int(word) for word in path.read_text().split()])
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path} cannot be read as ids of examples, one whole number per line or an .npy file: {error}."

@@ -46,28 +46,30 @@ def of_folder(folder: Path) -> Task:
     """The task of a folder (errors as for `find_root`, and for images and class weights that cannot be read)."""
     root = find_root(folder)
     try:
-        first = next((root / "images").glob("*/*.png"))
-        with Image.open(first) as picture:
-            width, height = picture.size
+        size = _size(root)
         counts = json.loads((root / "age_class_weights.json").read_text(encoding="utf-8"))
     except (StopIteration, OSError, ValueError) as error:
         raise InputError(f"{root} needs images/<person>/<number>.png and age_class_weights.json ({error}).") from error
     original = root / "original_model.pth"
     return dataclasses.replace(
         TASK,
-        image_shape=(3, height, width),
+        image_shape=(3, *size),
         classes=max(len(counts), 1 + max(map(int, counts))),
         original=original if original.exists() else None,
     )
+
+
+def _size(root: Path) -> tuple[int, int]:
+    """Height and width of the images, which all have one size."""
+    with Image.open(next((root / "images").glob("*/*.png"))) as picture:
+        return picture.height, picture.width
 
 
 def _read(folder: Path) -> DataSet:
     root = find_root(folder)
     rows = [(table, row) for table in TABLES for row in _read_table(root / f"{table}.csv")]
     paths = [root / "images" / "{}/{}.png".format(*row["image_id"].split("-", 1)) for _, row in rows]
-    with Image.open(paths[0]) as picture:
-        width, height = picture.size
-    pictures, readable, remarks = read_pictures(paths, (height, width), "RGB")
+    pictures, readable, remarks = read_pictures(paths, _size(root), "RGB")
     strangers = sorted(set((root / "images").glob("*/*")) - set(paths))
     remarks += [f"{path} is in none of the tables" for path in strangers]
     kept = [rows[i] for i in readable]

@@ -1,0 +1,114 @@
+import dataclasses
+
+import pytest
+import torch
+from torch import nn
+
+from starting_kit import networks, tasks
+from starting_kit.errors import InputError
+from starting_kit.networks import Normalise
+from starting_kit.tasks import Engine
+from starting_kit.training import train, usable_engine
+
+DIGITS = tasks.find("digits")
+COLOUR = dataclasses.replace(tasks.find("cifar10"), image_shape=(3, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        ("cnn-16-32-32", []),
+        ("all-cnn", []),
+        ("resnet18", ["conv1", "layer4", "fc"]),
+        ("mobilenet_v3_small", ["classifier"]),
+        ("timm:resnet18", ["conv1", "layer4", "fc"]),
+    ],
+)
+def test_networks_take_the_images_of_the_task_and_keep_the_names_of_their_layers(name, layers):
+    for task in (DIGITS, COLOUR):
+        net = networks.build(dataclasses.replace(task, network=name), seed=0)
+        assert net.training
+        assert net(torch.rand(2, *task.image_shape) * 255).shape == (2, 10)
+        assert set(layers) <= dict(net.named_children()).keys()
+
+
+def test_a_seed_gives_a_network_and_leaves_the_random_state_alone():
+    task = dataclasses.replace(DIGITS, network="resnet18")
+    before = torch.random.get_rng_state()
+    first, again, other = (networks.build(task, seed).fc.weight for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def seen_by(net, images):
+    """What reaches the first layer."""
+    seen = []
+    first = next(layer for layer in net.modules() if isinstance(layer, nn.Conv2d))
+    first.register_forward_pre_hook(lambda layer, arguments: seen.append(arguments[0]))
+    with torch.inference_mode():
+        net.eval()(images)
+    return seen[0]
+
+
+def test_networks_of_libraries_get_normalised_images():
+    images = torch.rand(2, 3, 8, 8) * 255
+    mean, std = (torch.tensor(values)[:, None, None] for values in (COLOUR.pixel_mean, COLOUR.pixel_std))
+    for name in ("resnet18", "timm:resnet18"):
+        net = networks.build(dataclasses.replace(COLOUR, network=name), seed=0)
+        torch.testing.assert_close(seen_by(net, images), (images - mean) / std)
+
+
+def test_images_are_brought_to_the_size_that_a_network_needs_or_is_named_after():
+    sizes = {"timm:vit_tiny_patch16_224": 224, "timm:tiny_vit_5m_224": 224, "vgg11": 224, "timm:resnet18": 8}
+    for name, size in sizes.items():
+        net = networks.build(dataclasses.replace(DIGITS, network=name), seed=0)
+        assert seen_by(net, torch.rand(2, 1, 8, 8)).shape == (2, 1, size, size)
+
+
+def test_networks_side_by_side_normalise_each_channel_with_its_own_numbers():
+    images = torch.rand(4, 6, 5, 5)
+    normalise = Normalise((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))
+    parts = [normalise(part) for part in images.split(3, dim=1)]
+    torch.testing.assert_close(normalise(images), torch.cat(parts, dim=1))
+
+
+def test_a_network_of_a_library_is_trained_in_lockstep_as_it_is_alone():
+    task = dataclasses.replace(COLOUR, network="resnet18", recipe=dataclasses.replace(COLOUR.recipe, epochs=1, batch_size=8))
+    rng = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (16, 3, 8, 8), generator=rng, dtype=torch.uint8).numpy()
+    labels = torch.randint(0, 10, (16,), generator=rng).numpy()
+    ids = torch.arange(16).numpy()
+    data = tasks.Data(images, labels, ids[4:], ids[:4], ids[:0], ids[:0])
+    torch.set_default_dtype(torch.float64)
+    try:
+        together = train(task, data, ids, [1, 2], Engine("grouped", 2))
+        alone = [train(task, data, ids, [seed], tasks.ONE_AT_A_TIME)[0] for seed in (1, 2)]
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for one, other in zip(together, alone, strict=True):
+        for name, tensor in one.state_dict().items():
+            torch.testing.assert_close(tensor, other.state_dict()[name], rtol=1e-8, atol=1e-8)
+
+
+def test_what_cannot_be_stacked_is_trained_otherwise_with_a_notice():
+    engine, notice = usable_engine(dataclasses.replace(DIGITS, network="timm:vit_tiny_patch16_224"))
+    assert engine.kind != "grouped"
+    assert notice.startswith("timm:vit_tiny_patch16_224: ")
+
+
+@pytest.mark.parametrize("name", ["cnn-8-16-16", "resnet18", "timm:tiny_vit_5m_224"])
+def test_known_networks_are_known(name):
+    networks.check(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("resnet81", r"no network 'resnet81'; the networks are .*, torchvision's, and timm's as timm:NAME\. Did you mean "),
+        ("timm:resnet81", r"timm has no network 'resnet81'\. Did you mean timm:resnet"),
+    ],
+)
+def test_unknown_networks_name_the_nearest(name, sentence):
+    with pytest.raises(InputError, match=sentence):
+        networks.check(name)
