@@ -98,7 +98,7 @@ def test_a_file_without_ids_is_refused(content, complaint, tmp_path):
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(InputError, match="missing.npy cannot be read as ids of examples"):
+    with pytest.raises(InputError, match=r"missing.npy cannot be read as ids of examples"):
         forget_requests.parse(f"file:{tmp_path / 'missing.npy'}")
 
 

@@ -6,9 +6,11 @@ the official labels, in one file: `cifar10_jpeg/cifar10_jpeg_pack.npz` holds one
 """
 
 import dataclasses
+import io
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from starting_kit.data_files import remember, stamp
 from starting_kit.errors import InputError
@@ -29,16 +31,14 @@ def _read(folder: Path) -> DataSet:
 
 
 def _unpack(path: Path, part: str, stamp: tuple[int, int]) -> Part:
-    import torch
-    from torchvision.io import decode_jpeg
-
     pack = np.load(path)
     header, scans, lengths, labels = (pack[name] for name in ("header", f"{part}_scans", f"{part}_lengths", f"{part}_labels"))
     ends = np.cumsum(lengths)
     pictures = np.empty((len(labels), *CIFAR10.image_shape), np.uint8)
     for i, (end, length) in enumerate(zip(ends, lengths, strict=True)):
         file = header.tobytes() + scans[end - length : end].tobytes() + END_OF_IMAGE
-        pictures[i] = decode_jpeg(torch.frombuffer(bytearray(file), dtype=torch.uint8)).numpy()
+        with Image.open(io.BytesIO(file)) as picture:
+            pictures[i] = np.asarray(picture).transpose(2, 0, 1)
     return pictures, labels.astype(np.int64)
 
 

@@ -72,7 +72,7 @@ def test_odd_files_and_lines_are_reported_and_nothing_else_is_lost(folder):
 
 
 def test_missing_data_are_one_sentence(folder, tmp_path_factory):
-    with pytest.raises(InputError, match="Age_Gender.txt is missing; give the folder"):
+    with pytest.raises(InputError, match=r"Age_Gender.txt is missing; give the folder"):
         load(tmp_path_factory.mktemp("empty"))
     (folder / "casia_surf" / "WBackground").rename(folder / "casia_surf" / "elsewhere")
     with pytest.raises(InputError, match="WBackground holds no pictures"):
