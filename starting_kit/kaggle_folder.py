@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from rich.console import Console
 
 from starting_kit import tasks
 from starting_kit.errors import InputError
@@ -39,9 +40,12 @@ def main(arguments: list[str] | None = None) -> int:
     add("--seed", type=int, default=0, help="of the original model (default: %(default)s)")
     add("--out", type=Path, required=True, help="the folder, which must be empty or not exist")
     options = parser.parse_args(arguments)
+    console = Console(stderr=True)
     try:
-        write(tasks.find(options.task, options.data, options.forget).load(), options.out)
-        write_original(options.out, options.epochs, options.seed)
+        with console.status(f"Writing the images of {options.task}"):
+            write(tasks.find(options.task, options.data, options.forget).load(), options.out)
+        with console.status("Training the original model, which takes minutes"):
+            write_original(options.out, options.epochs, options.seed)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

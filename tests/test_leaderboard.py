@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from conftest import run_script
-from evaluation import intervals, leaderboard
+from evaluation import intervals, leaderboard, scorecard
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_a_file_without_markers_is_the_tables(results, tmp_path):
         (None, "There is no scorecard in"),
         ("{", "is not a scorecard (JSONDecodeError"),
         ("{}", "is not a scorecard (KeyError"),
-        ('{"schema_version": 99}', "has schema version 99, this program knows 2"),
+        ('{"schema_version": 99}', f"has schema version 99, this program knows {scorecard.SCHEMA_VERSION}"),
     ],
 )
 def test_what_is_no_scorecard_ends_in_a_sentence(tmp_path, content, message):
