@@ -16,7 +16,7 @@ score: $(READY)
 
 leaderboard: $(READY)
 	$(RUN) evaluation/leaderboard.py --markdown results/README.md
-	$(RUN) evaluation/leaderboard.py --markdown README.md --ends 6 > /dev/null
+	$(RUN) evaluation/leaderboard.py --task digits --markdown README.md --ends 6 > /dev/null
 	$(RUN) evaluation/catalogue.py --markdown solutions/README.md
 
 test: $(READY)

@@ -25,7 +25,7 @@ TASK = Task(
     classes=10,
     pixel_mean=(72.94,),
     pixel_std=(90.02,),
-    network="cnn-16-32-32",
+    network="cnn-8-16-16",
     recipe=Recipe(epochs=5, batch_size=64, peak_learning_rate=0.1, momentum=0.9, weight_decay=5e-4),
     loader_batch_size=64,
     engine=Engine("grouped", members=16),
