@@ -254,7 +254,7 @@ def _outputs(population: Population, model: int, net: nn.Module) -> Arrays:
     sample = np.random.default_rng(task.seed).permutation(len(data.retain))[:RETAIN_SAMPLE]
     for split in SPLITS:
         ids = getattr(data, split)
-        logits = _logits(net, data.images[ids], task.classes)
+        logits = logits_of(net, data.images[ids], task.classes)
         arrays[f"accuracy_{split}"] = np.array([(logits.argmax(axis=1) == data.labels[ids]).mean()])
         if data.ages is not None:
             arrays[f"age_error_{split}"] = np.array([age_error(logits, data.group_ages(task.classes), data.ages[ids])])
@@ -264,7 +264,7 @@ def _outputs(population: Population, model: int, net: nn.Module) -> Arrays:
     return arrays
 
 
-def _logits(net: nn.Module, images: Pixels, classes: int) -> NDArray[np.float32]:
+def logits_of(net: nn.Module, images: Pixels, classes: int) -> NDArray[np.float32]:
     """Logits [examples, classes] of a network that should be able to give them.
 
     Raises:
