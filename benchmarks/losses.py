@@ -1,9 +1,9 @@
 """What losses say of a solution: the table of the project Zero-Shot-Machine-Unlearning-MNIST-HAM10000.
 
-Attack accuracy (the starting kit's logistic regression on the losses of forget and test images, 0.5 is a blind guess), mean loss on
-retain images before and after, on test and on forget images: of retrained models, of the solution's, and, as a control that
-the project lacks, of original models. Each cell is the mean over the models and their standard deviation. "Before" is
-an untrained network, or the original model that a solution starts from.
+Attack accuracy (the starting kit's logistic regression on the losses of forget and test images, 0.5 is a blind guess), mean
+loss on retain images before and after, on test and on forget images: of retrained models, of the solution's, and, as a control
+that the project lacks, of original models. Each cell is the mean over the models and their standard deviation. "Before" is an
+untrained network, or the original model that a solution starts from.
 
     python benchmarks/losses.py --task ham10000_8x8 --solution finetune_augmented --models 64 --data DIR
 
