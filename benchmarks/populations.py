@@ -6,14 +6,12 @@
 
 The baseline is the starting kit's way: one network after another through a DataLoader, in one process with torch's default
 threads (and with our allocator settings, which make it faster than it was). Ours is timed on one core per engine, and as the
-scoring process makes populations, with worker processes. The data sets under --data lie as in their sources:
-`mnist/*-ubyte.gz`, `cifar10_jpeg/cifar10_jpeg_pack.npz`.
+scoring process makes populations, with worker processes. `score.py --list-tasks` says what must lie under --data.
 """
 
 import argparse
 import copy
 import dataclasses
-import gzip
 import os
 import platform
 import resource
@@ -25,9 +23,7 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import DataLoader, TensorDataset
@@ -40,56 +36,37 @@ from evaluation.executors import WORKER_ENVIRONMENT, InWorker, LocalProcesses
 from evaluation.populations import Population
 from starting_kit import contract, runner, tasks
 from starting_kit.contract import PROJECT
+from starting_kit.errors import InputError
+from starting_kit.loaders import as_numbers
 from starting_kit.networks import build
-from starting_kit.tasks import ONE_AT_A_TIME, Data, Engine, Recipe, Task
+from starting_kit.tasks import ONE_AT_A_TIME, Data, DataSet, Engine, Task
 from starting_kit.training import optimiser_and_schedule, train
 
 PLAIN = PROJECT / "tests" / "plain_solutions"
 SOLUTIONS = ("finetune", "scl_improved", *map(str, sorted(PLAIN.glob("*.py"))))
 KIT_MODELS = 6
-Images = tuple[NDArray[np.float32], NDArray[np.int64]]
+PARTS = {"mnist": (2000, 2), "cifar10_jpeg": (800, 1)}  # training images, epochs
 
 
 # --- tasks
 
 
-def read_mnist(folder: Path) -> Images:
-    """The 10,000 test images, [10000, 1, 28, 28]."""
-    with gzip.open(folder / "t10k-images-idx3-ubyte.gz") as images, gzip.open(folder / "t10k-labels-idx1-ubyte.gz") as labels:
-        pixels = np.frombuffer(images.read(), np.uint8, offset=16).reshape(-1, 1, 28, 28)
-        return pixels.astype(np.float32), np.frombuffer(labels.read(), np.uint8, offset=8).astype(np.int64)
+def benchmark_task(name: str, folder: Path) -> Task:
+    """A task of the project; of a large one a part that shows the speed, two thousand images or less."""
+    task = tasks.find(name, folder)
+    if name not in PARTS:
+        return task
+    training, epochs = PARTS[name]
+    recipe = dataclasses.replace(task.recipe, epochs=epochs, batch_size=64)
+    return dataclasses.replace(task, read=partial(first_of, task.read, training), recipe=recipe)
 
 
-def read_cifar10_jpeg(folder: Path, count: int = 4000) -> Images:
-    """The first training images, [count, 3, 32, 32]."""
-    from torchvision.io import decode_jpeg
-
-    pack = np.load(folder / "cifar10_jpeg_pack.npz")
-    header, scans, lengths, labels = (pack[name] for name in ("header", "train_scans", "train_lengths", "train_labels"))
-    ends = np.cumsum(lengths[:count])
-    files = (header.tobytes() + scans[e - n : e].tobytes() + b"\xff\xd9" for e, n in zip(ends, lengths, strict=False))
-    images = [decode_jpeg(torch.frombuffer(bytearray(file), dtype=torch.uint8)).numpy() for file in files]
-    return np.stack(images).astype(np.float32), labels[:count].astype(np.int64)
-
-
-def benchmark_task(name: str, data: Path | None) -> Task:
-    """A task of the project, or a part of a larger data set, cut to what shows the speed."""
-    digits = tasks.find("digits")
-    if name == "digits":
-        return digits
-    if data is None:
-        sys.exit(f"--task {name} needs --data DIR (or $UNLEARNING_DATA).")
-    if name == "mnist":
-        return dataclasses.replace(
-            digits, name=name, source=partial(read_mnist, data / "mnist"), training_size=2000, validation_size=500,
-            image_shape=(1, 28, 28), pixel_mean=33.3, pixel_std=78.6, network="cnn-16-32-32",
-            recipe=Recipe(epochs=2, batch_size=64, peak_learning_rate=0.1, momentum=0.9, weight_decay=5e-4),
-        )  # fmt: skip
+def first_of(read: Callable[[Path], DataSet], training: int, folder: Path) -> DataSet:
+    """A data set with so many training images, and 500 to hold out."""
+    whole = read(folder)
     return dataclasses.replace(
-        digits, name=name, source=partial(read_cifar10_jpeg, data / "cifar10_jpeg"), training_size=800, validation_size=500,
-        image_shape=(3, 32, 32), pixel_mean=120.7, pixel_std=64.0, network="resnet18",
-        recipe=Recipe(epochs=1, batch_size=64, peak_learning_rate=0.05, momentum=0.9, weight_decay=5e-4),
-    )  # fmt: skip
+        whole, training=whole.training[:training], validation=whole.validation[:500], test=whole.test[:500]
+    )
 
 
 # --- the baseline
@@ -98,7 +75,8 @@ def benchmark_task(name: str, data: Path | None) -> Task:
 def train_like_the_kit(task: Task, data: Data, seed: int, device: str = "cpu") -> None:
     """One network, the task's recipe, a DataLoader."""
     recipe, net = task.recipe, build(task, seed).train().to(device)
-    examples = TensorDataset(torch.from_numpy(data.images[data.retain]), torch.from_numpy(data.labels[data.retain]))
+    images, labels = torch.from_numpy(data.images[data.retain]), torch.from_numpy(data.labels[data.retain])
+    examples = TensorDataset(as_numbers(images), labels)
     loader = DataLoader(examples, batch_size=recipe.batch_size, shuffle=True)
     optimiser, schedule = optimiser_and_schedule(recipe, net, examples=len(examples))
     for _ in range(recipe.epochs):
@@ -243,13 +221,16 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", choices=("digits", "mnist", "cifar10_jpeg"), default="digits")
-    parser.add_argument("--data", type=Path, default=os.environ.get("UNLEARNING_DATA"), metavar="DIR")
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("UNLEARNING_DATA", "data")), metavar="DIR")
     parser.add_argument("--models", type=int, nargs="+", default=[64, 128, 256, 512], metavar="N", help="populations of digits")
     parser.add_argument("--members", type=int, nargs="+", metavar="K", help="networks at once")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     options = parser.parse_args()
-    task = benchmark_task(options.task, options.data and Path(options.data))
-    data = task.load()
+    try:
+        task = benchmark_task(options.task, options.data)
+        data = task.load()
+    except InputError as error:
+        sys.exit(str(error))
     large, gpu = options.task == "cifar10_jpeg", options.device == "cuda"
     members = options.members or ([16, 32, 64, 128] if gpu else [2, 4] if large else [4, 8, 16, 32])
     machine = torch.cuda.get_device_name() if gpu else f"{os.cpu_count()} cores, {platform.machine()}"
