@@ -71,7 +71,8 @@ def test_a_folder_of_the_competition(score, tmp_path):
 
 
 def test_a_missing_data_set_ends_in_a_sentence(tmp_path):
-    run = run_script("score.py", "--solution", "finetune", "--task", "ham10000", "--data", tmp_path, "--runs", tmp_path / "runs")
+    places = ("--data", tmp_path, "--runs", tmp_path / "runs")
+    run = run_script("score.py", "--solution", "finetune", "--task", "ham10000", *places)
     assert run.returncode == 2
     assert "HAM10000_metadata.csv is missing; give the folder that holds" in run.stderr
     assert "Traceback" not in run.stderr
