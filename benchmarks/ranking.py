@@ -102,7 +102,7 @@ def transfer(published: Solution, variant: Solution, fitted: Solution) -> list[s
         for name, limits in published.search_space.items()
         if name in variant.overrides
     }
-    return [f"{name}={moved.get(name, value)!r}" for name, value in variant.overrides.items()]
+    return [f"{name}={moved.get(name, value)}" for name, value in variant.overrides.items()]
 
 
 def _moved(published: Any, variant: Any, fitted: Any, limits: Range) -> Any:

@@ -208,16 +208,18 @@ def choose(study: optuna.Study, common: Trials) -> dict[str, Any]:
     models = FINAL_TIMES * common.models
     common.retrain(models)
     finalists: list[tuple[float, float, dict[str, Any]]] = []
-    made = []
+    tried: set[Path] = set()  # by the folders of their models: several trials may have had the same values
     with LocalProcesses(common.workers, terminal.notice) as unlearners:
         for trial in sorted(eligible(study), key=lambda trial: trial.user_attrs["score"], reverse=True):
             values = trials.values_of(trial, common.solution.search_space)
             population = common.population(values, unlearners)
+            if population.folder in tried:
+                continue
+            tried.add(population.folder)
             if (cost := common.cost(population, unlearners, TIMED_RUNS)) <= HIGHEST_COST:  # the trial's one timing is noisy
                 with terminal.stage(f"trial {trial.number + 1} again", models) as on_finished:
                     score = common.forecast(population, models, unlearners, on_finished)
                 finalists.append((score, cost, values))
-                made.append(population.folder)
             if len(finalists) == FINALISTS:
                 break
     if not finalists:
@@ -225,7 +227,7 @@ def choose(study: optuna.Study, common: Trials) -> dict[str, Any]:
             f"None of {len(finished(study))} trials worked at less than {HIGHEST_COST:.0%} of a retraining; "
             "run more --trials, or give SEARCH_SPACE cheaper ranges."
         )
-    for folder in made:
+    for folder in filter(Path.exists, tried):
         shutil.rmtree(folder)
     score, cost, values = max(finalists, key=lambda finalist: finalist[0])
     return {

@@ -48,13 +48,15 @@ def test_every_known_score_names_a_solution_with_its_settings_and_a_source():
             {"learning_rates": ((0.1,), (0.1, 0.05), (0.1, 0.05))},
             ["learning_rates=((0.1,), (0.1, 0.05))"],
         ),
-        ("gradient_ascent", ["rounds=5F", "project=false"], {"learning_rate": 1e-4}, ["rounds='5F'", "project=False"]),
+        ("gradient_ascent", ["rounds=5F", "project=false"], {"learning_rate": 1e-4}, ["rounds=5F", "project=False"]),
     ],
 )
 def test_settings_change_tuned_values_as_they_change_the_published_ones(solution, settings, tuned, expected):
     path = contract.find(solution)
     described = [contract.describe(path, given, values) for given, values in (([], None), (settings, None), ([], tuned))]
-    assert RANKING["transfer"](*described) == expected
+    moved = RANKING["transfer"](*described)
+    assert moved == expected
+    contract.describe(path, moved, tuned)  # raises what is wrong
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 
 import numpy as np
@@ -101,6 +102,23 @@ def test_the_same_command_again_only_compares_the_best_again(tuning):
     assert len(study_of(runs).trials) == 5
     values = [line for line in before.stdout.splitlines() if " = " in line]
     assert [line for line in again.stdout.splitlines() if " = " in line] == values
+
+
+@pytest.mark.slow
+def test_trials_with_the_same_values_are_compared_once(tuning, write_solution):
+    body = """
+    import torch
+
+    SEARCH_SPACE = {"rate": [0.9, 0.8]}
+
+    def unlearning(net, retain_loader, forget_loader, val_loader, *, rate=0.9):
+        for weight in net.parameters():
+            weight.data += rate * weight.data.std() * torch.randn_like(weight)
+    """
+    run = tune(write_solution(textwrap.dedent(body), name="twice", whole=True), tuning[1], "--trials", 5)
+    assert run.returncode == 0, run.stderr
+    assert run.stderr.count(" again ") == 2  # three trials at least had the same values as another
+    assert made(tuning[1]) == []
 
 
 @pytest.mark.slow
