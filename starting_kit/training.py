@@ -16,6 +16,7 @@ from starting_kit.lockstep import Mapped, NotStackableError, check_stackable, st
 from starting_kit.networks import build
 from starting_kit.tasks import ONE_AT_A_TIME, Data, Engine, Recipe, Task
 
+SHIFT = 4  # pixels, as in the CIFAR kit's RandomCrop(32, padding=4)
 TOGETHER: dict[str, Callable[[Sequence[nn.Module]], nn.Module]] = {"grouped": stack, "mapped": Mapped}
 
 
@@ -52,6 +53,24 @@ def loss_of(logits: torch.Tensor, labels: torch.Tensor, class_weights: torch.Ten
     return ((weights * losses).sum(dim=1) / weights.sum(dim=1)).mean()
 
 
+def augmented(images: torch.Tensor, generators: Sequence[torch.Generator]) -> torch.Tensor:
+    """Images mirrored with probability one half and moved by up to `SHIFT` pixels each way, black where that leaves a gap.
+
+    Args:
+        images: [networks · batch, channels, height, width], pixels as the source gives them.
+        generators: of each network, from which its images' moves are drawn.
+    """
+    height, width = images.shape[2:]
+    batch = len(images) // len(generators)
+    moves = torch.cat([torch.randint(2 * SHIFT + 1, (batch, 2), generator=generator) for generator in generators])
+    mirrored = torch.cat([torch.rand(batch, generator=generator) < 0.5 for generator in generators])
+    rows = moves[:, :1] + torch.arange(height)
+    columns = moves[:, 1:] + torch.arange(width)
+    columns[mirrored] = columns[mirrored].flip(1)
+    which = torch.arange(len(images))[:, None, None]
+    return F.pad(images, [SHIFT] * 4)[which, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
 def usable_engine(task: Task) -> tuple[Engine, str | None]:
     """The task's engine, or, where the task's network is not made for it, the next best; and why it is not the task's own.
 
@@ -83,9 +102,9 @@ def train(
 ) -> list[nn.Module]:
     """Train one network per seed on the same examples.
 
-    A seed determines its network's initial weights and the order of its data, whatever the other seeds are; in float64
-    the network agrees with one trained alone to about 1e-13. In float32 rounding depends on how many are trained at once,
-    so a population trains a fixed number at a time.
+    A seed determines its network's initial weights, the order of its data and their augmentation, whatever the other seeds are;
+    in float64 the network agrees with one trained alone to about 1e-13. In float32 rounding depends on how many are trained at
+    once, so a population trains a fixed number at a time.
 
     Args:
         task: gives network and recipe.
@@ -113,7 +132,7 @@ def _train_together(
     task: Task, images: torch.Tensor, labels: torch.Tensor, ids: torch.Tensor, seeds: Sequence[int], engine: Engine
 ) -> list[nn.Module]:
     recipe, members = task.recipe, [build(task, seed) for seed in seeds]
-    orders = [torch.Generator().manual_seed(seed) for seed in seeds]
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     network = members[0] if len(members) == 1 else TOGETHER[engine.kind](members)
     network.train().to(images.device)
     optimiser, schedule = optimiser_and_schedule(recipe, network, examples=len(ids))
@@ -122,14 +141,16 @@ def _train_together(
         1 / labels[ids.to(labels.device)].bincount(minlength=task.classes).clamp_min(1) if recipe.class_weights else None
     )
     for _ in range(recipe.epochs):
-        shuffled = torch.stack([ids[torch.randperm(len(ids), generator=order)] for order in orders]).to(images.device)
+        orders = [torch.randperm(len(ids), generator=generator) for generator in generators]
+        shuffled = ids[torch.stack(orders)].to(images.device)
         for batch in shuffled.split(recipe.batch_size, dim=1):  # [networks, batch]
             if batch.shape[1] == 1 < recipe.batch_size:
                 continue  # the rest of an epoch is one example, of which batch-norm cannot always take the deviation
             rows = batch.flatten()
             optimiser.zero_grad()
+            pixels = augmented(images[rows], generators) if recipe.augment else images[rows]
             with bfloat16:
-                logits = network(images[rows].to(torch.get_default_dtype()))
+                logits = network(pixels.to(torch.get_default_dtype()))
                 loss = loss_of(logits, labels[rows], class_weights, len(members))
             loss.backward()
             optimiser.step()

@@ -13,7 +13,7 @@ from evaluation.confidence import confidences
 from starting_kit import tasks
 from starting_kit.networks import NETWORKS, build
 from starting_kit.tasks import ONE_AT_A_TIME, Engine
-from starting_kit.training import train, usable_engine
+from starting_kit.training import SHIFT, augmented, train, usable_engine
 
 TASK = tasks.find("digits")
 DATA = TASK.load()
@@ -189,3 +189,26 @@ def test_digits_networks_learn_and_remember_what_is_to_be_forgotten():
     assert accuracy_and_loss(retrained, DATA.retain)[0] > 0.99
     assert accuracy_and_loss(original, DATA.forget)[0] > 0.99
     assert accuracy_and_loss(retrained, DATA.forget)[1] > 5 * accuracy_and_loss(original, DATA.forget)[1]
+
+
+def test_augmented_images_are_the_crops_and_mirror_images_of_torchvision():
+    """Every image is one of the 2 · 9 · 9 that RandomCrop(32, padding=4) and RandomHorizontalFlip make, all about as often."""
+    from torchvision.transforms.v2.functional import crop, horizontal_flip, pad
+
+    image = torch.randint(1, 256, (3, 32, 32), dtype=torch.uint8)
+    moved = [crop(pad(image, [SHIFT]), top, left, 32, 32) for top in range(2 * SHIFT + 1) for left in range(2 * SHIFT + 1)]
+    possible = {one.numpy().tobytes(): number for number, one in enumerate([*moved, *map(horizontal_flip, moved)])}
+    made = augmented(image.expand(16_200, -1, -1, -1), [torch.Generator().manual_seed(0)])
+    assert made.dtype == torch.uint8 and made.shape == (16_200, 3, 32, 32)
+    counts = np.bincount([possible[one.contiguous().numpy().tobytes()] for one in made], minlength=162)
+    assert stats.chisquare(counts).pvalue > 1e-3
+
+
+def test_networks_trained_together_on_augmented_images_equal_networks_trained_alone(float64):
+    recipe = dataclasses.replace(TASK.recipe, epochs=3, augment=True)
+    task = dataclasses.replace(TASK, recipe=recipe)
+    together = train(task, DATA, DATA.retain, [3, 4, 5])
+    (alone,) = train(task, DATA, DATA.retain, [5])
+    torch.testing.assert_close(logits_of(together[2]), logits_of(alone), rtol=0, atol=1e-10)
+    (plain,) = train(dataclasses.replace(task, recipe=dataclasses.replace(recipe, augment=False)), DATA, DATA.retain, [5])
+    assert (logits_of(plain) - logits_of(alone)).abs().mean() > 0.1

@@ -35,6 +35,7 @@ class Recipe:
         momentum: of SGD.
         kind: "sgd" with Nesterov momentum and a one-cycle learning rate, or "adam" with a learning rate that falls as a cosine.
         class_weights: whether an example counts by one over the number of training examples of its class.
+        augment: whether images are mirrored and moved at random (`training.augmented`).
     """
 
     epochs: int
@@ -44,6 +45,7 @@ class Recipe:
     weight_decay: float
     kind: Literal["sgd", "adam"] = "sgd"
     class_weights: bool = False
+    augment: bool = False
 
 
 @dataclass(frozen=True)
