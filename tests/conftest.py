@@ -17,6 +17,14 @@ PLAIN = PROJECT / "tests" / "plain_solutions"  # by authors who know nothing of 
 torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Decoded pictures are not looked for in the user's cache."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def data():
     """The folder of data sets that are not embedded."""

@@ -91,11 +91,13 @@ def test_what_is_kept_of_a_population(sixteen):
 def test_a_population_grows_and_mends_without_changing(sixteen, tmp_path, engine, stored):
     """Fewer models, then more, with a damaged and a half-filled shard between: the same outputs as made at once."""
 
+    task = dataclasses.replace(TASK, digest=sixteen.card["data"])
+
     def population(runs):
-        original = Population(TASK, "original", 0, runs, TASK.engine)
+        original = Population(task, "original", 0, runs, TASK.engine)
         shutil.copytree(sixteen.runs / "digits-v2" / original.folder.name, original.folder)
         solution = contract.describe(contract.find("finetune"), [])
-        return Population(TASK, "unlearned", 0, runs, engine, solution, "tuple", original)
+        return Population(task, "unlearned", 0, runs, engine, solution, "tuple", original)
 
     grown, at_once = population(tmp_path / "grown"), population(tmp_path / "at_once")
     finished, notices = [], []

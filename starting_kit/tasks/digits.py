@@ -17,8 +17,9 @@ def _read(folder: Path) -> DataSet:
     from sklearn.datasets import load_digits  # 1 s to import: only when the images are needed
 
     digits = load_digits()
-    training, validation, test = random_splits(len(digits.target), (450, 347), SEED)
-    return DataSet(digits.images[:, None].astype(np.float32), digits.target.astype(np.int64), training, validation, test)
+    images = digits.images.astype(np.float32).reshape(-1, 1, 8, 8)  # [:, None] would look like channels last to torch
+    training, validation, test = random_splits(len(images), (450, 347), SEED)
+    return DataSet(images, digits.target.astype(np.int64), training, validation, test)
 
 
 TASK = Task(

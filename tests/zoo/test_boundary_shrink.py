@@ -39,7 +39,7 @@ def test_nearest_class_of_a_linear_network_equals_its_closed_form():
 def test_step_follows_the_range_of_the_images(original):
     assert boundary_shrink.image_range(given("dict")[1], original) == 16
     net = copy.deepcopy(original)
-    net[0].mean, net[0].std = net[0].mean / 16, net[0].std / 16  # a power of two: without rounding
+    net[0].mean, net[0].std = (net[0].mean[0] / 16,), (net[0].std[0] / 16,)  # a power of two: without rounding
     in_0_1 = dataclasses.replace(DATA, images=DATA.images / 16)
     settings = {"bound": 0.3, "learning_rate": 1e-3}
     first, second = (unlearn("boundary_shrink", own, data=data, **settings) for own, data in ((original, DATA), (net, in_0_1)))

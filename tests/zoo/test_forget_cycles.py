@@ -107,7 +107,7 @@ def test_step_2b_has_an_epoch_for_each_learning_rate_of_a_cycle(original):
 def test_step_2b_adds_noise_to_the_images(original):
     """It shows in the variance after the first convolution, of which the statistics keep a tenth per batch."""
     quiet, noisy = (unlearn("forget_cycles", original, noise=noise, **WITHOUT_TRAINING, layers=0) for noise in (0, 20.0))
-    squares = (original[1].weight.detach() / TASK.pixel_std).square().sum(dim=(1, 2, 3))
+    squares = (original[1].weight.detach() / TASK.pixel_std[0]).square().sum(dim=(1, 2, 3))
     added = 20**2 * squares * (1 - 0.9**6)
     # The border sees less noise: corners four ninths of it.
     ratio = (noisy[2].running_var - quiet[2].running_var) / added

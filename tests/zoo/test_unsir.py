@@ -59,7 +59,7 @@ def test_noise_starts_with_the_mean_and_spread_of_the_forget_images(original):
 
 def test_noise_follows_the_scale_of_the_images(original):
     net = copy.deepcopy(original)
-    net[0].mean, net[0].std = 16 * net[0].mean, 16 * net[0].std  # a power of two: without rounding
+    net[0].mean, net[0].std = (16 * net[0].mean[0],), (16 * net[0].std[0],)  # a power of two: without rounding
     larger = dataclasses.replace(CLASSES, images=16 * DATA.images)
     settings = {"noise_copies": 1, "noise_steps": 5}
     first, second = (unlearn("unsir", own, data=data, **settings) for own, data in ((original, CLASSES), (net, larger)))
