@@ -9,7 +9,7 @@ import hashlib
 import io
 import pickle
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from starting_kit.errors import InputError, RunError, SolutionError
 from starting_kit.loaders import as_numbers
 from starting_kit.lockstep import NotStackableError
 from starting_kit.networks import build
-from starting_kit.tasks import ONE_AT_A_TIME, SPLITS, Pixels, Task
+from starting_kit.tasks import ONE_AT_A_TIME, SPLITS, Data, Pixels, Task
 
 SAVE_EVERY = 30.0  # seconds between writes of a shard: what a killed worker loses at most, besides the model under way
 RETAIN_SAMPLE = 1000  # retain examples of which logits are kept
@@ -42,6 +42,7 @@ class SourceChangedError(RunError):
 
 load_data = lru_cache(Task.load)  # once per worker
 _warm: set[str] = set()  # keys of populations of which this worker has timed a model
+LONG = 10.0  # seconds of an epoch, from which on its share of compiling kernels does not count
 describe_solution = contract.describe
 usable_engine = training.usable_engine
 
@@ -155,7 +156,10 @@ def _make_one_by_one(population: Population, shard: int, models: list[int]) -> N
 
 def _make_one(population: Population, model: int) -> Arrays:
     try:
-        net = _train(population, [model])[0] if population.solution is None else unlearn(population, model)
+        if population.solution is None:
+            (net,) = _train(population, [model])
+        else:
+            net = unlearn(population, model, load_data(population.task))
         return _outputs(population, model, net)
     except RunError as error:
         raise _failure(population, f"model {model}", error) from error
@@ -176,32 +180,34 @@ def _train(population: Population, models: Sequence[int]) -> list[nn.Module]:
 
 
 def time_retraining(retrained: Population, model: int) -> float:
-    """Seconds to train one model alone, without evaluation."""
-    task, data = retrained.task, load_data(retrained.task)
-    if retrained.key not in _warm:  # the first step of a kind compiles kernels
-        one_epoch = dataclasses.replace(task, recipe=dataclasses.replace(task.recipe, epochs=1))
-        training.train(one_epoch, data, data.retain, [0], ONE_AT_A_TIME)
-        _warm.add(retrained.key)
-    start = time.perf_counter()
-    training.train(task, data, data.retain, [retrained.model_seed(model)], ONE_AT_A_TIME)
-    return time.perf_counter() - start
+    """Seconds to train one model alone, without evaluation; where an epoch takes long, those of one times their number."""
+    task, data, seeds = retrained.task, load_data(retrained.task), [retrained.model_seed(model)]
+    one_epoch = dataclasses.replace(task, recipe=dataclasses.replace(task.recipe, epochs=1))
+    first = _seconds(lambda: training.train(one_epoch, data, data.retain, seeds, ONE_AT_A_TIME))  # compiles kernels, too
+    if first > LONG:
+        return first * task.recipe.epochs
+    return _seconds(lambda: training.train(task, data, data.retain, seeds, ONE_AT_A_TIME))
 
 
 def time_unlearning(unlearned: Population, model: int) -> float:
-    """Seconds of one unlearning alone, without evaluation."""
+    """Seconds of one unlearning alone, without evaluation (errors as for `runner.call`)."""
     if unlearned.key not in _warm:
-        unlearn(unlearned, model)
+        unlearn(unlearned, model, runner.two_batches(unlearned.task, load_data(unlearned.task)))
         _warm.add(unlearned.key)
+    return _seconds(lambda: unlearn(unlearned, model, load_data(unlearned.task)))
+
+
+def _seconds(call: Callable[[], object]) -> float:
     start = time.perf_counter()
-    unlearn(unlearned, model)
+    call()
     return time.perf_counter() - start
 
 
-def unlearn(population: Population, model: int) -> nn.Module:
-    """One unlearned model (errors as for `runner.call`)."""
+def unlearn(population: Population, model: int, data: Data) -> nn.Module:
+    """One unlearned model, on the task's data or a part of them (errors as for `runner.call`)."""
     solution, batches, original = _unlearning_parts(population)
     _require_unchanged(solution)
-    net, data = original_model(original, model % population.originals), load_data(population.task)
+    net = original_model(original, model % population.originals)
     runner.start_afresh(population.model_seed(model))
     try:
         with _printing_to(population, f"model {model}"):

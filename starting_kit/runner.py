@@ -1,6 +1,7 @@
 """One call of a solution, for one model or for several in lockstep, with everything that can go wrong in it."""
 
 import copy
+import dataclasses
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from starting_kit.errors import SolutionError
 from starting_kit.loaders import loaders
 from starting_kit.lockstep import stack, unstack
 from starting_kit.side_by_side import loaders_side_by_side, models_side_by_side
-from starting_kit.tasks import Data, Task
+from starting_kit.tasks import SPLITS, Data, Task
 
 
 def start_afresh(seed: int, dtype: torch.dtype = torch.float32) -> None:
@@ -109,6 +110,12 @@ def _require_finite(network: nn.Module) -> None:
             raise SolutionError(f"unlearning left weights that are NaN or infinite in {name!r}")
 
 
+def two_batches(task: Task, data: Data) -> Data:
+    """So much of each split as makes two batches of a solution's loaders."""
+    splits = {split: getattr(data, split)[: 2 * task.loader_batch_size] for split in SPLITS}
+    return dataclasses.replace(data, **splits)
+
+
 def find_batches(solution: Solution, net: nn.Module, task: Task, data: Data) -> Batches:
     """The batches that a solution reads: the kind it declares, else the first with which a dry call succeeds.
 
@@ -119,9 +126,7 @@ def find_batches(solution: Solution, net: nn.Module, task: Task, data: Data) -> 
     """
     if solution.batches is not None:
         return solution.batches
-    two = 2 * task.loader_batch_size
-    parts = {split: getattr(data, split)[:two] for split in ("retain", "forget", "validation", "test")}
-    small = Data(data.images, data.labels, **parts)
+    small = two_batches(task, data)
     complaints: list[str] = []
     kinds: tuple[Batches, ...] = ("tuple", "dict")
     for batches in kinds:

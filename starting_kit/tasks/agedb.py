@@ -11,7 +11,7 @@ import numpy as np
 
 from starting_kit.data_files import jpegs_in, read_pictures, split_by
 from starting_kit.errors import InputError
-from starting_kit.tasks import DataSet, Engine, Recipe, Task
+from starting_kit.tasks import ONE_AT_A_TIME, DataSet, Recipe, Task
 
 SEED = 0
 NAME = re.compile(r"(?P<index>\d+)_(?P<name>.+)_(?P<age>\d+)_(?P<gender>[mf])\.jpg", re.IGNORECASE)
@@ -62,6 +62,6 @@ TASK = Task(
     network="resnet18",
     recipe=Recipe(epochs=30, batch_size=64, peak_learning_rate=0.05, momentum=0.9, weight_decay=5e-4),
     loader_batch_size=64,
-    engine=Engine("grouped", members=2),
-    unlearned_at_once=2,
+    engine=ONE_AT_A_TIME,
+    unlearned_at_once=1,
 )

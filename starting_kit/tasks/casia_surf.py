@@ -14,7 +14,7 @@ import numpy as np
 
 from starting_kit.data_files import jpegs_in, read_pictures
 from starting_kit.errors import InputError
-from starting_kit.tasks import DataSet, Engine, Recipe, Task
+from starting_kit.tasks import ONE_AT_A_TIME, DataSet, Recipe, Task
 
 GROUPS = 10
 OLDEST = 120  # one mistyped age would stretch all groups
@@ -101,6 +101,6 @@ TASK = Task(
         epochs=30, batch_size=64, peak_learning_rate=1e-4, momentum=0.9, weight_decay=5e-3, kind="adam", class_weights=True
     ),
     loader_batch_size=64,
-    engine=Engine("grouped", members=2),
-    unlearned_at_once=2,
+    engine=ONE_AT_A_TIME,
+    unlearned_at_once=1,
 )

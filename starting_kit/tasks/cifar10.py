@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from starting_kit.tasks import DataSet, Engine, Recipe, Task
+from starting_kit.tasks import ONE_AT_A_TIME, DataSet, Recipe, Task
 from starting_kit.torchvision_data import data_set, fetch
 
 SEED = 0
@@ -38,6 +38,6 @@ TASK = Task(
     network="resnet18",
     recipe=Recipe(epochs=30, batch_size=128, peak_learning_rate=0.1, momentum=0.9, weight_decay=5e-4, augment=True),
     loader_batch_size=128,
-    engine=Engine("grouped", members=2),
-    unlearned_at_once=2,
+    engine=ONE_AT_A_TIME,
+    unlearned_at_once=1,
 )

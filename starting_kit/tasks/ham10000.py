@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from starting_kit.data_files import jpegs_in, read_pictures, split_by
 from starting_kit.errors import InputError
-from starting_kit.tasks import DataSet, Engine, Recipe, Task
+from starting_kit.tasks import ONE_AT_A_TIME, DataSet, Recipe, Task
 
 SEED = 0
 DIAGNOSES = ("akiec", "bcc", "bkl", "df", "nv", "vasc", "mel")  # numbered as in the data set's own tables of pixels
@@ -87,6 +87,6 @@ TASK = Task(
     network="resnet18",
     recipe=Recipe(epochs=10, batch_size=32, peak_learning_rate=0.01, momentum=0.9, weight_decay=5e-4),
     loader_batch_size=32,
-    engine=Engine("single", members=1),
+    engine=ONE_AT_A_TIME,
     unlearned_at_once=1,
 )

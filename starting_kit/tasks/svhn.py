@@ -24,6 +24,7 @@ TASK = dataclasses.replace(
     read=_read,
     needs="train_32x32.mat and test_32x32.mat, as torchvision leaves them",
     signs=("train_32x32.mat",),
+    recipe=dataclasses.replace(CIFAR10.recipe, augment=False),  # the mirror image of a number is none
     pixel_mean=tuple(255 * value for value in MEAN),
     pixel_std=tuple(255 * value for value in STD),
 )

@@ -1,0 +1,53 @@
+"""How long things take is measured so that it takes no longer than it must."""
+
+import dataclasses
+
+import pytest
+
+from evaluation import experiment, runs
+from evaluation.populations import Population
+from starting_kit import contract, tasks
+from starting_kit.errors import InputError
+from starting_kit.tasks import ONE_AT_A_TIME
+
+TASK = tasks.find("digits")
+
+
+class Here:
+    """Runs in this process what a worker would, and notes it."""
+
+    def __init__(self):
+        self.called = []
+
+    def run(self, function, *arguments):
+        self.called.append(function.name)
+        return getattr(runs, function.name)(*arguments)
+
+
+def test_a_long_training_is_timed_by_an_epoch(tmp_path, monkeypatch):
+    population = Population(TASK, "retrained", 0, tmp_path, ONE_AT_A_TIME)
+    whole = runs.time_retraining(population, 0)
+    monkeypatch.setattr(runs, "LONG", 0.0)
+    from_one_epoch = runs.time_retraining(population, 0)
+    assert whole / 2 < from_one_epoch < whole * 2
+
+
+def test_long_timings_are_not_repeated(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "time_unlearning", lambda population, model: 1.0 + model)
+    monkeypatch.setattr(runs, "time_retraining", lambda population, model: 10.0)
+    unlearners, trainers = Here(), Here()
+    assert experiment.measure_cost(None, None, trainers, unlearners) == 0.2  # the median of 1, 2, 3 over 10
+    assert len(unlearners.called) == len(trainers.called) == experiment.TIMED_RUNS
+    monkeypatch.setattr(experiment, "LONG_TIMING", 0.0)
+    assert experiment.measure_cost(None, None, trainers, unlearners) == 0.1
+    assert len(unlearners.called) == len(trainers.called) == experiment.TIMED_RUNS + 1
+
+
+def test_a_task_for_one_model_at_a_time_is_not_run_in_lockstep(tmp_path):
+    large = dataclasses.replace(TASK, unlearned_at_once=1)
+    original = Population(large, "original", 0, tmp_path, ONE_AT_A_TIME)
+    solution = contract.describe(contract.find("finetune"), [])
+    engine, why = experiment.choose_engine(None, original, solution, "tuple", Here())
+    assert (engine, why) == (ONE_AT_A_TIME, "the network of digits is too large to run several faster than one by one")
+    with pytest.raises(InputError, match=r"--engine lockstep: digits is made for one model at a time"):
+        experiment.choose_engine("lockstep", original, solution, "tuple", Here())
