@@ -221,7 +221,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", choices=("digits", "mnist", "cifar10_jpeg"), default="digits")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("UNLEARNING_DATA", "data")), metavar="DIR")
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("UNLEARNING_DATA") or "data"), metavar="DIR")
     parser.add_argument("--models", type=int, nargs="+", default=[64, 128, 256, 512], metavar="N", help="populations of digits")
     parser.add_argument("--members", type=int, nargs="+", metavar="K", help="networks at once")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")

@@ -95,7 +95,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--data",
         type=Path,
-        default=Path(os.environ.get("UNLEARNING_DATA", "data")),
+        default=Path(os.environ.get("UNLEARNING_DATA") or "data"),
         metavar="DIR",
         help="where data sets lie that are not embedded (default: $UNLEARNING_DATA, else data)",
     )

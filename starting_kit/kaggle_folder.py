@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--task", default="digits", help="whose data are written (default: %(default)s)")
-    add("--data", type=Path, default=Path(os.environ.get("UNLEARNING_DATA", "data")), help="where its data lie")
+    add("--data", type=Path, default=Path(os.environ.get("UNLEARNING_DATA") or "data"), help="where its data lie")
     add("--forget", help="what is to be forgotten (default: the task's)")
     add("--epochs", type=int, help="epochs of the original model (default: 30)")
     add("--seed", type=int, default=0, help="of the original model (default: %(default)s)")

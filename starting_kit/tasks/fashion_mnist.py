@@ -28,6 +28,6 @@ TASK = Task(
     network="cnn-8-16-16",
     recipe=Recipe(epochs=5, batch_size=64, peak_learning_rate=0.1, momentum=0.9, weight_decay=5e-4),
     loader_batch_size=64,
-    engine=Engine("grouped", members=16),
-    unlearned_at_once=16,
+    engine=Engine("grouped", members=4),
+    unlearned_at_once=4,
 )

@@ -45,6 +45,6 @@ TASK = dataclasses.replace(
     network="cnn-16-32-32",
     recipe=Recipe(epochs=20, batch_size=64, peak_learning_rate=0.1, momentum=0.9, weight_decay=5e-4),
     loader_batch_size=64,
-    engine=Engine("grouped", members=16),
-    unlearned_at_once=16,
+    engine=Engine("grouped", members=8),
+    unlearned_at_once=8,
 )
