@@ -1,9 +1,10 @@
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
-from evaluation import intervals, measures
+from evaluation import intervals, measures, terminal
 from evaluation.epsilon import epsilons
 from evaluation.forgetting import forgetting_quality
 from evaluation.outputs import Outputs
@@ -85,3 +86,18 @@ def test_points_that_no_subsample_shows_have_no_interval(monkeypatch):
     card = measure(population(0), population(1))
     assert card["score_interval_reason"] == "no forget example earns points with a third of the models"
     json.dumps(card, allow_nan=False)
+
+
+def test_ages_are_as_far_off_as_the_mean_model_is():
+    """Where ages are known, their mean absolute error stands beside the accuracies, in numbers and for people."""
+    unlearned, retrained = (
+        dataclasses.replace(
+            population(seed), age_error={split: np.full(40, years) + [-1, 1] * 20 for split in ("test", "forget")}
+        )
+        for seed, years in ((0, 8.0), (1, 7.25))
+    )
+    card = measure(unlearned, retrained)
+    assert card["test_age_error"] == card["forget_age_error"] == {"unlearned": 8.0, "retrained": 7.25}
+    shown = dict(terminal._lines({**card, "network": None, "cost": None, "engine": None, "models": 40}))
+    assert shown["test age error"] == "8.00 years, retrained 7.25"
+    assert "test_age_error" not in measure(population(0), population(1))
