@@ -6,7 +6,7 @@ ResNet-18, trained on the folder's training data as the organisers' scorer train
     python -m starting_kit.kaggle_folder --task digits --out kaggle
     python evaluation/score.py --task kaggle_layout --data kaggle --solution finetune
 
-Exit codes: 0 done; 2 the command line or an input file is wrong.
+Exit codes: 0 done; 1 the folder cannot be written; 2 the command line or an input file is wrong; 130 interrupted.
 """
 
 import argparse
@@ -49,6 +49,12 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"error: {options.out} cannot be written ({error}); remove it and write it again.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"interrupted; remove {options.out} and write it again.", file=sys.stderr)
+        return 130
     print(f"written: {options.out}")
     return 0
 
