@@ -57,3 +57,23 @@ def test_coverage_is_measured_and_goes_on_where_it_was_stopped(tmp_path):
     kept = batches[1].stat().st_mtime_ns
     assert tables(*arguments)[2:] == rows
     assert batches[1].stat().st_mtime_ns == kept
+
+
+def test_forget_with_precision_has_a_row_for_each_approach(tmp_path):
+    places = ("--runs", tmp_path / "runs", "--results", tmp_path / "results")
+    head, _, *rows = tables("forget_with_precision.py", "--models", 4, "--epochs", 1, "--no-intervals", *places)
+    assert [row[0] for row in rows][:2] == ["retrained", "prune_complex"]
+    assert len(rows) == 9
+    assert all(0 <= float(cell) <= 100 for row in rows for cell in row[2:5])
+    assert {len(row) for row in rows} == {len(head)}
+
+
+def test_losses_are_lower_on_what_was_trained_on(tmp_path):
+    places = ("--runs", tmp_path / "runs", "--results", tmp_path / "results")
+    head, _, *rows = tables("losses.py", "--solution", "finetune", "--models", 8, *places)
+    cells = {row[0]: {name: float(cell.split(" ± ")[0]) for name, cell in zip(head[1:], row[1:], strict=True)} for row in rows}
+    assert cells.keys() == {"retrained", "finetune", "original"}
+    assert cells["retrained"]["retain loss after"] < cells["retrained"]["forget loss"] / 2
+    assert cells["original"]["forget loss"] < cells["retrained"]["forget loss"] / 2
+    assert cells["retrained"]["retain loss before"] > 2 > cells["finetune"]["retain loss before"]
+    assert cells["original"]["attack accuracy"] > cells["retrained"]["attack accuracy"]
