@@ -141,10 +141,8 @@ def choose_engine(
     task = original.task
     if task.unlearned_at_once == 1:
         if wanted == "lockstep":
-            raise InputError(
-                f"--engine lockstep: {task.name} is made for one model at a time, its network is too large for more."
-            )
-        return ONE_AT_A_TIME, f"the network of {task.name} is too large to run several faster than one by one"
+            raise InputError(f"--engine lockstep: {task.name} is set up for one model at a time.")
+        return ONE_AT_A_TIME, f"{task.name} is set up for one model at a time"
     lockstep = Engine("grouped", task.unlearned_at_once)
     if wanted:
         return lockstep if wanted == "lockstep" else ONE_AT_A_TIME, f"--engine {wanted}"
