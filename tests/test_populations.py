@@ -1,9 +1,12 @@
 import dataclasses
 import json
+import queue
 import shutil
+import threading
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from evaluation import populations
 from evaluation.executors import LocalProcesses
@@ -122,6 +125,20 @@ def test_a_population_grows_and_mends_without_changing(sixteen, tmp_path, engine
 def test_a_missing_shard_is_not_loaded_silently(trained):
     with pytest.raises(Exception, match="shard-00000"):
         populations.load(trained, 3)
+
+
+def test_a_process_that_waits_for_its_turn_writes_nothing(trained):
+    """Its half-written files would be taken for those of a killed process, and removed."""
+    trained.folder.mkdir(parents=True)
+    noticed = queue.Queue()
+    with LocalProcesses(1, silent) as executor:
+        waiting = threading.Thread(target=populations.make, args=(trained, 0, executor, lambda finished: None, noticed.put))
+        with FileLock(trained.folder / ".lock"):
+            waiting.start()
+            assert "waiting for it" in noticed.get(timeout=30)
+            assert [path.name for path in trained.folder.iterdir()] == [".lock"]
+        waiting.join(timeout=30)
+    assert (trained.folder / "population.json").exists()
 
 
 def test_few_large_networks_keep_several_workers_busy(tmp_path):
