@@ -1,8 +1,6 @@
 import dataclasses
 import json
-import queue
 import shutil
-import threading
 
 import numpy as np
 import pytest
@@ -130,14 +128,17 @@ def test_a_missing_shard_is_not_loaded_silently(trained):
 def test_a_process_that_waits_for_its_turn_writes_nothing(trained):
     """Its half-written files would be taken for those of a killed process, and removed."""
     trained.folder.mkdir(parents=True)
-    noticed = queue.Queue()
+    other = FileLock(trained.folder / ".lock")
+    other.acquire()
+    seen = []
+
+    def its_turn(sentence):
+        seen.append((sentence, [path.name for path in trained.folder.iterdir()]))
+        other.release()
+
     with LocalProcesses(1, silent) as executor:
-        waiting = threading.Thread(target=populations.make, args=(trained, 0, executor, lambda finished: None, noticed.put))
-        with FileLock(trained.folder / ".lock"):
-            waiting.start()
-            assert "waiting for it" in noticed.get(timeout=30)
-            assert [path.name for path in trained.folder.iterdir()] == [".lock"]
-        waiting.join(timeout=30)
+        populations.make(trained, 0, executor, lambda finished: None, its_turn)
+    assert seen == [(f"Another process is making {trained.folder.name}; waiting for it.", [".lock"])]
     assert (trained.folder / "population.json").exists()
 
 
