@@ -25,6 +25,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from starting_kit.contract import sources
 from starting_kit.errors import InputError
 
 FUNCTION = "unlearning"
@@ -92,7 +93,8 @@ def extract(path: Path, settings: Iterable[str], competition: Path | None) -> tu
     wanted = _parse_settings(settings)
     statements = list(_flatten(cells, dict(wanted)))
     if not any(FUNCTION in statement.binds for statement in statements):
-        raise InputError(f"{path} defines no function {FUNCTION} that is used when submitting; --define NAME=VALUE decides guards.")
+        guards = "; --define NAME=VALUE decides guards" if any(f"def {FUNCTION}" in cell for cell in cells) else ""
+        raise InputError(f"{path} defines no function {FUNCTION} that is used when submitting{guards}.")
     if unknown := [name for name in wanted if not any(name in s.binds | s.reads for s in statements)]:
         raise InputError(f"--define {unknown[0]}=...: nothing in {path} has that name.")
     kept = _needed({FUNCTION}, statements)
@@ -103,21 +105,38 @@ def extract(path: Path, settings: Iterable[str], competition: Path | None) -> tu
         try:
             _refuse(path, own, statements, competition)
         except InputError as error:
-            remarks.append(f"{FUNCTION} is called without {name}={value}, as cell {cell} would have it. {error}")
+            remarks.append(f"{FUNCTION} is called without {name}={value}, which cell {cell} gives it. {error}")
         else:
             passed[name] = value
             kept += [statement for statement in own if statement not in kept]
-    kept.sort(key=statements.index)
-    parts = [f'"""What {path.name} submits, taken out of the notebook by score.py."""']
-    parts += [f"{name} = {value!r}" for name, value in wanted.items()]
-    used = {name for statement in kept for name in statement.reads} | {FUNCTION} | {n for v in passed.values() for n in _names(v)[1]}
-    for statement in kept:
-        parts += _written(statement, used, wanted)
-    if passed:
-        values = ", ".join(f"{name}={value}" for name, value in passed.items())
-        parts.append(f"import functools\n\n{FUNCTION} = functools.partial({FUNCTION}, {values})")
-    text = "\n\n".join(parts) + "\n"
+    text = _assembled(path, sorted(kept, key=statements.index), passed, wanted)
     return _on_cpu(COMPETITION.sub(f"{competition}/", text) if competition else text), remarks
+
+
+def write(path: Path, settings: Iterable[str], competition: Path | None, folder: Path) -> tuple[Path, list[str]]:
+    """Write the solution in a notebook to a file, with copies of the modules beside the notebook that it imports.
+
+    Args:
+        path: as for `extract`.
+        settings: as for `extract`.
+        competition: as for `extract`.
+        folder: where a folder of the notebook's name is made for it.
+
+    Returns:
+        The file, and remarks as from `extract`.
+
+    Raises:
+        InputError: as for `extract`, or a module cannot be read.
+        OSError: the folder cannot be written.
+    """
+    text, remarks = extract(path, settings, competition)
+    target = folder / path.stem / f"{path.stem}.py"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for name, source in sources(path.with_suffix(".py"), text).items():
+        if name == target.name or (path.parent / name).exists():  # else it is of the zoo
+            (target.parent / name).parent.mkdir(parents=True, exist_ok=True)
+            (target.parent / name).write_text(source, encoding="utf-8")
+    return target, remarks
 
 
 def read_cells(path: Path) -> tuple[list[str], list[str]]:
@@ -285,7 +304,7 @@ def _changes(node: ast.stmt) -> str | None:
 
 
 def _passed(statements: list[Statement]) -> dict[str, tuple[str, int]]:
-    """What the notebook gives to `unlearning` beyond the four arguments where it calls it last, by parameter, and in which cell."""
+    """What the notebook's last call of `unlearning` gives it beyond the four: by parameter its text, and in which cell."""
     function = next(s.node for s in reversed(statements) if FUNCTION in s.binds)
     calls = [
         (call, statement)
@@ -317,7 +336,9 @@ def _refuse(path: Path, kept: list[Statement], statements: list[Statement], comp
             if what is None and parts[-1] in READS and competition is None:
                 what = "reads a file (if it is the competition's, give that folder: --task kaggle_layout --data DIR)"
             if what:
-                raise InputError(f"{path.name}: {FUNCTION} needs what {statement} makes, and {name} {what}, which is not executed.")
+                raise InputError(
+                    f"{path.name}: {FUNCTION} needs what {statement} makes, and {name} {what}, which is not executed."
+                )
 
 
 def _called(node: ast.AST, statements: list[Statement], depth: int = 3) -> Iterator[str]:
@@ -341,6 +362,19 @@ def _dotted(function: ast.AST) -> str:
 
 
 # --- the text
+
+
+def _assembled(path: Path, kept: list[Statement], passed: Mapping[str, str], wanted: Mapping[str, Any]) -> str:
+    """The file: what the user has set, what is kept, and what the notebook passes on."""
+    used = {FUNCTION}.union(*(statement.reads for statement in kept), *(_names(value)[1] for value in passed.values()))
+    parts = [f'"""What {path.name} submits: taken out of it by score.py, which does not execute the notebook."""']
+    parts += [f"{name} = {value!r}" for name, value in wanted.items()]
+    for statement in kept:
+        parts += _written(statement, used, wanted)
+    if passed:
+        values = ", ".join(f"{name}={value}" for name, value in passed.items())
+        parts.append(f"import functools\n\n{FUNCTION} = functools.partial({FUNCTION}, {values})")
+    return "\n\n".join(parts) + "\n"
 
 
 def _written(statement: Statement, used: set[str], wanted: Mapping[str, Any]) -> Iterator[str]:
@@ -367,7 +401,12 @@ def _on_cpu(text: str) -> str:
     lines = [line.encode() for line in text.split("\n")]
     edits: list[tuple[int, int, int, bytes]] = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and DEVICE.fullmatch(node.value) and id(node) not in kept:
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and DEVICE.fullmatch(node.value)
+            and id(node) not in kept
+        ):
             if node.end_lineno == node.lineno and node.end_col_offset is not None:
                 edits.append((node.lineno, node.col_offset, node.end_col_offset, b'"cpu"'))
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "cuda":
