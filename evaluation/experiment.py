@@ -115,6 +115,8 @@ def define_populations(
     engine, notice = trainers.run(InWorker("usable_engine"), task)
     if notice:
         terminal.notice(notice)
+    if engine == ONE_AT_A_TIME:
+        task = dataclasses.replace(task, unlearned_at_once=1)
     trained = {
         kind: Population(task, kind, options.seed, options.runs, engine, originals=options.originals) for kind in TRAINED
     }
@@ -141,8 +143,8 @@ def choose_engine(
     task = original.task
     if task.unlearned_at_once == 1:
         if wanted == "lockstep":
-            raise InputError(f"--engine lockstep: {task.name} is set up for one model at a time.")
-        return ONE_AT_A_TIME, f"{task.name} is set up for one model at a time"
+            raise InputError(f"--engine lockstep: {task.network} on {task.name} takes one model at a time.")
+        return ONE_AT_A_TIME, f"{task.network} on {task.name} takes one model at a time"
     lockstep = Engine("grouped", task.unlearned_at_once)
     if wanted:
         return lockstep if wanted == "lockstep" else ONE_AT_A_TIME, f"--engine {wanted}"

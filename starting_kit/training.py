@@ -17,6 +17,7 @@ from starting_kit.networks import build
 from starting_kit.tasks import ONE_AT_A_TIME, Data, Engine, Recipe, Task
 
 SHIFT = 4  # pixels, as in the CIFAR kit's RandomCrop(32, padding=4)
+LARGE = 10**6  # weights; a ResNet-18 has 11 million, and several as one are slower (docs/performance.md)
 TOGETHER: dict[str, Callable[[Sequence[nn.Module]], nn.Module]] = {"grouped": stack, "mapped": Mapped}
 
 
@@ -74,9 +75,11 @@ def augmented(images: torch.Tensor, generators: Sequence[torch.Generator]) -> to
 def usable_engine(task: Task) -> tuple[Engine, str | None]:
     """The task's engine, or, where the task's network is not made for it, the next best; and why it is not the task's own.
 
-    A grouped network becomes a mapped one, a mapped one a single one.
+    A grouped network becomes a mapped one, a mapped one a single one. Large networks are trained one at a time.
     """
     engine, reasons = task.engine, []
+    if sum(weight.numel() for weight in build(task, seed=0).parameters()) > LARGE:
+        return ONE_AT_A_TIME, None
     if engine.kind == "grouped":
         try:
             check_stackable(build(task, seed=0))

@@ -48,6 +48,6 @@ def test_a_task_for_one_model_at_a_time_is_not_run_in_lockstep(tmp_path):
     original = Population(large, "original", 0, tmp_path, ONE_AT_A_TIME)
     solution = contract.describe(contract.find("finetune"), [])
     engine, why = experiment.choose_engine(None, original, solution, "tuple", Here())
-    assert (engine, why) == (ONE_AT_A_TIME, "digits is set up for one model at a time")
-    with pytest.raises(InputError, match=r"--engine lockstep: digits is set up for one model at a time"):
+    assert (engine, why) == (ONE_AT_A_TIME, "cnn-8-16-16 on digits takes one model at a time")
+    with pytest.raises(InputError, match=r"--engine lockstep: cnn-8-16-16 on digits takes one model at a time"):
         experiment.choose_engine("lockstep", original, solution, "tuple", Here())

@@ -163,6 +163,7 @@ def other_networks(monkeypatch):
             Engine("mapped", TASK.engine.members),
             "gated: the tensor 'scale', which is no layer's, cannot be .* by torch.func.vmap. ",
         ),
+        ("resnet18", ONE_AT_A_TIME, None),  # 11 million weights
         ("dropout", ONE_AT_A_TIME, r"dropout: layer '1' \(Dropout\) .* one at a time. This takes longer."),
     ],
 )
