@@ -108,7 +108,9 @@ class Population:
 
     @property
     def shard_size(self) -> int:
-        """Models per shard."""
+        """Models per shard; one where each takes long, so that few models are enough for several workers."""
+        if self.task.unlearned_at_once == 1:
+            return 1
         return SHARD if self.engine.kind == "single" else self.engine.members
 
     def shard_path(self, shard: int) -> Path:

@@ -122,3 +122,13 @@ def test_a_population_grows_and_mends_without_changing(sixteen, tmp_path, engine
 def test_a_missing_shard_is_not_loaded_silently(trained):
     with pytest.raises(Exception, match="shard-00000"):
         populations.load(trained, 3)
+
+
+def test_few_large_networks_keep_several_workers_busy(tmp_path):
+    """Each is a shard of its own, so each is a job of its own."""
+    task = dataclasses.replace(TASK, unlearned_at_once=1, recipe=dataclasses.replace(TASK.recipe, epochs=1))
+    population = Population(task, "retrained", 0, tmp_path, ONE_AT_A_TIME)
+    with LocalProcesses(2, silent) as executor:
+        populations.make(population, 3, executor, lambda models: None, silent)
+    assert [path.name for path in sorted(population.folder.glob("shard-*"))] == [f"shard-0000{i}.npz" for i in range(3)]
+    assert populations.load(population, 3).models == 3
