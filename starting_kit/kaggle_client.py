@@ -23,8 +23,8 @@ COMPLAINTS: tuple[tuple[str, type[Exception], str], ...] = (
     (
         r"KAGGLE_API_TOKEN=|You need to authenticate|Unauthenticated|401",
         InputError,
-        "Kaggle does not know you: make a token on https://www.kaggle.com/settings, and save it in ~/.kaggle/access_token or set "
-        "KAGGLE_API_TOKEN.",
+        "Kaggle does not know you: make a token on https://www.kaggle.com/settings, and save it in ~/.kaggle/access_token or "
+        "set KAGGLE_API_TOKEN.",
     ),
     (
         r"Max retries exceeded|Connection(?:Error| aborted|Reset)|Name or service not known|timed out|Expecting value: line 1",
@@ -57,7 +57,7 @@ def push(folder: Path, accelerator: str) -> int:
 
 
 def status(kernel: str) -> tuple[str, str]:
-    """How a notebook's last run stands (QUEUED, RUNNING, COMPLETE, ERROR, ...), and the failure's message (errors as for `push`)."""
+    """How a notebook's last run stands, QUEUED, RUNNING, COMPLETE, ERROR, ..., and why it failed (errors as for `push`)."""
     said = _run("kernels", "status", kernel)
     if not (found := re.search(r'has status "(?:KernelWorkerStatus\.)?(\w+)"', said)):
         raise RunError(f"Kaggle does not say how {kernel} stands: {_last_line(said)}")
@@ -79,7 +79,10 @@ def submit(competition: str, kernel: str, version: int, file: str, message: str)
 
 
 def submissions(competition: str) -> list[dict[str, str]]:
-    """What you have submitted, newest first: fileName, date, description, status, publicScore, privateScore (errors as for `push`)."""
+    """What you have submitted, newest first (errors as for `push`).
+
+    Keys are the client's: fileName, date, description, status, publicScore, privateScore.
+    """
     said = _run("competitions", "submissions", competition, "--csv")
     start = said.find("fileName,")
     return list(csv.DictReader(io.StringIO(said[start:]))) if start >= 0 else []
