@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from evaluation.executors import InWorker, LocalProcesses
 from evaluation.outputs import Outputs
-from evaluation.store import Arrays, DamagedFileError, identity_key, read_arrays, write_json
+from evaluation.store import Arrays, DamagedFileError, identity_key, make_folder, read_arrays, write_json
 from starting_kit.contract import Batches, Solution
 from starting_kit.tasks import SPLITS, Engine, Task
 
@@ -238,8 +238,8 @@ def _read_or_report(path: Path, notice: Callable[[str], None]) -> Arrays | None:
 
 @contextmanager
 def _prepared(population: Population, notice: Callable[[str], None]) -> Iterator[None]:
-    """A population's folder, described for people, and locked: the system releases the lock when its holder dies."""
-    write_json(population.folder / "population.json", population.identity())
+    """A population's folder, locked and described for people: the system releases the lock when its holder dies."""
+    make_folder(population.folder)
     lock = FileLock(population.folder / ".lock")
     try:
         lock.acquire(timeout=0)
@@ -249,6 +249,7 @@ def _prepared(population: Population, notice: Callable[[str], None]) -> Iterator
     try:
         for leftover in population.folder.glob(".*.tmp"):  # of a process that was killed while it wrote
             leftover.unlink()
+        write_json(population.folder / "population.json", population.identity())
         yield
     finally:
         lock.release()

@@ -76,6 +76,18 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise RunError(f"{path} cannot be written: {error.strerror}. What was finished before is kept.") from error
 
 
+def make_folder(path: Path) -> None:
+    """Create a folder where there is none.
+
+    Raises:
+        RunError: it cannot be created.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{path} cannot be created: {error.strerror}. What was finished before is kept.") from error
+
+
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write JSON for people and programs (errors as for `write_bytes`; NaN is a ValueError)."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)

@@ -91,10 +91,9 @@ def test_a_network_of_a_library_is_trained_in_lockstep_as_it_is_alone():
             torch.testing.assert_close(tensor, other.state_dict()[name], rtol=1e-8, atol=1e-8)
 
 
-def test_what_cannot_be_stacked_is_trained_otherwise_with_a_notice():
-    engine, notice = usable_engine(dataclasses.replace(DIGITS, network="timm:vit_tiny_patch16_224"))
-    assert engine.kind != "grouped"
-    assert notice.startswith("timm:vit_tiny_patch16_224: ")
+@pytest.mark.parametrize("name", ["resnet18", "timm:vit_tiny_patch16_224"])
+def test_large_networks_are_trained_one_at_a_time(name):
+    assert usable_engine(dataclasses.replace(DIGITS, network=name)) == (tasks.ONE_AT_A_TIME, None)
 
 
 @pytest.mark.parametrize("name", ["cnn-8-16-16", "resnet18", "timm:tiny_vit_5m_224"])

@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from evaluation import populations
 from evaluation.executors import LocalProcesses
@@ -122,6 +123,23 @@ def test_a_population_grows_and_mends_without_changing(sixteen, tmp_path, engine
 def test_a_missing_shard_is_not_loaded_silently(trained):
     with pytest.raises(Exception, match="shard-00000"):
         populations.load(trained, 3)
+
+
+def test_a_process_that_waits_for_its_turn_writes_nothing(trained):
+    """Its half-written files would be taken for those of a killed process, and removed."""
+    trained.folder.mkdir(parents=True)
+    other = FileLock(trained.folder / ".lock")
+    other.acquire()
+    seen = []
+
+    def its_turn(sentence):
+        seen.append((sentence, [path.name for path in trained.folder.iterdir()]))
+        other.release()
+
+    with LocalProcesses(1, silent) as executor:
+        populations.make(trained, 0, executor, lambda finished: None, its_turn)
+    assert seen == [(f"Another process is making {trained.folder.name}; waiting for it.", [".lock"])]
+    assert (trained.folder / "population.json").exists()
 
 
 def test_few_large_networks_keep_several_workers_busy(tmp_path):
