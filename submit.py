@@ -2,26 +2,34 @@
 
 Without further options the notebook and its description are written to submissions/<solution>/. --check executes exactly
 that notebook in a folder laid out as Kaggle's, and compares the weights of its checkpoints with those that score.py gets from
-the same seeds: they must be equal.
+the same seeds: they must be equal. --push sends it with the official client, which runs it, and fetches what it wrote;
+--submit also submits that version and waits for its score, which is recorded in results/reported.csv. What was done is written
+down, so nothing is sent twice: whatever happens in between, --resume goes on.
 
-    python submit.py --solution scl_improved --user NAME
     python submit.py --solution scl_improved --check
+    python submit.py --solution scl_improved --user NAME --dry-run
+    python submit.py --solution scl_improved --user NAME --submit
+    python submit.py --solution scl_improved --resume
 
 Exit codes: 0 done; 1 the work failed; 2 the command line or an input file is wrong; 130 interrupted.
 """
 
 import argparse
+import json
 import os
 import sys
 import tempfile
 from pathlib import Path
 
-from evaluation import terminal
+from rich.markup import escape
+
+from evaluation import reported, terminal
 from evaluation.populations import Population
 from evaluation.store import require_writable, write_json
-from starting_kit import contract, kaggle_folder, submission, tasks
+from starting_kit import contract, kaggle_client, kaggle_folder, submission, tasks
 from starting_kit.contract import Batches, Solution
-from starting_kit.errors import RunError
+from starting_kit.errors import InputError, RunError
+from starting_kit.kaggle_flow import Flow, State
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,6 +48,13 @@ def main(arguments: list[str] | None = None) -> int:
     add("--check", action="store_true", help="execute the notebook here and compare its weights with those of score.py")
     add("--data", type=Path, metavar="DIR", help="the competition's folder for --check (default: one made from digits)")
     add("--models", type=int, default=3, metavar="N", help="runs of --check (default: %(default)s)")
+    sending = parser.add_mutually_exclusive_group()
+    sending.add_argument("--dry-run", action="store_true", help="say what would be sent")
+    sending.add_argument("--push", action="store_true", help="run it on Kaggle, and fetch its output")
+    sending.add_argument("--submit", action="store_true", help="push it, submit that version, and wait for its score")
+    sending.add_argument("--resume", action="store_true", help="go on where --push or --submit stopped")
+    add("--poll", type=float, default=30.0, metavar="S", help="seconds between questions to Kaggle (default: %(default)s)")
+    add("--results", type=Path, default=Path("results"), metavar="DIR", help="for reported.csv (default: %(default)s)")
     add("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(arguments)
     return terminal.run_command(lambda: submit(options), options.debug)
@@ -50,22 +65,71 @@ def submit(options: argparse.Namespace) -> None:
 
     Raises:
         InputError: an option or the solution is wrong.
-        RunError: the notebook fails, or its weights are not those that are scored.
+        RunError: the notebook fails, its weights are not those that are scored, or Kaggle refuses.
     """
     solution = contract.describe(contract.find(options.solution), options.set)
-    require_writable(options.out / solution.name, "--out")
+    folder = options.out / solution.name
+    require_writable(folder, "--out")
+    if not options.resume:
+        write(solution, folder, options)
+    if options.dry_run:
+        say_what_would_be_sent(folder)
+    if options.push or options.submit or options.resume:
+        send(solution, folder, options)
+
+
+def write(solution: Solution, folder: Path, options: argparse.Namespace) -> None:
+    """Write the notebook and its description, and check it if that is wanted (errors as for `submit`)."""
     batches = find_batches(solution)
     title = options.title or f"Unlearning: {solution.name.replace('_', ' ')}"
     notebook = submission.notebook(solution, batches, title, options.seed, options.half, options.hours)
-    folder = options.out / solution.name
-    write_json(folder / submission.NOTEBOOK, notebook)
-    if options.user:
-        write_json(folder / "kernel-metadata.json", submission.metadata(options.user, title, options.accelerator))
+    sending = options.push or options.submit
+    user = options.user or (kaggle_client.user() if sending else None)
+    if user:
+        write_json(folder / submission.METADATA, submission.metadata(user, title, options.accelerator))
+    elif sending or options.dry_run:
+        raise InputError("The notebook's address on Kaggle has your name in it: give --user or $KAGGLE_USERNAME.")
     else:
-        terminal.notice("kernel-metadata.json is not written, because it names the user: give --user or $KAGGLE_USERNAME.")
+        terminal.notice(f"{submission.METADATA} is not written, because it names the user: give --user or $KAGGLE_USERNAME.")
+    write_json(folder / submission.NOTEBOOK, notebook)
     print(f"written: {folder}")
     if options.check:
         check(solution, batches, options)
+
+
+def say_what_would_be_sent(folder: Path) -> None:
+    """Print the description, and the size of the notebook."""
+    metadata = json.loads((folder / submission.METADATA).read_text(encoding="utf-8"))
+    for name, value in metadata.items():
+        print(f"{name:20} {value}")
+    size = (folder / submission.NOTEBOOK).stat().st_size
+    print(f"--push would send {folder / submission.NOTEBOOK}, {size:,} bytes, as the next version of {metadata['id']}.")
+    print(f"--submit would submit what that version writes to {submission.COMPETITION}. Nothing was sent.")
+
+
+def send(solution: Solution, folder: Path, options: argparse.Namespace) -> None:
+    """Push, follow, fetch, and if it is wanted submit and record the score (errors as for `submit`)."""
+    with (
+        terminal.messages.status("Kaggle") as status,
+        Flow(
+            folder, options.poll, write_json, lambda sentence: terminal.messages.print(escape(sentence)), status.update
+        ) as flow,
+    ):
+        state = flow.resume() if options.resume else flow.begin(options.submit)
+        flow.advance(state)
+    if state.submit:
+        record(solution, state, options.results / reported.FILE)
+    else:
+        print(f"{state.kernel} ran to its end; --submit submits version {state.version}.")
+
+
+def record(solution: Solution, state: State, path: Path) -> None:
+    """Write down the scores that Kaggle gave, beside the measured ones (errors as for `submit`)."""
+    for board, score in (("public", state.public), ("private", state.private)):
+        if score is not None:
+            reported.add(path, solution, f"{state.kernel} version {state.version}", score, board)
+            print(f"{board} score: {score:g}")
+    print(f"recorded in {path}; evaluation/leaderboard.py --reported shows it beside the measured score")
 
 
 def find_batches(solution: Solution) -> Batches:

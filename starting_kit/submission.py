@@ -1,7 +1,7 @@
 """A solution as a Kaggle notebook, and the description that Kaggle wants beside it.
 
-The notebook is `submission_template.py` with the solution in it: the modules that it imports are written to files by cells of
-their own, the solution itself is an ordinary cell. Nothing is hidden in it, and nothing else is needed to run it.
+The notebook is `notebook_sources/submission.py` with the solution in it: the modules that it imports are written to files by
+cells of their own, the solution itself is an ordinary cell. Nothing is hidden in it, and nothing else is needed to run it.
 """
 
 import re
@@ -10,13 +10,14 @@ from typing import Any
 
 import jupytext
 from nbformat.v4 import new_code_cell
+from slugify import slugify  # as the client does
 
 from starting_kit.contract import Batches, Solution
 from starting_kit.errors import InputError
 
-TEMPLATE = Path(__file__).with_name("submission_template.py")
+TEMPLATE = Path(__file__).parent / "notebook_sources" / "submission.py"
 COMPETITION = "neurips-2023-machine-unlearning"
-NOTEBOOK = "submission.ipynb"
+NOTEBOOK, METADATA = "submission.ipynb", "kernel-metadata.json"
 MOST_BYTES = 900_000  # Kaggle is said to take one million; the body travels as JSON inside JSON
 TITLE_LENGTH = (5, 50)
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -76,7 +77,7 @@ def _solution_cells(solution: Solution) -> list[str]:
 
 
 def metadata(user: str, title: str, accelerator: str) -> dict[str, Any]:
-    """What `kernel-metadata.json` says: every field, because the client's defaults are not the documented ones.
+    """What the notebook's description says: every field, because the client's defaults are not the documented ones.
 
     Raises:
         InputError: Kaggle would not take the title.
@@ -111,7 +112,7 @@ def slug_of(title: str) -> str:
         InputError: Kaggle would not take the title.
     """
     low, high = TITLE_LENGTH
-    slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+    slug = slugify(title)
     if not low <= len(title) <= high or len(slug) < low:
         raise InputError(
             f"The title {title!r} must have {low} to {high} characters, {low} of them letters or digits; --title gives another."
