@@ -30,6 +30,7 @@ from starting_kit import contract, kaggle_client, kaggle_folder, submission, tas
 from starting_kit.contract import Batches, Solution
 from starting_kit.errors import InputError, RunError
 from starting_kit.kaggle_flow import Flow, State
+from starting_kit.tasks import kaggle_layout
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -166,7 +167,7 @@ def check(solution: Solution, batches: Batches, options: argparse.Namespace) -> 
         (kaggle / "input").mkdir(parents=True)
         competition = kaggle / "input" / submission.COMPETITION
         if options.data:
-            competition.symlink_to(tasks.kaggle_layout.find_root(options.data).resolve())
+            competition.symlink_to(kaggle_layout.find_root(options.data).resolve())
         else:
             with terminal.messages.status("Writing a folder laid out as the competition's, from digits"):
                 kaggle_folder.write(tasks.find("digits").load(), competition)

@@ -3,11 +3,11 @@ import json
 import pytest
 
 from evaluation.store import write_json
+from kaggle_server import DROP, HTML, LOST, KaggleServer
 from starting_kit import kaggle_client, submission
 from starting_kit.errors import InputError, RunError
 from starting_kit.kaggle_client import UnreachableError
 from starting_kit.kaggle_flow import Flow
-from tests.kaggle_server import DROP, HTML, LOST, KaggleServer
 
 KERNEL = "somebody/unlearning-tested"
 
