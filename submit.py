@@ -15,6 +15,7 @@ Exit codes: 0 done; 1 the work failed; 2 the command line or an input file is wr
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import sys
@@ -81,9 +82,7 @@ def submit(options: argparse.Namespace) -> None:
 
 def write(solution: Solution, folder: Path, options: argparse.Namespace) -> None:
     """Write the notebook and its description, and check it if that is wanted (errors as for `submit`)."""
-    batches = find_batches(solution)
     title = options.title or f"Unlearning: {solution.name.replace('_', ' ')}"
-    notebook = submission.notebook(solution, batches, title, options.seed, options.half, options.hours)
     sending = options.push or options.submit
     user = options.user or (kaggle_client.user() if sending else None)
     if user:
@@ -91,7 +90,10 @@ def write(solution: Solution, folder: Path, options: argparse.Namespace) -> None
     elif sending or options.dry_run:
         raise InputError("The notebook's address on Kaggle has your name in it: give --user or $KAGGLE_USERNAME.")
     else:
+        submission.slug_of(title)
         terminal.notice(f"{submission.METADATA} is not written, because it names the user: give --user or $KAGGLE_USERNAME.")
+    batches = find_batches(solution)
+    notebook = submission.notebook(solution, batches, title, options.seed, options.half, options.hours)
     write_json(folder / submission.NOTEBOOK, notebook)
     print(f"written: {folder}")
     if options.check:
@@ -134,7 +136,7 @@ def record(solution: Solution, state: State, path: Path) -> None:
 
 
 def find_batches(solution: Solution) -> Batches:
-    """What a solution reads: what it says, else what a dry call on images of the competition's size finds out."""
+    """What a solution reads: what it says, else what a dry call on a few noise images of the competition's size finds out."""
     if solution.batches:
         return solution.batches
     import numpy as np
@@ -144,14 +146,13 @@ def find_batches(solution: Solution) -> Batches:
     from starting_kit.tasks import SPLITS, Data
     from starting_kit.tasks.casia_surf import TASK
 
-    size = 2 * TASK.loader_batch_size
+    task = dataclasses.replace(TASK, loader_batch_size=8)
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (len(SPLITS) * size, *TASK.image_shape), dtype=np.uint8)
-    labels = rng.integers(0, TASK.classes, len(images))
+    splits = np.arange(len(SPLITS) * 2 * task.loader_batch_size).reshape(len(SPLITS), -1)  # two batches of each
+    images = rng.integers(0, 256, (splits.size, *task.image_shape), dtype=np.uint8)
+    data = Data(images, rng.integers(0, task.classes, splits.size), *splits)
     with terminal.messages.status("Trying the solution"):
-        return runner.find_batches(
-            solution, build(TASK, seed=0).eval(), TASK, Data(images, labels, *np.arange(len(images)).reshape(4, -1))
-        )
+        return runner.find_batches(solution, build(task, seed=0).eval(), task, data)
 
 
 def check(solution: Solution, batches: Batches, options: argparse.Namespace) -> None:

@@ -31,8 +31,9 @@ from pathlib import Path
 
 PROJECT = next(folder for folder in [Path.cwd(), *Path.cwd().parents] if (folder / "submit.py").exists())
 os.chdir(PROJECT)
+os.environ["FORCE_COLOR"] = ""  # what commands print is plain text
 sys.path.insert(0, str(PROJECT))
-NOTEBOOK = "starting_kit/starting_kit.ipynb"
+NOTEBOOK, FOLDER = "starting_kit/starting_kit.ipynb", "runs/starting_kit"
 
 # %% [markdown]
 # ## The data
@@ -58,6 +59,7 @@ for axis, example in zip(axes, data.forget, strict=False):
     axis.set_title(f"is a {data.labels[example]}", fontsize=9)
     axis.axis("off")
 figure.suptitle("Ten of the images that are to be forgotten", y=1.15)
+plt.show()
 # %% [markdown]
 # ## The contract
 #
@@ -98,7 +100,7 @@ def unlearning(net, retain_loader, forget_loader, val_loader, *, epochs: int = 5
 # enough to see whether something works; leave `--models` out for the 512 of the competition.
 
 # %%
-# !{sys.executable} evaluation/score.py --solution {NOTEBOOK} --models 64 --export runs/starting_kit --json runs/starting_kit/scorecard.json
+# !{sys.executable} evaluation/score.py --solution {NOTEBOOK} --models 64 --export {FOLDER} --results {FOLDER} --json {FOLDER}/scorecard.json 2>&1 | cat
 
 # %% [markdown]
 # How to read it ([more](../docs/scorecard.md)):
@@ -121,8 +123,8 @@ import numpy as np
 
 from evaluation.external import read_approach
 
-scorecard = json.loads(Path("runs/starting_kit/scorecard.json").read_text())
-retrained, unlearned = read_approach(Path("runs/starting_kit"), approach="starting_kit--n64")
+scorecard = json.loads(Path(FOLDER, "scorecard.json").read_text())
+retrained, unlearned = read_approach(Path(FOLDER), approach="starting_kit--n64")
 epsilon = np.array([entry["epsilon"] for entry in scorecard["epsilons"]])
 
 figure, axes = plt.subplots(1, 3, figsize=(11, 3), layout="constrained")
@@ -134,6 +136,7 @@ for axis, place, name in zip(axes, (0.05, 0.5, 0.95), ("well forgotten", "typica
         axis.hist(confidences, bins, alpha=0.6, label=label)
     axis.set(title=f"{name}: ε = {epsilon[example]:.1f}", xlabel="confidence (log-odds)", ylabel="models")
 axes[0].legend()
+plt.show()
 # %% [markdown]
 # And all of them: how many forget examples have which ε.
 
