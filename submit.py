@@ -115,7 +115,11 @@ def send(solution: Solution, folder: Path, options: argparse.Namespace) -> None:
     with (
         terminal.messages.status("Kaggle") as status,
         Flow(
-            folder, options.poll, write_json, lambda sentence: terminal.messages.print(escape(sentence)), status.update
+            folder,
+            options.poll,
+            write_json,
+            lambda sentence: terminal.messages.print(escape(sentence), soft_wrap=True),
+            status.update,
         ) as flow,
     ):
         state = flow.resume() if options.resume else flow.begin(options.submit)
