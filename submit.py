@@ -183,6 +183,7 @@ def check(solution: Solution, batches: Batches, options: argparse.Namespace) -> 
         population = Population(task, "unlearned", options.seed, Path(folder), tasks.ONE_AT_A_TIME)
         seeds = [population.model_seed(model) for model in range(options.models)]
         with terminal.stage("compared", options.models) as on_finished:
+            on_finished(0)
             for model, weights in enumerate(submission_check.expected(solution, batches, competition, seeds)):
                 submitted = found.pop(f"unlearned_checkpoint_{model}.pth", {})
                 equal = [torch.equal(submitted[name], weights[name]) for name in weights.keys() & submitted.keys()]
