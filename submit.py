@@ -69,6 +69,11 @@ def submit(options: argparse.Namespace) -> None:
         InputError: an option or the solution is wrong.
         RunError: the notebook fails, its weights are not those that are scored, or Kaggle refuses.
     """
+    if options.solution.endswith(".ipynb"):
+        raise InputError(
+            f"submit.py makes notebooks of .py files; {options.solution} is one, and if it follows the competition's contract, "
+            "it is pushed as it is: kaggle kernels push."
+        )
     solution = contract.describe(contract.find(options.solution), options.set)
     folder = options.out / solution.name
     require_writable(folder, "--out")

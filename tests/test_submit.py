@@ -85,6 +85,7 @@ def test_what_is_written(tmp_path, capsys):
         (["--dry-run"], "give --user or $KAGGLE_USERNAME"),
         (["--resume"], "Nothing was sent from"),
         (["--set", "cycles=many"], "cycles"),
+        (["--solution", "mine.ipynb"], "it is pushed as it is"),
     ],
 )
 def test_what_is_refused(tmp_path, monkeypatch, capsys, arguments, sentence):
