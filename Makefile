@@ -27,7 +27,7 @@ test: $(READY)
 	$(RUN) -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-all: test
-	$(RUN) -m pytest -m slow
+	$(RUN) -m pytest -n 2 --dist loadfile -m slow
 
 lint: $(READY)
 	$(RUN) -m ruff format --check .
