@@ -146,7 +146,8 @@ def describe(path: Path, settings: list[str], tuned: dict[str, Any] | None = Non
     usual = {**defaults, **fitted}
     chosen = {name: value for name, value in parse_settings(defaults, settings).items() if value != usual[name]}
     values = {**usual, **chosen}
-    overrides = {name: value for name, value in values.items() if value != defaults[name]}
+    given = {**fitted, **chosen}  # only these are compared: a default may be any object, a tensor of class weights say
+    overrides = {name: value for name, value in given.items() if value != defaults[name]}
     return Solution(path.stem, path, sources(path), _shown(values), overrides, chosen, tuned is not None, space, batches)
 
 

@@ -200,3 +200,17 @@ def test_sources_follow_imports_and_modules_beside_the_file_can_be_imported(solu
     assert (call(described)[1][-1].bias == 9).all()
     improved = contract.sources(contract.ZOO / "scl_improved.py")
     assert set(improved) == {"solutions/scl_improved.py", "solutions/scl.py", "solutions/toolbox.py"}
+
+
+def test_a_default_may_be_a_tensor(solution):
+    found = solution(
+        """
+        import torch
+        from solutions.finetune import unlearning as finetune
+        def unlearning(net, retain, forget, val, weights=torch.ones(10), epochs=1):
+            finetune(net, retain, forget, val, epochs=epochs)
+    """,
+        settings=["epochs=2"],
+    )
+    assert found.hyperparameters == {"weights": "<Tensor>", "epochs": 2}
+    assert found.overrides == {"epochs": 2}
