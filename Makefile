@@ -9,7 +9,7 @@ ARGS ?=
 READY := .venv/.ready
 RUN := .venv/bin/python
 
-.PHONY: score leaderboard test test-all lint clean
+.PHONY: score leaderboard notebook test test-all lint clean
 
 score: $(READY)
 	$(RUN) evaluation/score.py --solution $(SOLUTION) $(ARGS)
@@ -19,11 +19,15 @@ leaderboard: $(READY)
 	$(RUN) evaluation/leaderboard.py --task digits --markdown README.md --ends 6 > /dev/null
 	$(RUN) evaluation/catalogue.py --markdown solutions/README.md
 
+notebook: $(READY)
+	$(RUN) -m jupytext --to ipynb --output starting_kit/starting_kit.ipynb starting_kit/notebook_sources/starting_kit.py
+	.venv/bin/jupyter-execute --inplace starting_kit/starting_kit.ipynb
+
 test: $(READY)
 	$(RUN) -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-all: test
-	$(RUN) -m pytest -m slow
+	$(RUN) -m pytest -n 2 --dist loadfile -m slow
 
 lint: $(READY)
 	$(RUN) -m ruff format --check .

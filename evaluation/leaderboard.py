@@ -7,9 +7,12 @@ the one above it; the test is paired, since both were compared with the same ret
 of the retain and the test ratio. "Values" are those of the hyper-parameters: published with the solution, tuned to the task
 (evaluation/tune.py), or set by hand.
 
+--reported puts scores of the competition's boards, the known ones and your own submissions', beside the measured ones.
+
     python evaluation/leaderboard.py
     python evaluation/leaderboard.py --task digits --csv leaderboard.csv --markdown leaderboard.md
     python evaluation/leaderboard.py --compare scl scl--published
+    python evaluation/leaderboard.py --reported
 
 A Markdown file that has the lines <!-- leaderboard --> and <!-- /leaderboard --> keeps what is outside them.
 """
@@ -30,8 +33,9 @@ from rich.box import Box
 from rich.console import Console
 from rich.table import Table
 
-from evaluation import intervals, scorecard, terminal
+from evaluation import intervals, reported, scorecard, terminal
 from evaluation.store import write_bytes
+from starting_kit import contract
 from starting_kit.errors import InputError, did_you_mean
 
 GROUP = ("task", "task_version", "data", "forget", "network", "epochs", "metric_version", "models", "originals", "seed")
@@ -57,6 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write all rows to this file")
     parser.add_argument("--compare", nargs=2, metavar=("A", "B"), help="say whether two entries differ, and print no table")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables to this file, or between its markers")
+    parser.add_argument("--reported", action="store_true", help="reported beside measured scores, with their rank correlation")
     parser.add_argument("--ends", type=int, metavar="N", help="in Markdown, only the first and the last N ranked rows")
     options = parser.parse_args(arguments)
     return terminal.run_command(lambda: publish(options))
@@ -74,6 +79,11 @@ def publish(options: argparse.Namespace) -> None:
         print(compare(*(entry(rows, name) for name in options.compare)))
         return
     tables = rank(rows)
+    if options.reported:
+        entries = [*reported.read(reported.KNOWN), *reported.read(options.results / reported.FILE)]
+        for table in tables:
+            show_reported(table, entries, Console(highlight=False))
+        return
     if options.csv:
         write_bytes(options.csv, as_csv(tables).encode())
     if options.markdown:
@@ -210,6 +220,52 @@ def legend(table: list[Row], unranked: str) -> list[str]:
     """What the marks of a table mean."""
     marked, slow = any(row["differs_from_above"] for row in table), any(row["rank"] is None for row in table)
     return [LEGEND] * marked + [f"{unranked}: {UNRANKED}."] * slow
+
+
+def show_reported(table: list[Row], entries: list[reported.Entry], console: Console) -> None:
+    """Print the reported scores of those solutions of a table that have any, beside the measured ones.
+
+    A reported score belongs to a measured one of the same hyper-parameters, and where those were the published ones also to one
+    of values that were tuned to the task.
+    """
+    view = Table(title=title(table), title_justify="left", box=LINES, padding=0, pad_edge=False)
+    for column in ("solution", "board", "reported", "same values", "#", "tuned here", "#"):
+        view.add_column(column, no_wrap=column == "solution", justify="right" if column in ("reported", "#") else "left")
+    pairs: dict[str, tuple[list[float], list[float]]] = {"same values": ([], []), "tuned here": ([], [])}
+    for entry in sorted(entries, key=lambda entry: -float(entry["score"])):
+        measured = measured_of(table, entry)
+        if not any(measured.values()):
+            continue
+        texts = [f"{entry['solution']} {entry['settings']}".strip(), entry["board"], terminal.number(float(entry["score"]))]
+        for kind, row in measured.items():
+            texts += [
+                terminal.number(row["score"] if row else None),
+                "-" if row is None or row["rank"] is None else str(row["rank"]),
+            ]
+            if row and row["score"] is not None:
+                pairs[kind][0].append(float(entry["score"]))
+                pairs[kind][1].append(row["score"])
+        view.add_row(*texts)
+    console.print(view)
+    for kind, (theirs, ours) in pairs.items():
+        found = reported.rank_correlation(theirs, ours)
+        said = "too few to say" if found is None else f"Spearman's ρ {found[0]:.2f}, p = {found[1]:.2g}"
+        console.print(f"Reported against {kind}: {said} ({len(theirs)} pairs).")
+
+
+def measured_of(table: list[Row], entry: reported.Entry) -> dict[str, Row | None]:
+    """The rows of a table that a reported score is compared with: of the same values, and of values tuned to the task.
+
+    Raises:
+        InputError: its settings are not the solution's.
+    """
+    own = [row for row in table if row["solution"] == entry["solution"] and row["hyperparameters"]]
+    if not own:
+        return dict.fromkeys(("same values", "tuned here"))
+    values = contract.describe(contract.find(entry["solution"]), entry["settings"].split()).hyperparameters
+    tuned = [row for row in own if row["hyperparameters"]["source"] == "tuned"] if not entry["settings"] else []
+    same = [row for row in own if row["hyperparameters"]["values"] == values]
+    return {"same values": next(iter(same), None), "tuned here": next(iter(tuned), None)}
 
 
 def as_csv(tables: list[list[Row]]) -> str:

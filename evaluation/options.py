@@ -7,9 +7,9 @@ from pathlib import Path
 from evaluation import scorecard, terminal
 from evaluation.forgetting import FEWEST_MODELS
 from evaluation.store import require_writable
-from starting_kit import contract, forget_requests, tasks
+from starting_kit import contract, forget_requests, notebooks, tasks
 from starting_kit.errors import InputError
-from starting_kit.tasks import Task
+from starting_kit.tasks import Task, kaggle_layout
 
 FOR_SOLUTIONS = (
     "task",
@@ -20,6 +20,7 @@ FOR_SOLUTIONS = (
     "originals",
     "seed",
     "engine",
+    "define",
     "set",
     "hyperparameters",
     "runs",
@@ -35,7 +36,7 @@ def parse(arguments: list[str] | None, documentation: str | None) -> argparse.Na
 def _parser(documentation: str | None) -> argparse.ArgumentParser:
     parser = terminal.command_parser("score.py", documentation)
     add = parser.add_argument
-    add("--solution", metavar="NAME|PATH", help=f"what to score: one of {', '.join(contract.zoo())}, or a .py file")
+    add("--solution", metavar="NAME|PATH", help=f"what to score: one of {', '.join(contract.zoo())}, a .py file, or a notebook")
     add("--retrained", type=Path, metavar="FILE", help="or: retrained models, an .npz file, and")
     add("--unlearned", type=Path, metavar="FILE", help="unlearned models, an .npz file")
     add(
@@ -78,6 +79,13 @@ def _parser(documentation: str | None) -> argparse.ArgumentParser:
         choices=("tuned", "published"),
         help="those that tune.py has fitted to the task, or those of the solution's source (default: tuned, if there are any)",
     )
+    add(
+        "--define",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a constant of the notebook that decides what is submitted (`if not test:`); may be repeated",
+    )
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyper-parameter; may be repeated")
     add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where populations are kept (default: %(default)s)")
     add("--results", type=Path, default=Path("results"), metavar="DIR", help="where scorecards go (default: %(default)s)")
@@ -110,6 +118,25 @@ def find_task(options: argparse.Namespace) -> Task:
     if options.epochs is not None and options.epochs < 1:
         raise InputError(f"--epochs {options.epochs} is too few; at least 1 is needed.")
     return tasks.find(options.task, options.data, options.forget, options.network, options.epochs)
+
+
+def find_solution(options: argparse.Namespace, task: Task) -> Path:
+    """The file of the solution; of a notebook, what was taken out of it.
+
+    Raises:
+        InputError: there is no such solution, or it cannot be had out of its notebook.
+    """
+    path = contract.find(options.solution, (".py", ".ipynb"))
+    if path.suffix == ".py":
+        if options.define:
+            raise InputError(
+                f"--define {options.define[0]} is for notebooks; hyper-parameters of a .py file are set with --set."
+            )
+        return path
+    competition = kaggle_layout.find_root(task.folder).resolve() if task.name == "kaggle_layout" else None
+    path, remarks = notebooks.write(path, options.define, competition, options.runs / "notebooks")
+    terminal.notices(remarks, path.with_suffix(".log"))
+    return path
 
 
 def check(options: argparse.Namespace) -> None:

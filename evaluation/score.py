@@ -10,6 +10,7 @@ Populations may also be brought from elsewhere, as .npz files (`logits` [models,
 
     python evaluation/score.py --solution scl_improved
     python evaluation/score.py --solution my_solution.py --models 64
+    python evaluation/score.py --solution my_notebook.ipynb --define test=False
     python evaluation/score.py --solution finetune --set epochs=3 --set learning_rate=0.01
     python evaluation/score.py --retrained retrained.npz --unlearned unlearned.npz --json scorecard.json
     python evaluation/score.py --populations published_logits/
@@ -29,12 +30,12 @@ if __package__ in (None, ""):  # run as a file: import the project from its root
 from evaluation import experiment, external, scorecard, terminal, tuned
 from evaluation.experiment import Experiment, timed
 from evaluation.forgetting import FEWEST_MODELS
-from evaluation.options import check, cores, find_task, parse
+from evaluation.options import check, cores, find_solution, find_task, parse
 from evaluation.outputs import Outputs
 from evaluation.populations import load_arrays
 from evaluation.scorecard import Scorecard
 from evaluation.store import Arrays, require_writable, write_json
-from starting_kit import contract, tasks
+from starting_kit import tasks
 from starting_kit.errors import InputError
 from starting_kit.tasks import SPLITS
 
@@ -77,8 +78,9 @@ def score(options: argparse.Namespace) -> Iterator[tuple[Scorecard, Path | None]
 
 def score_solution(options: argparse.Namespace) -> tuple[Scorecard, Path]:
     """Make the populations that are missing, compare them, write the scorecard (errors as for `score`)."""
-    task, path = find_task(options), contract.find(options.solution)
+    task = find_task(options)
     require_writable(options.runs, "--runs")
+    path = find_solution(options, task)
     require_writable(options.results / task.name, "--results")
     seconds: dict[str, float] = {}
     entry = tuned.read(path, task)

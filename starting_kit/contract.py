@@ -4,8 +4,8 @@ A solution is a Python file that defines
 
     unlearning(net, retain_loader, forget_loader, val_loader)
 
-It changes `net` in place and returns nothing, or returns a network. Further parameters are keyword-only, have defaults, and
-are its hyper-parameters. A constant `BATCHES = "tuple"` or `"dict"` says which batches it reads; where there is none, a dry
+It changes `net` in place and returns nothing, or returns a network. Further parameters have defaults, and are its
+hyper-parameters. A constant `BATCHES = "tuple"` or `"dict"` says which batches it reads; where there is none, a dry
 call on two batches of each kind finds out (`starting_kit.runner`). A constant `SEARCH_SPACE` gives the ranges in which
 hyper-parameters may be fitted to a task (`starting_kit.search_space`).
 """
@@ -74,8 +74,12 @@ def zoo() -> list[str]:
     return sorted(path.stem for path in ZOO.glob("*.py") if path.stem not in NOT_SOLUTIONS)
 
 
-def find(name_or_path: str) -> Path:
+def find(name_or_path: str, endings: tuple[str, ...] = (".py",)) -> Path:
     """The file of a solution, by its name in the zoo or by its path.
+
+    Args:
+        name_or_path: what the user gave.
+        endings: of files that will do.
 
     Raises:
         InputError: there is none, or a file of one's own has the name of a solution of the zoo.
@@ -83,8 +87,10 @@ def find(name_or_path: str) -> Path:
     if name_or_path in zoo():
         return ZOO / f"{name_or_path}.py"
     path = Path(name_or_path).expanduser().resolve()
-    if path.suffix != ".py":
-        hint = did_you_mean(name_or_path, zoo()) or " A file of your own is given by its path, ending in .py."
+    if path.suffix not in endings:
+        hint = (
+            did_you_mean(name_or_path, zoo()) or f" A file of your own is given by its path, ending in {' or '.join(endings)}."
+        )
         raise InputError(f"There is no solution {name_or_path!r}; the zoo has {', '.join(zoo())}.{hint}")
     if not path.is_file():
         raise InputError(f"There is no file {path}; give the path of a solution, or one of {', '.join(zoo())}.")
@@ -140,7 +146,8 @@ def describe(path: Path, settings: list[str], tuned: dict[str, Any] | None = Non
     usual = {**defaults, **fitted}
     chosen = {name: value for name, value in parse_settings(defaults, settings).items() if value != usual[name]}
     values = {**usual, **chosen}
-    overrides = {name: value for name, value in values.items() if value != defaults[name]}
+    given = {**fitted, **chosen}  # only these are compared: a default may be any object, a tensor of class weights say
+    overrides = {name: value for name, value in given.items() if value != defaults[name]}
     return Solution(path.stem, path, sources(path), _shown(values), overrides, chosen, tuned is not None, space, batches)
 
 
@@ -163,23 +170,28 @@ def _hyperparameters(path: Path, function: Any) -> dict[str, Any]:
     if len(positional) < 4 or any(p.kind not in ordinary for p in positional):
         signature = f"unlearning{inspect.signature(function)}"
         raise InputError(f"{path} defines {signature}; it must take (net, retain_loader, forget_loader, val_loader).")
+    named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     for p in further:
-        if p.kind is not inspect.Parameter.KEYWORD_ONLY or p.default is inspect.Parameter.empty:
+        if p.kind not in named or p.default is inspect.Parameter.empty:
             raise InputError(
-                f"{path}: the parameter {p.name!r} of unlearning must be keyword-only with a default "
-                f"(after the four loaders write `*, {p.name}=...`)."
+                f"{path}: the parameter {p.name!r} of unlearning must have a name and a default "
+                f"(after the three loaders write `*, {p.name}=...`)."
             )
     return {p.name: p.default for p in further}
 
 
-def sources(path: Path) -> dict[str, str]:
+def sources(path: Path, text: str | None = None) -> dict[str, str]:
     """Text of a solution's file and, followed through their imports, of the modules beside it and in the zoo.
+
+    Args:
+        path: the file.
+        text: of the file, where it is not what is on disk.
 
     Raises:
         InputError: a file that cannot be read.
     """
-    found: dict[str, str] = {}
-    waiting = [path]
+    found: dict[str, str] = {} if text is None else {path.name: text}
+    waiting = [path] if text is None else _imported_files(text, path.parent)
     while waiting:
         file = waiting.pop()
         name = str(file.relative_to(PROJECT if file.is_relative_to(ZOO) else path.parent))

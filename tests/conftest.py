@@ -50,7 +50,7 @@ def original():
 
 def run_script(name, *arguments, **options):
     command = [sys.executable, str(PROJECT / "evaluation" / name), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=570, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=1200, **options)
 
 
 @pytest.fixture(scope="session")

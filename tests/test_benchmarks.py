@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 def tables(script, *arguments):
     command = [sys.executable, str(PROJECT / "benchmarks" / script), *map(str, arguments)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=1800)
     assert run.returncode == 0, run.stderr
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in run.stdout.splitlines() if line.startswith("|")]
 

@@ -54,10 +54,18 @@ def test_what_is_not_found_is_said_with_the_nearest_name(tmp_path):
         ("unlearning = 3", "defines no function unlearning"),
         ("def unlearning(net, retain): pass", r"defines unlearning\(net, retain\); it must take"),
         ("def unlearning(*loaders): pass", "it must take"),
-        ("def unlearning(net, retain, forget, validation, epochs): pass", "'epochs' of unlearning must be keyword-only"),
-        ("def unlearning(net, retain, forget, validation, epochs=1): pass", "'epochs' of unlearning must be keyword-only"),
-        ("def unlearning(net, retain, forget, validation, *, epochs): pass", "'epochs' of unlearning must be keyword-only"),
-        ("def unlearning(net, retain, forget, validation, **more): pass", "'more' of unlearning must be keyword-only"),
+        (
+            "def unlearning(net, retain, forget, validation, epochs): pass",
+            "'epochs' of unlearning must have a name and a default",
+        ),
+        (
+            "def unlearning(net, retain, forget, validation, *, epochs): pass",
+            "'epochs' of unlearning must have a name and a default",
+        ),
+        (
+            "def unlearning(net, retain, forget, validation, **more): pass",
+            "'more' of unlearning must have a name and a default",
+        ),
         ("def unlearning(net:", r"not valid Python: .* \(line 1\)"),
         ("import no_such_package", r"cannot be loaded: ModuleNotFoundError: .*\(mine.py, line 1"),
         ("1 / 0", r"cannot be loaded: ZeroDivisionError: division by zero \(mine.py, line 1"),
@@ -192,3 +200,17 @@ def test_sources_follow_imports_and_modules_beside_the_file_can_be_imported(solu
     assert (call(described)[1][-1].bias == 9).all()
     improved = contract.sources(contract.ZOO / "scl_improved.py")
     assert set(improved) == {"solutions/scl_improved.py", "solutions/scl.py", "solutions/toolbox.py"}
+
+
+def test_a_default_may_be_a_tensor(solution):
+    found = solution(
+        """
+        import torch
+        from solutions.finetune import unlearning as finetune
+        def unlearning(net, retain, forget, val, weights=torch.ones(10), epochs=1):
+            finetune(net, retain, forget, val, epochs=epochs)
+    """,
+        settings=["epochs=2"],
+    )
+    assert found.hyperparameters == {"weights": "<Tensor>", "epochs": 2}
+    assert found.overrides == {"epochs": 2}

@@ -430,7 +430,7 @@ def test_interruption_keeps_what_was_finished(sixteen, write_solution, tmp_path,
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
     else:
         process.send_signal(signal_number)
-    _, log = process.communicate(timeout=60)
+    _, log = process.communicate(timeout=120)
     assert process.returncode == 130
     assert log.strip().splitlines()[-1] == "Stopped. What was finished is kept; run the same command to go on."
     assert "Traceback" not in log
@@ -451,7 +451,7 @@ def test_a_solution_that_hangs_is_stopped_by_a_second_interrupt(sixteen, write_s
     time.sleep(2)
     assert process.poll() is None
     os.killpg(process.pid, signal.SIGINT)
-    _, log = process.communicate(timeout=30)
+    _, log = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "press Ctrl-C again to stop at once" in log
     assert log.strip().splitlines()[-1] == "Stopped. What was finished is kept; run the same command to go on."
@@ -486,7 +486,7 @@ def test_two_processes_share_the_work(sixteen, write_solution, tmp_path):
     path = write_solution(SLOW_SOLUTION.replace("0.5", "0.2"), name="shared", whole=True)
     arguments = ("--solution", path, "--models", 16, "--runs", sixteen.runs, "--workers", 1)
     both = [start(*arguments, "--results", tmp_path / str(i), "--json", tmp_path / f"{i}.json") for i in range(2)]
-    logs = [process.communicate(timeout=120)[1] for process in both]
+    logs = [process.communicate(timeout=600)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], logs
     first, second = (json.loads((tmp_path / f"{i}.json").read_text()) for i in range(2))
     assert comparable(first) == comparable(second)

@@ -1,0 +1,120 @@
+"""A solution as a Kaggle notebook, and the description that Kaggle wants beside it.
+
+The notebook is `notebook_sources/submission.py` with the solution in it: the modules that it imports are written to files by
+cells of their own, the solution itself is an ordinary cell. Nothing is hidden in it, and nothing else is needed to run it.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import jupytext
+from nbformat.v4 import new_code_cell
+from slugify import slugify  # as the client does
+
+from starting_kit.contract import Batches, Solution
+from starting_kit.errors import InputError
+
+TEMPLATE = Path(__file__).parent / "notebook_sources" / "submission.py"
+COMPETITION = "neurips-2023-machine-unlearning"
+NOTEBOOK, METADATA = "submission.ipynb", "kernel-metadata.json"
+MOST_BYTES = 900_000  # Kaggle is said to take one million; the body travels as JSON inside JSON
+TITLE_LENGTH = (5, 50)
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+
+
+def notebook(solution: Solution, batches: Batches, title: str, seed: int, half: bool, hours: float) -> Any:
+    """The notebook (nbformat 4.5).
+
+    Args:
+        solution: what is submitted, with its hyper-parameters.
+        batches: what it reads.
+        title: of the notebook.
+        seed: from which every run's seed derives.
+        half: whether checkpoints are float16.
+        hours: that the notebook may take.
+
+    Raises:
+        InputError: a hyper-parameter cannot be written down, or the notebook gets too large for Kaggle.
+    """
+    constants = {"SETTINGS": solution.overrides, "BATCHES": batches, "SEED": seed, "HALF": half, "HOURS": hours}
+    text = TEMPLATE.read_text(encoding="utf-8").replace("TITLE", title, 1)
+    for name, value in constants.items():
+        line = f"{name} = {_literal(name, value)}".replace("\\", r"\\")
+        text = re.sub(rf"^{name} = \S+", line, text, flags=re.MULTILINE)
+    made = jupytext.reads(text, fmt="py:percent")
+    made.metadata = KERNEL
+    place = next(i for i, cell in enumerate(made.cells) if cell.metadata.get("title") == "SOLUTION")
+    made.cells[place : place + 1] = [new_code_cell(source) for source in _solution_cells(solution)]
+    for number, cell in enumerate(made.cells):
+        cell.id, cell.metadata = f"cell-{number}", {}
+    if (size := len(str(made).encode())) > MOST_BYTES:
+        raise InputError(f"The notebook of {solution.name} has {size:,} bytes, more than Kaggle takes ({MOST_BYTES:,}).")
+    return made
+
+
+def _literal(name: str, value: Any) -> str:
+    text = repr(value)
+    if name == "SETTINGS":
+        unwritable = [key for key, one in value.items() if not isinstance(one, int | float | str | bool | tuple | list | None)]
+        if unwritable:
+            raise InputError(f"The hyper-parameter {unwritable[0]} is no plain value, so it cannot be written into a notebook.")
+    return text
+
+
+def _solution_cells(solution: Solution) -> list[str]:
+    """Cells that write the modules which the solution imports, and its own text."""
+    own = next(name for name in (f"solutions/{solution.path.name}", solution.path.name) if name in solution.sources)
+    modules = {name: text for name, text in solution.sources.items() if name != own}
+    folders = sorted({str(Path(name).parent) for name in modules} - {"."})
+    cells = (
+        [f"for folder in {folders}:\n    os.makedirs(folder, exist_ok=True)\n    Path(folder, '__init__.py').touch()"]
+        if folders
+        else []
+    )
+    cells += [f"%%writefile {name}\n{text.rstrip()}" for name, text in modules.items()]
+    return [*cells, solution.sources[own].rstrip()]
+
+
+def metadata(user: str, title: str, accelerator: str) -> dict[str, Any]:
+    """What the notebook's description says: every field, because the client's defaults are not the documented ones.
+
+    Raises:
+        InputError: Kaggle would not take the title.
+    """
+    slug = slug_of(title)
+    return {
+        "id": f"{user}/{slug}",
+        "title": title,
+        "code_file": NOTEBOOK,
+        "language": "python",
+        "kernel_type": "notebook",
+        "is_private": True,
+        "enable_gpu": True,
+        "enable_tpu": False,
+        "enable_internet": False,  # code competitions demand it; the client's default is True
+        "machine_shape": accelerator,
+        "dataset_sources": [],
+        "competition_sources": [COMPETITION],
+        "kernel_sources": [],
+        "model_sources": [],
+        "keywords": [],
+    }
+
+
+def slug_of(title: str) -> str:
+    """The last part of a notebook's address: what Kaggle makes of its title.
+
+    >>> slug_of("Unlearning: scl improved")
+    'unlearning-scl-improved'
+
+    Raises:
+        InputError: Kaggle would not take the title.
+    """
+    low, high = TITLE_LENGTH
+    slug = slugify(title)
+    if not low <= len(title) <= high or len(slug) < low:
+        raise InputError(
+            f"The title {title!r} must have {low} to {high} characters, {low} of them letters or digits; --title gives another."
+        )
+    return slug

@@ -1,0 +1,192 @@
+import csv
+import json
+import os
+import subprocess
+import sys
+import zipfile
+
+import nbformat
+import pytest
+
+import submit
+from conftest import PROJECT, run_script
+from kaggle_server import KaggleServer
+from starting_kit import contract, kaggle_folder, submission, submission_check, tasks
+from starting_kit.errors import InputError, RunError
+
+STEP = """
+import torch
+
+def unlearning(net, retain_loader, forget_loader, val_loader, *, scale: float = 0.01):
+    net.fc.weight.data += scale * torch.randn_like(net.fc.weight) * len(retain_loader.dataset)
+"""
+HOURS = 8.0
+
+
+def make(write_solution, text=STEP, settings=(), **options):
+    solution = contract.describe(write_solution(text, name="mine", whole=True), list(settings))
+    options = {"title": "A title", "seed": 0, "half": False, "hours": HOURS, **options}
+    return submission.notebook(solution, "tuple", **options)
+
+
+@pytest.fixture(scope="module")
+def kaggle(tmp_path_factory):
+    """A folder that stands for /kaggle, with the competition's data made from digits."""
+    folder = tmp_path_factory.mktemp("kaggle")
+    competition = folder / "input" / submission.COMPETITION
+    kaggle_folder.write(tasks.find("digits").load(), competition)
+    kaggle_folder.write_original(competition, epochs=1, seed=0)
+    return folder
+
+
+def run_submit(*arguments, environment=None):
+    command = [sys.executable, str(PROJECT / "submit.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(environment or {})})
+
+
+def test_what_is_written(tmp_path, capsys):
+    arguments = ["--solution", "scl_improved", "--set", "cycles=3", "--user", "me", "--out", str(tmp_path), "--dry-run"]
+    assert submit.main(arguments) == 0
+    folder = tmp_path / "scl_improved"
+    notebook = nbformat.read(folder / "submission.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+    text = "\n".join(cell.source for cell in notebook.cells)
+    assert (PROJECT / "solutions" / "scl_improved.py").read_text().strip() in text
+    assert (PROJECT / "solutions" / "toolbox.py").read_text().strip() in text
+    assert "SETTINGS = {'cycles': 3}" in text
+    assert json.loads((folder / "kernel-metadata.json").read_text()) == {
+        "id": "me/unlearning-scl-improved",
+        "title": "Unlearning: scl improved",
+        "code_file": "submission.ipynb",
+        "language": "python",
+        "kernel_type": "notebook",
+        "is_private": True,
+        "enable_gpu": True,
+        "enable_tpu": False,
+        "enable_internet": False,
+        "machine_shape": "NvidiaTeslaT4",
+        "dataset_sources": [],
+        "competition_sources": ["neurips-2023-machine-unlearning"],
+        "kernel_sources": [],
+        "model_sources": [],
+        "keywords": [],
+    }
+    printed = capsys.readouterr().out
+    assert "as the next version of me/unlearning-scl-improved" in printed
+    assert "Nothing was sent." in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--title", "abc"], "must have 5 to 50 characters"),
+        (["--title", "x" * 51], "must have 5 to 50 characters"),
+        (["--dry-run"], "give --user or $KAGGLE_USERNAME"),
+        (["--resume"], "Nothing was sent from"),
+        (["--set", "cycles=many"], "cycles"),
+        (["--solution", "mine.ipynb"], "it is pushed as it is"),
+    ],
+)
+def test_what_is_refused(tmp_path, monkeypatch, capsys, arguments, sentence):
+    monkeypatch.delenv("KAGGLE_USERNAME", raising=False)
+    user = [] if "--dry-run" in arguments else ["--user", "me"]
+    assert submit.main(["--solution", "scl_improved", "--out", str(tmp_path), *user, *arguments]) == 2
+    log = capsys.readouterr().err
+    assert sentence in log.replace("\n", " ")
+    assert "Traceback" not in log
+
+
+def test_a_notebook_that_is_too_large(write_solution):
+    with pytest.raises(InputError, match="more than Kaggle takes"):
+        make(write_solution, STEP + f"TABLE = '{'x' * 900_000}'\n")
+
+
+def test_the_mock_run(tmp_path, write_solution):
+    mounted = tmp_path / "kaggle" / "input" / "competitions" / submission.COMPETITION  # the other place where data appear
+    mounted.mkdir(parents=True)
+    (mounted / "empty.txt").touch()
+    work = tmp_path / "work"
+    work.mkdir()
+    with pytest.raises(zipfile.BadZipFile):  # Kaggle's own sample touches an empty file
+        submission_check.execute(make(write_solution), tmp_path / "kaggle", work, 512)
+    assert (work / "submission.zip").read_bytes() == b""
+
+
+@pytest.mark.slow
+def test_runs_differ_and_are_those_of_the_scorer(tmp_path, write_solution, kaggle):
+    solution = contract.describe(write_solution(STEP, name="mine", whole=True), [])
+    notebook = submission.notebook(solution, "tuple", "A title", seed=5, half=False, hours=HOURS)
+    found = submission_check.execute(notebook, kaggle, tmp_path, 3)
+    assert sorted(found) == [f"unlearned_checkpoint_{i}.pth" for i in range(3)]
+    weights = [found[name]["fc.weight"] for name in sorted(found)]
+    assert not weights[0].equal(weights[1])
+    halved = submission.notebook(solution, "tuple", "A title", seed=5, half=True, hours=HOURS)
+    half = submission_check.execute(halved, kaggle, tmp_path, 3)
+    assert all(half[name]["fc.weight"].equal(found[name]["fc.weight"].half()) for name in found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "hours", "sentence"),
+    [
+        ("def unlearning(net, a, b, c):\n    net.fc.weight.data[:] = float('nan')", HOURS, "weights are NaN or infinite"),
+        ("def unlearning(net, a, b, c):\n    1 / 0", HOURS, "ZeroDivisionError"),
+        (STEP, 1e-9, r"2 would take .* and the limit is 1e-09: stopped, nothing is submitted"),
+    ],
+)
+def test_a_notebook_that_fails_submits_nothing(tmp_path, write_solution, kaggle, text, hours, sentence):
+    with pytest.raises(RunError, match=sentence):
+        submission_check.execute(make(write_solution, text, hours=hours), kaggle, tmp_path, 2)
+    assert not (tmp_path / "submission.zip").exists()
+
+
+@pytest.mark.slow
+def test_check_as_a_user(tmp_path, kaggle):
+    competition = kaggle / "input" / submission.COMPETITION
+    run = run_submit("--solution", "noisy_finetune", "--check", "--models", 2, "--data", competition, "--out", tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert "2 models have the weights that are scored, bit for bit" in run.stdout
+
+
+@pytest.mark.slow
+def test_check_finds_a_difference(tmp_path, write_solution, kaggle):
+    """A solution that does something else in a notebook."""
+    text = STEP.replace("scale *", "scale * (2 if 'UNLEARNING_MODELS' in os.environ else 1) *").replace(
+        "import torch", "import os\nimport torch"
+    )
+    path = write_solution(text, name="cheat", whole=True)
+    competition = kaggle / "input" / submission.COMPETITION
+    run = run_submit("--solution", path, "--check", "--models", 2, "--data", competition, "--out", tmp_path)
+    assert run.returncode == 1
+    assert "Model 0 of the notebook has other weights than the one that is scored." in run.stderr
+
+
+@pytest.mark.slow
+def test_submit_as_a_user(tmp_path):
+    common = ("--out", tmp_path / "submissions", "--results", tmp_path, "--poll", 0.01, "--solution", "finetune")
+    with KaggleServer().running() as server:
+        environment = server.environment(tmp_path)
+        pushed = run_submit(*common, "--push", environment=environment)
+        assert pushed.returncode == 0, pushed.stderr
+        assert "--submit submits version 1" in pushed.stdout
+        submitted = run_submit(*common, "--submit", environment=environment)
+        assert submitted.returncode == 0, submitted.stderr
+        assert "private score: 0.0497" in submitted.stdout
+        assert run_submit(*common, "--resume", environment=environment).returncode == 0
+        assert (server.versions, len(server.submissions)) == (1, 1)
+    with (tmp_path / "reported.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["solution"], row["board"], row["score"]) for row in rows] == [
+        ("finetune", "public", "0.0512"),
+        ("finetune", "private", "0.0497"),
+    ]
+
+
+def test_reported_beside_measured(sixteen, tmp_path):
+    run = run_script("leaderboard.py", "--reported", "--results", sixteen.results)
+    assert run.returncode == 0, run.stderr
+    line = next(line for line in run.stdout.splitlines() if line.strip().startswith("finetune "))
+    assert f"{sixteen.card['score']:.4f}" in line
+    assert "0.04" in line
+    assert "too few to say" in run.stdout
