@@ -127,7 +127,7 @@ def send(solution: Solution, folder: Path, options: argparse.Namespace) -> None:
             status.update,
         ) as flow,
     ):
-        state = flow.resume() if options.resume else flow.begin(options.submit)
+        state = flow.resume() if options.resume else flow.begin(reported.settings_of(solution), options.submit)
         flow.advance(state)
     if state.submit:
         record(solution, state, options.results / reported.FILE)
@@ -139,7 +139,7 @@ def record(solution: Solution, state: State, path: Path) -> None:
     """Write down the scores that Kaggle gave, beside the measured ones (errors as for `submit`)."""
     for board, score in (("public", state.public), ("private", state.private)):
         if score is not None:
-            reported.add(path, solution, f"{state.kernel} version {state.version}", score, board)
+            reported.add(path, f"{state.kernel} version {state.version}", solution.name, state.settings, score, board)
             print(f"{board} score: {score:g}")
     print(f"recorded in {path}; evaluation/leaderboard.py --reported shows it beside the measured score")
 

@@ -41,7 +41,7 @@ def read(path: Path) -> list[Entry]:
     return entries
 
 
-def add(path: Path, solution: Solution, entry: str, score: float, board: str) -> None:
+def add(path: Path, entry: str, solution: str, settings: str, score: float, board: str) -> None:
     """Add a score that Kaggle gave; once, even if it is added again.
 
     Raises:
@@ -51,13 +51,17 @@ def add(path: Path, solution: Solution, entry: str, score: float, board: str) ->
     entries = read(path)
     if any((known["entry"], known["board"]) == (entry, board) for known in entries):
         return
-    settings = " ".join(f"{name}={value}".replace(" ", "") for name, value in solution.overrides.items())
-    new = (entry, solution.name, settings, repr(score), board, f"submit.py, {date.today().isoformat()}")
+    new = (entry, solution, settings, repr(score), board, f"submit.py, {date.today().isoformat()}")
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows([*entries, dict(zip(COLUMNS, new, strict=True))])
     write_bytes(path, text.getvalue().encode())
+
+
+def settings_of(solution: Solution) -> str:
+    """Values that differ from the published ones, as `--set` takes them, `name=value name=value`."""
+    return " ".join(f"{name}={value}".replace(" ", "") for name, value in solution.overrides.items())
 
 
 def rank_correlation(reported: list[float], measured: list[float]) -> tuple[float, float] | None:

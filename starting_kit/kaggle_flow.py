@@ -34,6 +34,7 @@ class State:
     Attributes:
         kernel: the notebook on Kaggle, `user/slug`.
         notebook: hash of what is sent.
+        settings: of its hyper-parameters, `name=value name=value`.
         submit: whether it is to be submitted, or only run.
         before: the newest version on Kaggle when a push began of which no answer is known.
         version: that the push got.
@@ -46,6 +47,7 @@ class State:
 
     kernel: str
     notebook: str
+    settings: str
     submit: bool = False
     before: int | None = None
     version: int | None = None
@@ -91,11 +93,11 @@ class Flow:
     def __exit__(self, *exception: object) -> None:
         self._lock.release()
 
-    def begin(self, submit: bool) -> State:
+    def begin(self, settings: str, submit: bool) -> State:
         """The state to go on from: that of the same notebook if it was sent before and did not fail, else a new one."""
         metadata = json.loads((self.folder / METADATA).read_text(encoding="utf-8"))
         content = b"".join((self.folder / name).read_bytes() for name in (NOTEBOOK, METADATA))
-        new = State(metadata["id"], hashlib.sha256(content).hexdigest(), submit)
+        new = State(metadata["id"], hashlib.sha256(content).hexdigest(), settings, submit)
         old = self._read()
         if old is None or old.notebook != new.notebook or old.failed:
             return new
@@ -197,6 +199,8 @@ class Flow:
             raise RunError(f"Version {state.version} of {state.kernel} wrote no {RESULT}; its log is in {output}.")
         state.complete = True
         self._save(state)
+        if lines:
+            self.say(f"log: {lines[-1]}")
         self.say(f"complete: {output} holds its output and its log")
 
     def _submit(self, state: State) -> None:

@@ -36,7 +36,7 @@ def go(folder, submit=True, resume=False):
     """What is said on the way."""
     said = []
     with Flow(folder, 0.01, write_json, said.append, lambda text: None) as flow:
-        state = flow.resume() if resume else flow.begin(submit)
+        state = flow.resume() if resume else flow.begin("epochs=2", submit)
         flow.advance(state)
     return said
 
@@ -46,7 +46,9 @@ def test_from_a_folder_to_a_score(server, folder):
     said = go(folder)
     state = json.loads((folder / "state.json").read_text())
     assert (state["version"], state["public"], state["private"]) == (1, 0.0512, 0.0497)
+    assert state["settings"] == "epochs=2"
     assert said[0] == f"pushed: version 1 of https://www.kaggle.com/code/{KERNEL}"
+    assert said[1] == "log: 32 of 512 models"
     (pushed,), (submitted,) = server.received["SaveKernel"], server.received["CreateCodeSubmission"]
     assert pushed["enableInternet"] is False
     assert pushed["enableGpu"] is True
@@ -149,6 +151,7 @@ def test_a_version_that_appears_after_a_refusal_is_anothers(server, folder):
     assert json.loads((folder / "state.json").read_text())["version"] == 8
 
 
+@pytest.mark.slow
 def test_a_notebook_that_fails_there(server, folder):
     server.statuses, server.failure = ["RUNNING", "ERROR"], "Your notebook tried to allocate more memory than is available."
     said = []
@@ -156,7 +159,7 @@ def test_a_notebook_that_fails_there(server, folder):
         Flow(folder, 0.01, write_json, said.append, lambda text: None) as flow,
         pytest.raises(RunError, match="failed on Kaggle: Your notebook tried to allocate more memory"),
     ):
-        flow.advance(flow.begin(True))
+        flow.advance(flow.begin("", True))
     assert said[-1] == "log: 32 of 512 models"
     with pytest.raises(RunError, match="Mend it, and --push it again"):
         go(folder, resume=True)

@@ -19,7 +19,7 @@ def test_a_score_is_added_once(tmp_path):
     path = tmp_path / "reported.csv"
     solution = contract.describe(contract.find("forget_cycles"), ["learning_rates=((1e-3,),(2e-3, 1e-3))"])
     for score, board in ((0.05, "public"), (0.04, "private"), (0.05, "public")):
-        reported.add(path, solution, "me/notebook version 1", score, board)
+        reported.add(path, "me/notebook version 1", solution.name, reported.settings_of(solution), score, board)
     first, second = reported.read(path)
     assert (first["score"], first["board"], second["board"]) == ("0.05", "public", "private")
     again = contract.describe(contract.find("forget_cycles"), first["settings"].split())
