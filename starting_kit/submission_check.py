@@ -26,9 +26,7 @@ from starting_kit.networks import build
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def execute(
-    notebook: Any, kaggle: Path, work: Path, models: int, seconds: float | None = None
-) -> dict[str, Mapping[str, Tensor]]:
+def execute(notebook: Any, kaggle: Path, work: Path, models: int) -> dict[str, Mapping[str, Tensor]]:
     """Run a submission's notebook, and give the checkpoints in its `submission.zip` by name.
 
     Args:
@@ -36,13 +34,12 @@ def execute(
         kaggle: the folder that stands for `/kaggle`.
         work: the working directory.
         models: how many runs.
-        seconds: that a cell may take.
 
     Raises:
         RunError: a cell failed; its number and the error.
     """
     environment = {"UNLEARNING_KAGGLE": str(kaggle), "UNLEARNING_MODELS": str(models), **dict.fromkeys(ONE_THREAD, "1")}
-    client = NotebookClient(notebook, timeout=seconds, resources={"metadata": {"path": str(work)}})
+    client = NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(work)}})
     try:
         with mock.patch.dict(os.environ, environment):
             client.execute(stderr=subprocess.DEVNULL)  # the kernel's own warnings; what cells print is in the notebook
