@@ -26,7 +26,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from starting_kit.contract import sources
-from starting_kit.errors import InputError
+from starting_kit.errors import InputError, RunError
 
 FUNCTION = "unlearning"
 GIVEN = 4  # arguments: the network and three loaders
@@ -127,15 +127,18 @@ def write(path: Path, settings: Iterable[str], competition: Path | None, folder:
 
     Raises:
         InputError: as for `extract`, or a module cannot be read.
-        OSError: the folder cannot be written.
+        RunError: the folder cannot be written.
     """
     text, remarks = extract(path, settings, competition)
     target = folder / path.stem / f"{path.stem}.py"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    for name, source in sources(path.with_suffix(".py"), text).items():
-        if name == target.name or (path.parent / name).exists():  # else it is of the zoo
-            (target.parent / name).parent.mkdir(parents=True, exist_ok=True)
-            (target.parent / name).write_text(source, encoding="utf-8")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for name, source in sources(path.with_suffix(".py"), text).items():
+            if name == target.name or (path.parent / name).exists():  # else it is of the zoo
+                (target.parent / name).parent.mkdir(parents=True, exist_ok=True)
+                (target.parent / name).write_text(source, encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"{target.parent} cannot be written: {error.strerror}.") from error
     return target, remarks
 
 

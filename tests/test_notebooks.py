@@ -6,7 +6,7 @@ import pytest
 
 from conftest import run_script
 from starting_kit import contract, kaggle_folder, notebooks
-from starting_kit.errors import InputError
+from starting_kit.errors import InputError, RunError
 
 IMPORTS = """
 import os
@@ -232,6 +232,12 @@ def test_a_file_that_is_no_notebook_is_refused(tmp_path, content):
     path.write_text(content)
     with pytest.raises(InputError, match="is no Jupyter notebook"):
         notebooks.extract(path, [], None)
+
+
+def test_a_folder_that_cannot_be_written(notebook, tmp_path):
+    (tmp_path / "notebooks").touch()
+    with pytest.raises(RunError, match="cannot be written: Not a directory"):
+        notebooks.write(notebook(*KAGGLE), [], None, tmp_path / "notebooks")
 
 
 # --- the whole command
