@@ -27,7 +27,7 @@ from rich.markup import escape
 from evaluation import reported, terminal
 from evaluation.populations import Population
 from evaluation.store import require_writable, write_json
-from starting_kit import contract, kaggle_client, kaggle_folder, submission, tasks
+from starting_kit import contract, kaggle_client, submission, tasks
 from starting_kit.contract import Batches, Solution
 from starting_kit.errors import InputError, RunError
 from starting_kit.kaggle_flow import Flow, State
@@ -166,9 +166,11 @@ def find_batches(solution: Solution) -> Batches:
 
 def check(solution: Solution, batches: Batches, options: argparse.Namespace) -> None:
     """Execute the notebook as it stands, and compare its weights with those that are scored (errors as for `submit`)."""
+    import numpy as np
     import torch
 
-    from starting_kit import submission_check
+    from evaluation import runs
+    from starting_kit import kaggle_folder, submission_check
 
     notebook = submission.notebook(solution, batches, "check", options.seed, half=False, hours=options.hours)
     with tempfile.TemporaryDirectory() as folder:
@@ -185,11 +187,14 @@ def check(solution: Solution, batches: Batches, options: argparse.Namespace) -> 
         with terminal.messages.status(f"Executing the notebook with {options.models} models"):
             found = submission_check.execute(notebook, kaggle, work, options.models)
         task = tasks.find("kaggle_layout", competition)
-        population = Population(task, "unlearned", options.seed, Path(folder), tasks.ONE_AT_A_TIME)
-        seeds = [population.model_seed(model) for model in range(options.models)]
+        original = Population(task, "original", options.seed, Path(folder), tasks.ONE_AT_A_TIME)
+        scored = dataclasses.replace(original, kind="unlearned", solution=solution, batches=batches, original=original)
+        data = task.load()  # scoring keeps half of the validation images for testing, the competition gives all
+        data = dataclasses.replace(data, validation=np.sort(np.concatenate([data.validation, data.test])))
         with terminal.stage("compared", options.models) as on_finished:
             on_finished(0)
-            for model, weights in enumerate(submission_check.expected(solution, batches, competition, seeds)):
+            for model in range(options.models):
+                weights = runs.unlearn(scored, model, data).state_dict()
                 submitted = found.pop(f"unlearned_checkpoint_{model}.pth", {})
                 equal = [torch.equal(submitted[name], weights[name]) for name in weights.keys() & submitted.keys()]
                 if submitted.keys() != weights.keys() or not all(equal):
