@@ -101,9 +101,9 @@ def latest_version(kernel: str) -> int:
     return int(found[1])
 
 
-def push(folder: Path, accelerator: str) -> int:
+def push(folder: Path) -> int:
     """Push a notebook, which starts it; the number of the version that it got (errors as for `latest_version`)."""
-    said = _client("kernels", "push", "-p", str(folder), "--accelerator", accelerator)
+    said = _client("kernels", "push", "-p", str(folder))
     if not (pushed := re.search(r"Kernel version (\d+) successfully pushed", said)):
         raise RunError(f"Kaggle did not take the notebook: {_last_line(said)}")
     return int(pushed[1])

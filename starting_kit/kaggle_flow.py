@@ -8,9 +8,10 @@ sent again.
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -25,6 +26,7 @@ LOG_LINES = 10  # of a failed run that are shown
 RESULT = "submission.zip"
 
 Say = Callable[[str], None]
+Answer = TypeVar("Answer")
 
 
 @dataclass
@@ -156,9 +158,8 @@ class Flow:
         else:
             state.before = latest
             self._save(state)
-            accelerator = json.loads((self.folder / METADATA).read_text(encoding="utf-8"))["machine_shape"]
             try:
-                state.version = kaggle_client.push(self.folder, accelerator)
+                state.version = kaggle_client.push(self.folder)
             except UnreachableError:
                 raise
             except (InputError, RunError):
@@ -170,20 +171,11 @@ class Flow:
 
     def _follow(self, state: State) -> None:
         self.show(f"{state.kernel} waits")
-        began, lost = time.monotonic(), 0
-        while True:
-            try:
-                status, message = kaggle_client.status(state.kernel)
-                lost = 0
-            except UnreachableError:
-                lost += 1
-                if lost == PATIENCE:
-                    raise
-            else:
-                if status in FAILED or status == "COMPLETE":
-                    break
-                self.show(f"{state.kernel}: {status.lower()}, {(time.monotonic() - began) / 60:.0f} min")
-            time.sleep(self.poll)
+        for minutes, answer in self._answers(lambda: kaggle_client.status(state.kernel)):
+            status, message = answer
+            if status in FAILED or status == "COMPLETE":
+                break
+            self.show(f"{state.kernel}: {status.lower()}, {minutes:.0f} min")
         self.show(f"Fetching the output of {state.kernel}")
         output = self.folder / "output"
         lines = kaggle_client.output(state.kernel, output)
@@ -215,16 +207,8 @@ class Flow:
         self.say(f"submitted: {state.description}")
 
     def _await_score(self, state: State) -> None:
-        began, lost = time.monotonic(), 0
-        while True:
-            try:
-                found = self._submission(state) or {"status": "not listed yet"}
-                lost = 0
-            except UnreachableError:
-                lost += 1
-                if lost == PATIENCE:
-                    raise
-                found = {"status": "no answer"}
+        for minutes, listed in self._answers(lambda: self._submission(state)):
+            found = listed or {"status": "not listed yet"}
             status = found["status"].rpartition(".")[2].lower()
             if status == "error":
                 raise RunError(
@@ -232,10 +216,24 @@ class Flow:
                 )
             if status == "complete":
                 break
-            self.show(f"{state.description}: {status}, {(time.monotonic() - began) / 60:.0f} min")
-            time.sleep(self.poll)
+            self.show(f"{state.description}: {status}, {minutes:.0f} min")
         state.public, state.private = (float(found[key]) if found[key] else None for key in ("publicScore", "privateScore"))
         self._save(state)
+
+    def _answers(self, ask: Callable[[], Answer]) -> Iterator[tuple[float, Answer]]:
+        """What Kaggle answers again and again, and how many minutes have passed; a network gone for a moment is borne."""
+        began, lost = time.monotonic(), 0
+        while True:
+            try:
+                answer = ask()
+            except UnreachableError:
+                lost += 1
+                if lost == PATIENCE:
+                    raise
+            else:
+                lost = 0
+                yield (time.monotonic() - began) / 60, answer
+            time.sleep(self.poll)
 
     def _submission(self, state: State) -> dict[str, str] | None:
         listed = kaggle_client.submissions(COMPETITION)

@@ -37,10 +37,13 @@ def notebook(solution: Solution, batches: Batches, title: str, seed: int, half: 
     Raises:
         InputError: a hyper-parameter cannot be written down, or the notebook gets too large for Kaggle.
     """
+    plain = (int, float, str, bool, tuple, list, type(None))
+    if unwritable := [name for name, value in solution.overrides.items() if not isinstance(value, plain)]:
+        raise InputError(f"The hyper-parameter {unwritable[0]} is no plain value, so it cannot be written into a notebook.")
     constants = {"SETTINGS": solution.overrides, "BATCHES": batches, "SEED": seed, "HALF": half, "HOURS": hours}
     text = TEMPLATE.read_text(encoding="utf-8").replace("TITLE", title, 1)
     for name, value in constants.items():
-        line = f"{name} = {_literal(name, value)}".replace("\\", r"\\")
+        line = f"{name} = {value!r}".replace("\\", r"\\")
         text = re.sub(rf"^{name} = \S+", line, text, flags=re.MULTILINE)
     made = jupytext.reads(text, fmt="py:percent")
     made.metadata = KERNEL
@@ -51,15 +54,6 @@ def notebook(solution: Solution, batches: Batches, title: str, seed: int, half: 
     if (size := len(str(made).encode())) > MOST_BYTES:
         raise InputError(f"The notebook of {solution.name} has {size:,} bytes, more than Kaggle takes ({MOST_BYTES:,}).")
     return made
-
-
-def _literal(name: str, value: Any) -> str:
-    text = repr(value)
-    if name == "SETTINGS":
-        unwritable = [key for key, one in value.items() if not isinstance(one, int | float | str | bool | tuple | list | None)]
-        if unwritable:
-            raise InputError(f"The hyper-parameter {unwritable[0]} is no plain value, so it cannot be written into a notebook.")
-    return text
 
 
 def _solution_cells(solution: Solution) -> list[str]:
