@@ -11,7 +11,6 @@ The intervals come from resampling the entries.
 """
 
 import argparse
-import csv
 import json
 import subprocess
 import sys
@@ -25,14 +24,13 @@ from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from evaluation import tuned
+from evaluation import reported, tuned
 from evaluation.scorecard import DEFAULT_MODELS
 from starting_kit import contract, tasks
 from starting_kit.contract import Solution
 from starting_kit.search_space import Range, times
 
 PROJECT = contract.PROJECT
-SCORES = PROJECT / "evaluation" / "competition_scores.csv"
 RESAMPLES = 9999
 
 
@@ -41,12 +39,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", default="digits", help="default: %(default)s")
     parser.add_argument("--hyperparameters", choices=("published", "tuned"), default="published", help="default: %(default)s")
-    parser.add_argument("--scores", type=Path, default=SCORES, metavar="CSV", help=f"known scores (default: {SCORES.name})")
+    parser.add_argument(
+        "--scores", type=Path, default=reported.KNOWN, metavar="CSV", help=f"known scores (default: {reported.KNOWN.name})"
+    )
     parser.add_argument("--models", type=int, default=DEFAULT_MODELS, help="default: %(default)s")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="default: %(default)s")
     options = parser.parse_args()
-    with options.scores.open(encoding="utf-8", newline="") as file:
-        entries = list(csv.DictReader(file))
+    entries = reported.read(options.scores)
+    if not entries:
+        parser.error(f"there are no scores in {options.scores}")
     ours = []
     with Progress(console=Console(stderr=True)) as progress:
         for entry in progress.track(entries, description="Scoring"):

@@ -14,7 +14,7 @@
 # **Unlearning** is to change the trained network, at a fraction of that cost, so that it behaves *as if* it had been trained
 # without them.
 #
-# * the **forget set** is what has to go, the **retain set** the rest of the training data
+# * the **forget set** is what has to go, the **retain set** the rest of the training data;
 # * the **original model** was trained on both, a **retrained model** on the retain set only: this is what unlearning should look like.
 #
 # Training is random, so there is not one retrained model but a population of them. In the NeurIPS 2023 challenge a solution was
