@@ -33,12 +33,14 @@ class Experiment:
         models: how many models each has.
         engine_reason: why the solution ran in lockstep, or did not.
         cost: time of an unlearning over time of a retraining.
+        device_name: where the models were made, for people.
     """
 
     kinds: dict[Kind, Population]
     models: int
     engine_reason: str
     cost: float
+    device_name: str
 
     def outputs(self) -> dict[Kind, Outputs]:
         """Outputs of the populations.
@@ -77,6 +79,7 @@ def run(
 
     # A process that has run a solution trains nothing: whatever a solution changes in its process ends with it.
     with LocalProcesses(workers, terminal.notice) as trainers:
+        device_name = trainers.run(InWorker("name_of_device"), options.device)
         with LocalProcesses(workers, terminal.notice) as unlearners:
             kinds, why = define_populations(options, task, path, tuned, trainers, unlearners)
             make("unlearned", unlearners)
@@ -84,7 +87,7 @@ def run(
                 cost = measure_cost(kinds["unlearned"], kinds["retrained"], trainers, unlearners)
         for kind in TRAINED:
             make(kind, trainers)
-    return Experiment(kinds, options.models, why, cost)
+    return Experiment(kinds, options.models, why, cost, device_name)
 
 
 @contextmanager
@@ -118,7 +121,8 @@ def define_populations(
     if engine == ONE_AT_A_TIME:
         task = dataclasses.replace(task, unlearned_at_once=1)
     trained = {
-        kind: Population(task, kind, options.seed, options.runs, engine, originals=options.originals) for kind in TRAINED
+        kind: Population(task, kind, options.seed, options.runs, engine, originals=options.originals, device=options.device)
+        for kind in TRAINED
     }
     original = trained["original"]
     several = options.originals > 1
@@ -130,8 +134,8 @@ def define_populations(
     with terminal.messages.status("Trying the solution"):
         batches = unlearners.run(InWorker("find_batches"), original, solution)
         engine, why = choose_engine(options.engine, original, solution, batches, unlearners)
-    unlearned = Population(
-        task, "unlearned", options.seed, options.runs, engine, solution, batches, original, options.originals
+    unlearned = dataclasses.replace(
+        original, kind="unlearned", engine=engine, solution=solution, batches=batches, original=original
     )
     return {"unlearned": unlearned, **trained}, why
 
@@ -145,6 +149,10 @@ def choose_engine(
         if wanted == "lockstep":
             raise InputError(f"--engine lockstep: {task.network} on {task.name} takes one model at a time.")
         return ONE_AT_A_TIME, f"{task.network} on {task.name} takes one model at a time"
+    if original.device != "cpu":
+        if wanted == "lockstep":
+            raise InputError("--engine lockstep: on a GPU solutions take one model at a time.")
+        return ONE_AT_A_TIME, "on a GPU solutions take one model at a time"
     lockstep = Engine("grouped", task.unlearned_at_once)
     if wanted:
         return lockstep if wanted == "lockstep" else ONE_AT_A_TIME, f"--engine {wanted}"

@@ -20,6 +20,7 @@ FOR_SOLUTIONS = (
     "originals",
     "seed",
     "engine",
+    "device",
     "define",
     "set",
     "hyperparameters",
@@ -73,6 +74,12 @@ def _parser(documentation: str | None) -> argparse.ArgumentParser:
         choices=("lockstep", "single"),
         help="call the solution for several models at once, or for one at a time (default: lockstep, if a trial with three "
         "models proves that each gets the weights it gets alone)",
+    )
+    add(
+        "--device",
+        choices=("cpu", "cuda"),
+        default="cpu",
+        help="where models are trained and unlearned; all --workers share one GPU (default: %(default)s)",
     )
     add(
         "--hyperparameters",

@@ -48,6 +48,7 @@ class Population:
         solution, batches, original: for unlearned models, what ran, on which batches, and on whose models.
         originals: how many original models unlearning starts from, in turn; a population of original models keeps so many's
             weights.
+        device: where the models are made, "cpu" or "cuda". Networks are trained in bfloat16 on a GPU.
     """
 
     task: Task
@@ -59,6 +60,7 @@ class Population:
     batches: Batches | None = None
     original: "Population | None" = None
     originals: int = 1
+    device: str = "cpu"
 
     def model_seed(self, model: int) -> int:
         """Seed of a model, in [0, 2**63)."""
@@ -73,8 +75,8 @@ class Population:
             "task": self.task.identity(),
             "store_format": STORE_FORMAT,
             "torch": ".".join(version("torch").split(".")[:2]),
-            "device": "cpu",
-            "dtype": "float32",
+            "device": self.device,
+            "dtype": "bfloat16" if self.device == "cuda" and self.solution is None else "float32",
             "engine": self.engine.kind,
             "chunk": self.engine.members,
         }

@@ -40,11 +40,25 @@ class SourceChangedError(RunError):
     """A solution's file is not what it was when scoring began."""
 
 
+torch.backends.cudnn.deterministic = True  # on a GPU, too, the same models come out every time
 load_data = lru_cache(Task.load)  # once per worker
 _warm: set[str] = set()  # keys of populations of which this worker has timed a model
 LONG = 10.0  # seconds of an epoch, from which on its share of compiling kernels does not count
 describe_solution = contract.describe
 usable_engine = training.usable_engine
+
+
+def name_of_device(device: str) -> str:
+    """What a device is called, for people.
+
+    Raises:
+        InputError: there is none that PyTorch can use.
+    """
+    if device == "cpu":
+        return device
+    if not torch.cuda.is_available():
+        raise InputError("--device cuda: PyTorch finds no GPU that it can use here; leave the option out to work on the CPU.")
+    return torch.cuda.get_device_name()
 
 
 def look_at_data(task: Task) -> tuple[str, list[str]]:
@@ -67,7 +81,8 @@ def find_batches(population: Population, solution: Solution) -> Batches:
     """Which batches a solution reads, tried on a population's original model (errors as for `runner.find_batches`)."""
     runner.start_afresh(population.master_seed)
     with _printing_to(population, "dry call"):
-        return runner.find_batches(solution, original_model(population), population.task, load_data(population.task))
+        data = load_data(population.task)
+        return runner.find_batches(solution, original_model(population), population.task, data, population.device)
 
 
 def original_model(population: Population, model: int = 0) -> nn.Module:
@@ -170,7 +185,7 @@ def _train(population: Population, models: Sequence[int]) -> list[nn.Module]:
     data = load_data(population.task)
     examples = data.training if population.kind == "original" else data.retain
     seeds = [population.model_seed(model) for model in models]
-    networks = training.train(population.task, data, examples, seeds, population.engine)
+    networks = training.train(population.task, data, examples, seeds, population.engine, population.device)
     if population.kind == "original":
         for model, net in zip(models, networks, strict=True):
             if model < population.originals:
@@ -183,10 +198,12 @@ def time_retraining(retrained: Population, model: int) -> float:
     """Seconds to train one model alone, without evaluation; where an epoch takes long, those of one times their number."""
     task, data, seeds = retrained.task, load_data(retrained.task), [retrained.model_seed(model)]
     one_epoch = dataclasses.replace(task, recipe=dataclasses.replace(task.recipe, epochs=1))
-    first = _seconds(lambda: training.train(one_epoch, data, data.retain, seeds, ONE_AT_A_TIME))  # compiles kernels, too
+    device = retrained.device
+    # Compiles kernels, too.
+    first = _seconds(lambda: training.train(one_epoch, data, data.retain, seeds, ONE_AT_A_TIME, device))
     if first > LONG:
         return first * task.recipe.epochs
-    return _seconds(lambda: training.train(task, data, data.retain, seeds, ONE_AT_A_TIME))
+    return _seconds(lambda: training.train(task, data, data.retain, seeds, ONE_AT_A_TIME, device))
 
 
 def time_unlearning(unlearned: Population, model: int) -> float:
@@ -211,7 +228,7 @@ def unlearn(population: Population, model: int, data: Data) -> nn.Module:
     runner.start_afresh(population.model_seed(model))
     try:
         with _printing_to(population, f"model {model}"):
-            return runner.call(solution, net, population.task, data, batches)
+            return runner.call(solution, net, population.task, data, batches, population.device)
     finally:
         runner.start_afresh(seed=0)  # whatever the solution left behind
 
@@ -260,7 +277,7 @@ def _outputs(population: Population, model: int, net: nn.Module) -> Arrays:
     sample = np.random.default_rng(task.seed).permutation(len(data.retain))[:RETAIN_SAMPLE]
     for split in SPLITS:
         ids = getattr(data, split)
-        logits = logits_of(net, data.images[ids], task.classes)
+        logits = logits_of(net, data.images[ids], task.classes, population.device)
         arrays[f"accuracy_{split}"] = np.array([(logits.argmax(axis=1) == data.labels[ids]).mean()])
         if data.ages is not None:
             arrays[f"age_error_{split}"] = np.array([age_error(logits, data.group_ages(task.classes), data.ages[ids])])
@@ -270,16 +287,17 @@ def _outputs(population: Population, model: int, net: nn.Module) -> Arrays:
     return arrays
 
 
-def logits_of(net: nn.Module, images: Pixels, classes: int) -> NDArray[np.float32]:
-    """Logits [examples, classes] of a network that should be able to give them.
+def logits_of(net: nn.Module, images: Pixels, classes: int, device: str = "cpu") -> NDArray[np.float32]:
+    """Logits [examples, classes] of a network that should be able to give them, on a device.
 
     Raises:
         SolutionError: it raises, or gives another shape, NaN or infinity.
     """
     try:
         with torch.inference_mode():
-            parts = [net(as_numbers(part)) for part in torch.from_numpy(images).split(EVALUATION_BATCH)]
-            logits = torch.cat(parts).float().numpy()
+            net.to(device)
+            parts = [net(as_numbers(part.to(device))) for part in torch.from_numpy(images).split(EVALUATION_BATCH)]
+            logits = torch.cat(parts).float().cpu().numpy()
     except Exception as error:
         raise SolutionError(f"the unlearned network cannot be evaluated, {type(error).__name__}: {error}") from error
     if logits.shape != (len(images), classes):

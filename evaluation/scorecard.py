@@ -60,7 +60,7 @@ def of_experiment(made: Experiment, measured: dict[str, Any], seconds: dict[str,
         "cost": made.cost,
         "within_limit": made.cost <= COST_LIMIT,
         "seconds": seconds,
-        "environment": _environment(workers),
+        "environment": _environment(workers, made.device_name),
     }
 
 
@@ -121,6 +121,7 @@ def variant(made: Experiment, engine: str | None, published: bool) -> str:
     parts += [f"originals{unlearned.originals}"] if unlearned.originals > 1 else []
     parts += [f"seed{unlearned.master_seed}"] if unlearned.master_seed else []
     parts += [engine] if engine else []
+    parts += [unlearned.device] if unlearned.device != "cpu" else []
     return "".join(c if c.isalnum() or c in "=.,-_+" else "_" for c in ",".join(parts).replace(":", ""))
 
 
@@ -148,13 +149,13 @@ def read(path: Path) -> Scorecard:
     return scorecard
 
 
-def _environment(workers: int) -> dict[str, Any]:
+def _environment(workers: int, device: str = "cpu") -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "torch": version("torch"),
         "numpy": version("numpy"),
         "platform": platform.platform(),
-        "device": "cpu",
+        "device": device,
         "workers": workers,
         **_git_commit(),
     }

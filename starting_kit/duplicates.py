@@ -58,9 +58,10 @@ def _thumbnails(images: Pixels, ids: Ids) -> NDArray[np.float32]:
     factors = max(1, height // THUMBNAIL), max(1, width // THUMBNAIL)
     rows, columns = height // factors[0], width // factors[1]
     small = np.empty((len(ids), rows * columns), np.float32)
-    for position, example in enumerate(ids):
-        grey = images[example].mean(axis=0, dtype=np.float32)[: rows * factors[0], : columns * factors[1]]
-        small[position] = grey.reshape(rows, factors[0], columns, factors[1]).mean(axis=(1, 3)).ravel()
+    for start in range(0, len(ids), AT_ONCE):
+        block = slice(start, start + AT_ONCE)
+        grey = images[ids[block]].mean(axis=1, dtype=np.float32)[:, : rows * factors[0], : columns * factors[1]]
+        small[block] = grey.reshape(-1, rows, factors[0], columns, factors[1]).mean(axis=(2, 4)).reshape(len(grey), -1)
     small -= small.mean(axis=1, keepdims=True)
     lengths = np.linalg.norm(small, axis=1, keepdims=True)
     return np.divide(small, lengths, out=np.zeros_like(small), where=lengths > 0)

@@ -130,12 +130,26 @@ default_collate_fn_map.update({TupleItem: _collate, DictItem: _collate})
 
 
 class ResidentLoader(DataLoader[Any]):
-    """A `DataLoader` on `Examples`, with less work per batch."""
+    """A `DataLoader` on `Examples`, with less work per batch.
+
+    Attributes:
+        device: where its batches lie; what is taken from its data set lies on the CPU, as in the kits.
+    """
+
+    device = "cpu"
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # the base class promises an iterator of its own type
         indices = iter(self.batch_sampler)  # type: ignore[arg-type]  # it has one: the batch size is not None
         draw_base_seed(self)
-        return (self.collate_fn(Batch(self.dataset, batch)) for batch in indices)  # type: ignore[arg-type]
+        batches = (self.collate_fn(Batch(self.dataset, batch)) for batch in indices)  # type: ignore[arg-type]
+        return batches if self.device == "cpu" else (moved(batch, self.device) for batch in batches)
+
+
+def moved(batch: Any, device: str) -> Any:
+    """A batch of either kit, its tensors on a device."""
+    if isinstance(batch, dict):
+        return {name: values.to(device) if isinstance(values, Tensor) else values for name, values in batch.items()}
+    return [values.to(device) for values in batch]
 
 
 def draw_base_seed(loader: DataLoader[Any]) -> None:
@@ -143,7 +157,7 @@ def draw_base_seed(loader: DataLoader[Any]) -> None:
     torch.empty((), dtype=torch.int64).random_(generator=loader.generator)
 
 
-def loader(task: Task, memory: Memory, ids: Ids, batches: Batches) -> DataLoader:
+def loader(task: Task, memory: Memory, ids: Ids, batches: Batches, device: str = "cpu") -> DataLoader:
     """A shuffled loader on some examples; its order comes from torch's global generator, as in the kits.
 
     Args:
@@ -152,12 +166,15 @@ def loader(task: Task, memory: Memory, ids: Ids, batches: Batches) -> DataLoader
         ids: of the examples.
         batches: "tuple" for `(images, labels)` (CIFAR kit), "dict" for dicts (Kaggle kit). Images are floating-point numbers
             [batch, channels, height, width] in both, labels int64 [batch].
+        device: where the batches lie.
     """
-    return ResidentLoader(Examples(memory, torch.from_numpy(ids), batches), batch_size=task.loader_batch_size, shuffle=True)
+    resident = ResidentLoader(Examples(memory, torch.from_numpy(ids), batches), task.loader_batch_size, shuffle=True)
+    resident.device = device
+    return resident
 
 
-def loaders(task: Task, data: Data, batches: Batches) -> tuple[DataLoader, DataLoader, DataLoader]:
-    """The retain, forget and validation loaders of a task."""
-    memory = Memory.of(data)
-    retain, forget, validation = (loader(task, memory, ids, batches) for ids in (data.retain, data.forget, data.validation))
+def loaders(task: Task, data: Data, batches: Batches, device: str = "cpu") -> tuple[DataLoader, DataLoader, DataLoader]:
+    """The retain, forget and validation loaders of a task, whose batches lie on a device."""
+    memory, splits = Memory.of(data), (data.retain, data.forget, data.validation)
+    retain, forget, validation = (loader(task, memory, ids, batches, device) for ids in splits)
     return retain, forget, validation

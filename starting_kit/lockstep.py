@@ -22,7 +22,7 @@ from torch import Tensor, fx, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional as F
 
-from starting_kit.networks import Normalise
+from starting_kit.networks import CentredConvolution, Normalise
 
 
 class NotStackableError(TypeError):
@@ -99,6 +99,7 @@ def _widen_average(layer: nn.AdaptiveAvgPool2d, members: int) -> None:
 
 WIDEN: dict[type[nn.Module], Callable[..., None]] = {
     nn.Conv2d: _widen_convolution,
+    CentredConvolution: _widen_convolution,
     nn.BatchNorm1d: _widen_batch_norm,
     nn.BatchNorm2d: _widen_batch_norm,
     nn.GroupNorm: _widen_group_norm,

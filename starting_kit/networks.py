@@ -54,6 +54,27 @@ class Preprocessing:
         return (images,)
 
 
+class CentredConvolution(nn.Conv2d):
+    """A 3x3 convolution with padding 1 that knows that of an image of one pixel it sees only its kernel's centre.
+
+    The last quarter of a ResNet-18 works on single pixels where images have 32x32. There torch multiplies eight ninths of
+    padding, by a slow algorithm: more than half of a training step on a CPU (docs/performance.md). The sums are the same.
+    """
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if input.shape[2:] == (1, 1):
+            return F.conv2d(input, weight[:, :, 1:2, 1:2], bias, groups=self.groups)
+        return super()._conv_forward(input, weight, bias)
+
+    @staticmethod
+    def adopt(net: nn.Module) -> None:
+        """Let a network's convolutions of that kind be such; their names and weights stay."""
+        for layer in net.modules():
+            kind = (layer.kernel_size, layer.padding, layer.dilation) if type(layer) is nn.Conv2d else None
+            if kind == ((3, 3), (1, 1), (1, 1)) and layer.padding_mode == "zeros":
+                layer.__class__ = CentredConvolution
+
+
 def convolution(channels_in: int, channels_out: int, kernel_size: int = 3, stride: int = 1) -> list[nn.Module]:
     """A convolution that keeps the size (or divides it by the stride), batch-norm, ReLU."""
     layer = nn.Conv2d(channels_in, channels_out, kernel_size, stride, padding=kernel_size // 2, bias=False)
@@ -117,6 +138,8 @@ def timm_network(task: Task, name: str) -> nn.Module:
 
 def _prepared(task: Task, net: nn.Module, size: tuple[int, int], always: bool = False) -> nn.Module:
     """The network with its preprocessing; unless `always`, images change their size only if it cannot take the task's."""
+    if task.original is None:  # else it is to be torchvision's own to the last bit, as it is in a notebook
+        CentredConvolution.adopt(net)
     fitting = size if always or not _takes(net, task.image_shape) else None
     net.register_forward_pre_hook(Preprocessing(Normalise(task.pixel_mean, task.pixel_std), fitting))
     return net.train()

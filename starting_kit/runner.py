@@ -29,7 +29,7 @@ def start_afresh(seed: int, dtype: torch.dtype = torch.float32) -> None:
     random.seed(seed)
 
 
-def call(solution: Solution, net: nn.Module, task: Task, data: Data, batches: Batches) -> nn.Module:
+def call(solution: Solution, net: nn.Module, task: Task, data: Data, batches: Batches, device: str = "cpu") -> nn.Module:
     """Run a solution once, freshly loaded so that nothing is carried over from an earlier call.
 
     Args:
@@ -38,16 +38,17 @@ def call(solution: Solution, net: nn.Module, task: Task, data: Data, batches: Ba
         task: gives the loaders' batch size.
         data: of the task.
         batches: what the loaders yield.
+        device: where network and batches lie.
 
     Returns:
-        The unlearned network, in eval mode, in the type it was given in.
+        The unlearned network, in eval mode, on the device, in the type it was given in.
 
     Raises:
         SolutionError: the solution raised (which line), returned something that is no network, or left weights that are not
             finite.
     """
     dtype = next(net.parameters()).dtype
-    network = _unlearn(solution, net, loaders(task, data, batches)).to(dtype).eval()
+    network = _unlearn(solution, net.to(device), loaders(task, data, batches, device)).to(device, dtype).eval()
     _require_finite(network)
     return network
 
@@ -116,7 +117,7 @@ def two_batches(task: Task, data: Data) -> Data:
     return dataclasses.replace(data, **splits)
 
 
-def find_batches(solution: Solution, net: nn.Module, task: Task, data: Data) -> Batches:
+def find_batches(solution: Solution, net: nn.Module, task: Task, data: Data, device: str = "cpu") -> Batches:
     """The batches that a solution reads: the kind it declares, else the first with which a dry call succeeds.
 
     The dry calls, tuple then dict, get a copy of the network and two batches per loader; the random state is restored.
@@ -132,7 +133,7 @@ def find_batches(solution: Solution, net: nn.Module, task: Task, data: Data) -> 
     for batches in kinds:
         try:
             with random_state_restored():
-                call(solution, copy.deepcopy(net), task, small, batches)
+                call(solution, copy.deepcopy(net), task, small, batches, device)
             return batches
         except SolutionError as error:
             complaints.append(f"with {batches} batches: {error}")

@@ -64,7 +64,7 @@ def test_forget_with_precision_has_a_row_for_each_approach(tmp_path):
     head, _, *rows = tables("forget_with_precision.py", "--models", 4, "--epochs", 1, "--no-intervals", *places)
     assert [row[0] for row in rows][:2] == ["retrained", "prune_complex"]
     assert len(rows) == 9
-    assert all(0 <= float(cell) <= 100 for row in rows for cell in row[2:5])
+    assert all(0 <= float(cell) <= 100 for row in rows for cell in row[4:7])
     assert {len(row) for row in rows} == {len(head)}
 
 

@@ -118,3 +118,14 @@ def test_a_solution_that_changes_a_batch_changes_no_data():
         labels.zero_()
     assert torch.equal(retain.dataset.memory.images, before)
     assert retain.dataset.memory.labels.any()
+
+
+@KINDS
+def test_batches_of_a_loader_lie_on_its_device(batches):
+    for loader in loaders(TASK, DATA, batches, "meta"):
+        batch = next(iter(loader))
+        tensors = [batch["image"], batch["age_group"], batch["person_id"]] if batches == "dict" else batch
+        assert {tensor.device.type for tensor in tensors} == {"meta"}
+        assert (
+            next(iter(DataLoader(loader.dataset)))["image" if batches == "dict" else 0].device.type == "cpu"
+        )  # as in the kits

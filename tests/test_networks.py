@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 
 import pytest
@@ -6,12 +7,13 @@ from torch import nn
 
 from starting_kit import networks, tasks
 from starting_kit.errors import InputError
-from starting_kit.networks import Normalise
+from starting_kit.networks import CentredConvolution, Normalise
 from starting_kit.tasks import Engine
 from starting_kit.training import train, usable_engine
 
 DIGITS = tasks.find("digits")
 COLOUR = dataclasses.replace(tasks.find("cifar10"), image_shape=(3, 8, 8))
+COLOUR_RESNET = dataclasses.replace(COLOUR, network="resnet18")
 
 
 @pytest.mark.parametrize(
@@ -73,8 +75,32 @@ def test_networks_side_by_side_normalise_each_channel_with_its_own_numbers():
     torch.testing.assert_close(normalise(images), torch.cat(parts, dim=1))
 
 
+def test_a_pixel_sees_the_centre_of_a_kernel_and_everything_else_what_torch_gives_it():
+    torch.manual_seed(0)
+    for size, groups in ((1, 1), (1, 2), (2, 1)):
+        plain = nn.Conv2d(4, 6, 3, padding=1, groups=groups).double()
+        ours = copy.deepcopy(plain)
+        CentredConvolution.adopt(ours)
+        assert isinstance(ours, CentredConvolution)
+        images = torch.randn(5, 4, size, size, dtype=torch.float64)
+        for layer in (plain, ours):
+            layer(images).square().sum().backward()
+        torch.testing.assert_close(ours(images), plain(images))
+        torch.testing.assert_close(ours.weight.grad, plain.weight.grad)
+        torch.testing.assert_close(ours.bias.grad, plain.bias.grad)
+
+
+def test_only_padded_convolutions_of_three_by_three_know_of_pixels(tmp_path):
+    net = networks.build(COLOUR_RESNET, seed=0)
+    kinds = {layer.kernel_size: type(layer) for layer in net.modules() if isinstance(layer, nn.Conv2d)}
+    assert kinds == {(7, 7): nn.Conv2d, (3, 3): CentredConvolution, (1, 1): nn.Conv2d}
+    competition = dataclasses.replace(COLOUR_RESNET, original=tmp_path / "original_model.pth")
+    layers = networks.build(competition, seed=0).modules()
+    assert not any(isinstance(layer, CentredConvolution) for layer in layers)  # a notebook's, bit for bit
+
+
 def test_a_network_of_a_library_is_trained_in_lockstep_as_it_is_alone():
-    task = dataclasses.replace(COLOUR, network="resnet18", recipe=dataclasses.replace(COLOUR.recipe, epochs=1, batch_size=8))
+    task = dataclasses.replace(COLOUR_RESNET, recipe=dataclasses.replace(COLOUR.recipe, epochs=1, batch_size=8))
     rng = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (16, 3, 8, 8), generator=rng, dtype=torch.uint8).numpy()
     labels = torch.randint(0, 10, (16,), generator=rng).numpy()

@@ -48,7 +48,7 @@ def _read(folder: Path) -> DataSet:
 
 TASK = Task(
     name="agedb",
-    version=1,
+    version=2,
     summary="16,488 faces of 568 people, 32x32 pixels, ten groups of ages; 15 people are to be forgotten",
     read=_read,
     needs="agedb/ with files named <index>_<name>_<age>_<gender>.jpg",

@@ -85,7 +85,7 @@ def _read(folder: Path) -> DataSet:
 
 TASK = Task(
     name="casia_surf",
-    version=1,
+    version=2,
     summary="the competition's faces, 32x32 pixels, ten groups of ages; 15 people are to be forgotten",
     read=_read,
     needs="casia_surf/ with Age_Gender.txt and WBackground/",

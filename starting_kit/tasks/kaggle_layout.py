@@ -107,6 +107,7 @@ def _read_table(path: Path) -> list[dict[str, str]]:
 TASK = dataclasses.replace(
     CASIA_SURF,
     name="kaggle_layout",
+    version=1,
     summary="a folder laid out as the competition's, with an original model",
     read=_read,
     needs="retain.csv, forget.csv, validation.csv, images/, age_class_weights.json, original_model.pth",
