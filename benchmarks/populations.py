@@ -24,6 +24,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import DataLoader, TensorDataset
@@ -38,7 +39,7 @@ from starting_kit import contract, runner, tasks
 from starting_kit.contract import PROJECT
 from starting_kit.errors import InputError
 from starting_kit.loaders import as_numbers
-from starting_kit.networks import build
+from starting_kit.networks import CentredConvolution, build
 from starting_kit.tasks import ONE_AT_A_TIME, Data, DataSet, Engine, Task
 from starting_kit.training import optimiser_and_schedule, train
 
@@ -75,6 +76,9 @@ def first_of(read: Callable[[Path], DataSet], training: int, folder: Path) -> Da
 def train_like_the_kit(task: Task, data: Data, seed: int, device: str = "cpu") -> None:
     """One network, the task's recipe, a DataLoader."""
     recipe, net = task.recipe, build(task, seed).train().to(device)
+    for layer in net.modules():
+        if isinstance(layer, CentredConvolution):
+            layer.__class__ = nn.Conv2d  # torchvision's network as it is
     images, labels = torch.from_numpy(data.images[data.retain]), torch.from_numpy(data.labels[data.retain])
     examples = TensorDataset(as_numbers(images), labels)
     loader = DataLoader(examples, batch_size=recipe.batch_size, shuffle=True)
