@@ -39,11 +39,11 @@ Logits = NDArray[np.floating]
 
 # Names on the scorecard, and what people call them.
 MEASURES = {
-    "retain_classes_accuracy": "accuracy, retain classes",
-    "forget_class_accuracy": "accuracy, forgotten class",
-    "membership_inference": "membership in the class",
-    "forget_distance": "distance, forget",
-    "retain_classes_distance": "distance, retain classes",
+    "retain_classes_accuracy": "test accuracy, retain",
+    "forget_class_accuracy": "test accuracy, forget",
+    "membership_inference": "membership inference",
+    "forget_distance": "JS distance, forget",
+    "retain_classes_distance": "JS distance, retain",
 }
 
 

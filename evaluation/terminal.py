@@ -268,12 +268,12 @@ def _class_forgetting(measures: dict[str, Any]) -> Table:
         table.add_row(title, *(_plus_or_minus(**value) if value else "-" for value in values))
     if index := measures["anamnesis_index"]:
         kinds = ("unlearned", "retrained")
-        times = [f"{np.mean(index['relearn_batches'][kind]):.1f} batches" for kind in kinds]
-        caps = [f" ({capped} stopped)" if (capped := index["capped"][kind]) else "" for kind in kinds]
-        table.add_row("learning it again takes", *(time + cap for time, cap in zip(times, caps, strict=True)))
-        table.add_row("Anamnesis Index (AIN)", f"{index['value']:.3f}  \\[{interval(index['interval'])}]", "1")
+        times = [f"{np.mean(index['relearn_batches'][kind]):.1f}" for kind in kinds]
+        caps = [f" ({capped} capped)" if (capped := index["capped"][kind]) else "" for kind in kinds]
+        table.add_row("batches to relearn", *(time + cap for time, cap in zip(times, caps, strict=True)))
+        table.add_row("AIN (Anamnesis Index)", f"{index['value']:.3f} \\[{interval(index['interval'])}]", "1")
     else:
-        table.add_row("Anamnesis Index (AIN)", "-", "-", "-")
+        table.add_row("AIN (Anamnesis Index)", "-", "-", "-")
     reasons = [reason for name, reason in measures.items() if name.endswith("_reason")]
     table.caption = "- : " + "; ".join(map(escape, dict.fromkeys(reasons))) if reasons else None
     return table

@@ -38,7 +38,7 @@ def load(population: Population, model: int) -> nn.Module:
 def objection(task: Task, net: nn.Module, data: Data) -> str | None:
     """Why a network, in eval mode, is not the task's with other weights, in one clause; None if it is.
 
-    A solution may give another architecture, or hooks that weights do not hold: the task's network is given the weights and tried.
+    A solution may give another architecture, or hooks that weights do not hold: the task's network with the weights is tried.
     """
     twin = build(task, seed=0).eval()
     images = as_numbers(torch.from_numpy(data.images[data.forget[:TRIED]]))
