@@ -139,7 +139,7 @@ def fieller(numerator: Sequence[float], denominator: Sequence[float]) -> tuple[f
     leading = under**2 - allowed_under
     if leading <= 0:
         return None
-    root = np.sqrt((over * under) ** 2 - leading * (over**2 - allowed_over))
+    root = np.sqrt(under**2 * allowed_over + over**2 * allowed_under - allowed_over * allowed_under)
     return max(float((over * under - root) / leading), 0.0), float((over * under + root) / leading)
 
 
