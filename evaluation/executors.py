@@ -42,12 +42,13 @@ WORKER_ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class InWorker:
-    """A function of `evaluation.runs`, by its name: only the worker that calls it imports the module, and torch with it."""
+    """A function of `evaluation.runs`, or another module, by its name: only the worker that calls it imports it, and torch."""
 
     name: str
+    module: str = "evaluation.runs"
 
     def __call__(self, *arguments: Any) -> Any:
-        return getattr(importlib.import_module("evaluation.runs"), self.name)(*arguments)
+        return getattr(importlib.import_module(self.module), self.name)(*arguments)
 
 
 _stop: Event | None = None

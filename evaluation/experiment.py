@@ -5,12 +5,12 @@ import dataclasses
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from evaluation import populations, terminal
+from evaluation import anamnesis, populations, terminal
 from evaluation.executors import InWorker, LocalProcesses
 from evaluation.outputs import Outputs
 from evaluation.populations import Kind, Population
@@ -34,13 +34,15 @@ class Experiment:
         engine_reason: why the solution ran in lockstep, or did not.
         cost: time of an unlearning over time of a retraining.
         device_name: where the models were made, for people.
+        anamnesis: the Anamnesis Index, as a field of the scorecard; empty where the forget request is no class.
     """
 
     kinds: dict[Kind, Population]
     models: int
     engine_reason: str
     cost: float
-    device_name: str
+    device_name: str = "cpu"
+    anamnesis: dict[str, Any] = field(default_factory=dict)
 
     def outputs(self) -> dict[Kind, Outputs]:
         """Outputs of the populations.
@@ -82,12 +84,18 @@ def run(
         device_name = trainers.run(InWorker("name_of_device"), options.device)
         with LocalProcesses(workers, terminal.notice) as unlearners:
             kinds, why = define_populations(options, task, path, tuned, trainers, unlearners)
+            if task.forgotten_class is not None:
+                kinds = anamnesis.keeping_weights(kinds)
             make("unlearned", unlearners)
             with terminal.messages.status("Timing the solution against retraining"):
                 cost = measure_cost(kinds["unlearned"], kinds["retrained"], trainers, unlearners)
         for kind in TRAINED:
             make(kind, trainers)
-    return Experiment(kinds, options.models, why, cost, device_name)
+        index = {}
+        if task.forgotten_class is not None:
+            with timed(seconds, "relearning"):
+                index = anamnesis.measure(kinds, options.models, trainers)
+    return Experiment(kinds, options.models, why, cost, device_name, index)
 
 
 @contextmanager

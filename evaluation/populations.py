@@ -49,6 +49,8 @@ class Population:
         originals: how many original models unlearning starts from, in turn; a population of original models keeps so many's
             weights.
         device: where the models are made, "cpu" or "cuda". Networks are trained in bfloat16 on a GPU.
+        kept: of how many of the first models the weights are kept as well, for what needs more than outputs; like N no part
+            of the identity.
     """
 
     task: Task
@@ -61,6 +63,7 @@ class Population:
     original: "Population | None" = None
     originals: int = 1
     device: str = "cpu"
+    kept: int = 0
 
     def model_seed(self, model: int) -> int:
         """Seed of a model, in [0, 2**63)."""
@@ -105,7 +108,7 @@ class Population:
         return self.runs / f"{self.task.name}-v{self.task.version}" / f"{self.kind}-{self.key}"
 
     def weights_path(self, model: int) -> Path:
-        """Weights of a model, kept for the first original models: what solutions start from."""
+        """Weights of a model, kept for the first original models, from which solutions start, and for the first `kept`."""
         return self.folder / f"weights-{model:05d}.npz"
 
     @property
@@ -154,7 +157,7 @@ def make(
         RunError: a run failed; what was finished is kept.
         KeyboardInterrupt: the user interrupted; what was finished is kept.
     """
-    with _prepared(population, notice):
+    with prepared(population, notice):
         missing = missing_models(population, models, notice)
         on_finished(models - sum(len(wanted) for wanted in missing.values()))
         jobs = [(population, shard, wanted) for shard, wanted in missing.items()]
@@ -169,9 +172,9 @@ def make_originals(
 ) -> None:
     """Make the original models that unlearning starts from, unless they are there already (errors as for `make`)."""
     first = 0 if population.task.original is None else 1  # that one comes with the data set
-    with _prepared(population, notice):
+    with prepared(population, notice):
         models = range(first, population.originals)
-        wanted = [model for model in models if not _is_stored(population.weights_path(model), notice)]
+        wanted = [model for model in models if not is_stored(population.weights_path(model), notice)]
         on_finished(population.originals - len(wanted))
         shards: dict[int, list[int]] = {}
         for model in wanted:
@@ -180,11 +183,16 @@ def make_originals(
 
 
 def missing_models(population: Population, models: int, notice: Callable[[str], None]) -> dict[int, list[int]]:
-    """Which of the first `models` models are not stored, by shard; damaged shards are reported."""
+    """Which of the first `models` models are not stored, by shard; damaged shards are reported.
+
+    Those whose weights should be stored and are not are missing as well.
+    """
     missing = {}
+    kept = range(min(population.kept, models))
+    without_weights = {model for model in kept if not is_stored(population.weights_path(model), notice)}
     for shard in range(-(-models // population.shard_size)):
         arrays = _read_or_report(population.shard_path(shard), notice)
-        stored = set() if arrays is None else set(arrays["models"].tolist())
+        stored = set() if arrays is None else set(arrays["models"].tolist()) - without_weights
         if absent := [model for model in population.models_of_shard(shard) if model < models and model not in stored]:
             missing[shard] = absent
     return missing
@@ -226,7 +234,8 @@ def describes_examples(name: str) -> bool:
     return name.startswith(("ids_", "labels_"))
 
 
-def _is_stored(path: Path, notice: Callable[[str], None]) -> bool:
+def is_stored(path: Path, notice: Callable[[str], None]) -> bool:
+    """Whether a file is there; a damaged one is reported, and is not."""
     return _read_or_report(path, notice) is not None
 
 
@@ -239,7 +248,7 @@ def _read_or_report(path: Path, notice: Callable[[str], None]) -> Arrays | None:
 
 
 @contextmanager
-def _prepared(population: Population, notice: Callable[[str], None]) -> Iterator[None]:
+def prepared(population: Population, notice: Callable[[str], None]) -> Iterator[None]:
     """A population's folder, locked and described for people: the system releases the lock when its holder dies."""
     make_folder(population.folder)
     lock = FileLock(population.folder / ".lock")

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from evaluation import weights
 from evaluation.executors import report_finished, stop_requested
 from evaluation.populations import Population, describes_examples, read_intact
 from evaluation.store import Arrays, write_arrays
@@ -92,14 +93,9 @@ def original_model(population: Population, model: int = 0) -> nn.Module:
         InputError: the data set's own does not fit its network.
         RunError: the file is gone.
     """
-    net = build(population.task, seed=0)
     if model == 0 and population.task.original is not None:
-        return _load_brought(net, population.task.original).eval()
-    weights = read_intact(population.weights_path(model))
-    if weights is None:
-        raise RunError(f"{population.weights_path(model)} is missing or damaged; run the same command to make it again.")
-    net.load_state_dict({name: torch.from_numpy(values) for name, values in weights.items()})
-    return net.eval()
+        return _load_brought(build(population.task, seed=0), population.task.original).eval()
+    return weights.load(population, model)
 
 
 def _load_brought(net: nn.Module, path: Path) -> nn.Module:
@@ -144,7 +140,7 @@ def _make_together(population: Population, shard: int) -> None:
     models = population.models_of_shard(shard)
     try:
         networks = _train(population, models) if population.solution is None else _unlearn_in_lockstep(population, models)
-        outputs = [_outputs(population, model, net) for model, net in zip(models, networks, strict=True)]
+        outputs = [_keep(population, model, net) for model, net in zip(models, networks, strict=True)]
     except (RunError, NotStackableError) as error:
         which = f"models {models[0]} to {models[-1]}, which ran in lockstep"
         raise _failure(population, which, error, "; --engine single runs one at a time") from error
@@ -175,7 +171,7 @@ def _make_one(population: Population, model: int) -> Arrays:
             (net,) = _train(population, [model])
         else:
             net = unlearn(population, model, load_data(population.task))
-        return _outputs(population, model, net)
+        return _keep(population, model, net)
     except RunError as error:
         raise _failure(population, f"model {model}", error) from error
 
@@ -189,8 +185,7 @@ def _train(population: Population, models: Sequence[int]) -> list[nn.Module]:
     if population.kind == "original":
         for model, net in zip(models, networks, strict=True):
             if model < population.originals:
-                weights = {name: tensor.numpy() for name, tensor in net.state_dict().items()}
-                write_arrays(population.weights_path(model), weights)
+                weights.store(population, model, net, data)
     return networks
 
 
@@ -266,6 +261,14 @@ def _failure(population: Population, models: str, error: Exception, advice: str 
     )
 
 
+def _keep(population: Population, model: int, net: nn.Module) -> Arrays:
+    """The outputs of a model (errors as for `_outputs`); its weights are stored if they are to be kept."""
+    outputs = _outputs(population, model, net)
+    if model < population.kept:
+        weights.store(population, model, net, load_data(population.task))
+    return outputs
+
+
 def _outputs(population: Population, model: int, net: nn.Module) -> Arrays:
     """What is kept of one model, each array with a leading axis of length 1 for the model.
 
@@ -308,9 +311,12 @@ def logits_of(net: nn.Module, images: Pixels, classes: int, device: str = "cpu")
 
 
 def _save(population: Population, shard: int, stored: Arrays | None, models: list[Arrays]) -> Arrays:
-    """Store a shard with some models added, in the order of their numbers; what describes the examples is stored once."""
-    parts = ([] if stored is None else [stored]) + models
-    order = np.argsort(np.concatenate([part["models"] for part in parts]))
+    """Store a shard with some models added, in the order of their numbers; what describes the examples is stored once.
+
+    A model that is stored and was made again, for its weights, is taken as it was made last.
+    """
+    parts = models + ([] if stored is None else [stored])
+    _, order = np.unique(np.concatenate([part["models"] for part in parts]), return_index=True)
     merged = {
         name: values if describes_examples(name) else np.concatenate([part[name] for part in parts])[order]
         for name, values in models[0].items()

@@ -99,6 +99,7 @@ def score_solution(options: argparse.Namespace) -> tuple[Scorecard, Path]:
         populations = outputs["unlearned"], outputs["retrained"]
         reference = outputs["second_retrained"], outputs["retrained"]
         measured = measure(options, populations, reference, outputs["original"], seconds)
+        measured |= measure_class_forgetting(made, seconds)
     card = scorecard.of_experiment(made, measured, seconds, cores(options))
     variant = scorecard.variant(made, options.engine, published=options.hyperparameters == "published")
     written = scorecard.write(card, options.results, variant)
@@ -170,6 +171,14 @@ def measure(
             measured |= measures.score_intervals(*populations, measured, cores(options))
     with timed(seconds, "attacks"):
         return {**measured, "attacks": second_opinions(*populations, reference)}
+
+
+def measure_class_forgetting(made: Experiment, seconds: dict[str, float]) -> dict[str, Any]:
+    """What is measured beside the score where a class is to be forgotten."""
+    from evaluation import class_forgetting  # as in `measure`
+
+    with timed(seconds, "class_forgetting"):
+        return class_forgetting.fields(made)
 
 
 def export(made: Experiment, folder: Path, approach: str) -> None:

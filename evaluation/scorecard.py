@@ -71,7 +71,7 @@ def of_brought(
     elsewhere = "the populations were made elsewhere"
     unknown = (
         "task_version", "seed", "originals", "forget", "network", "epochs", "data", "engine", "hyperparameters", "cost",
-        "within_limit",
+        "within_limit", "class_forgetting",
     )  # fmt: skip
     nulls = with_reasons(dict.fromkeys(unknown), dict.fromkeys(unknown, elsewhere))
     return {

@@ -183,6 +183,8 @@ def summary(scorecard: dict[str, Any], console: Console) -> None:
     console.print(Panel(lines, title=title, title_align="left", expand=False))
     console.print(_histogram(np.array([entry["epsilon"] for entry in scorecard["epsilons"]]), scorecard["models"]))
     console.print(_opinions(scorecard["attacks"], scorecard["ceiling_models"]))
+    if measures := scorecard.get("class_forgetting"):
+        console.print(_class_forgetting(measures))
     console.print(
         "In brackets: 95 % intervals. Ceiling: retrained models against other retrained models; floor: original ones."
     )
@@ -252,6 +254,34 @@ def _opinions(opinions: dict[str, dict[str, Any]], models: int) -> Table:
     table.caption = "- : " + "; ".join(dict.fromkeys(reasons)) if reasons else None
     table.caption_justify = "left"
     return table
+
+
+def _class_forgetting(measures: dict[str, Any]) -> Table:
+    """The measures of the forgetting of a class, mean and interval, or why there are none."""
+    from evaluation.class_forgetting import MEASURES  # as in `_opinions`
+
+    table = Table(box=None, header_style="dim", padding=(0, 1), caption_justify="left")
+    for title in (f"forgetting class {measures['class']}", "unlearned", "retrained", "original"):
+        table.add_column(title, no_wrap=True)
+    for name, title in MEASURES.items():
+        values = [(measures[name] or {}).get(kind) for kind in ("unlearned", "retrained", "original")]
+        table.add_row(title, *(_plus_or_minus(**value) if value else "-" for value in values))
+    if index := measures["anamnesis_index"]:
+        kinds = ("unlearned", "retrained")
+        times = [f"{np.mean(index['relearn_batches'][kind]):.1f}" for kind in kinds]
+        caps = [f" ({capped} capped)" if (capped := index["capped"][kind]) else "" for kind in kinds]
+        table.add_row("batches to relearn", *(time + cap for time, cap in zip(times, caps, strict=True)))
+        table.add_row("AIN (Anamnesis Index)", f"{index['value']:.3f} \\[{interval(index['interval'])}]", "1")
+    else:
+        table.add_row("AIN (Anamnesis Index)", "-", "-", "-")
+    reasons = [reason for name, reason in measures.items() if name.endswith("_reason")]
+    table.caption = "- : " + "; ".join(map(escape, dict.fromkeys(reasons))) if reasons else None
+    return table
+
+
+def _plus_or_minus(mean: float, interval: list[float]) -> str:
+    """A mean, and how far its interval reaches at most."""
+    return f"{mean:.3f} ± {max(mean - interval[0], interval[1] - mean):.3f}"
 
 
 def _histogram(epsilons: np.ndarray, models: int) -> Table:

@@ -45,7 +45,7 @@ def test_what_forget_logits_allow_is_there_and_the_rest_has_reasons(published):
     assert 0 < card["forgetting_quality"] < card["ceiling"] < 0.25
     low, high = card["forgetting_interval"]
     assert 0.7 * card["forgetting_quality"] < low < card["forgetting_quality"] < high
-    for name in ("task_version", "seed", "network", "cost", "within_limit", "hyperparameters"):
+    for name in ("task_version", "seed", "network", "cost", "within_limit", "hyperparameters", "class_forgetting"):
         assert (card[name], card[f"{name}_reason"]) == (None, "the populations were made elsewhere")
     assert (card["floor"], card["floor_reason"]) == (None, "original models are not known")
     for attack in ATTACKS:

@@ -200,6 +200,12 @@ class Task:
         held_out = np.sort(found.validation), np.sort(found.test)
         return Data(found.images, labels, retain, np.sort(forget), *held_out, found.subjects, found.ages, found.remarks)
 
+    @property
+    def forgotten_class(self) -> int | None:
+        """The class that is to be forgotten; None where the forget request is none."""
+        request = forget_requests.parse(self.forget)
+        return request.value if request.kind == "class" else None
+
     def is_there(self) -> bool:
         """Whether the data set is embedded, or seems to lie in its folder."""
         return not self.signs or any(any(self.folder.glob(sign)) for sign in self.signs)

@@ -1,0 +1,55 @@
+"""The weights of single models: stored where a model is to be used again, and read."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from evaluation.populations import Population, read_intact
+from evaluation.store import Arrays, write_arrays
+from starting_kit.errors import RunError
+from starting_kit.loaders import as_numbers
+from starting_kit.networks import build
+from starting_kit.tasks import Data, Task
+
+TRIED = 16  # images, on which the task's network with a model's weights has to give what the model gives
+TOLERANCE = 1e-3  # of logits, relative and absolute: rounding depends on how weights lie in memory
+
+
+def store(population: Population, model: int, net: nn.Module, data: Data) -> None:
+    """Store the weights of a model, or why they say too little (errors as for `write_arrays`)."""
+    reason = objection(population.task, net, data)
+    write_arrays(population.weights_path(model), {"objection": np.array(reason)} if reason else _arrays(net))
+
+
+def load(population: Population, model: int) -> nn.Module:
+    """The task's network with the stored weights of a model, in eval mode.
+
+    Raises:
+        RunError: the file is gone.
+    """
+    weights = read_intact(population.weights_path(model))
+    if weights is None:
+        raise RunError(f"{population.weights_path(model)} is missing or damaged; run the same command to make it again.")
+    net = build(population.task, seed=0)
+    net.load_state_dict({name: torch.from_numpy(values) for name, values in weights.items()})
+    return net.eval()
+
+
+def objection(task: Task, net: nn.Module, data: Data) -> str | None:
+    """Why a network, in eval mode, is not the task's with other weights, in one clause; None if it is.
+
+    A solution may give another architecture, or hooks that weights do not hold: the task's network with the weights is tried.
+    """
+    twin = build(task, seed=0).eval()
+    images = as_numbers(torch.from_numpy(data.images[data.forget[:TRIED]]))
+    try:
+        twin.load_state_dict(net.state_dict())
+        with torch.inference_mode():
+            same = torch.allclose(twin(images), net(images), TOLERANCE, TOLERANCE)
+    except Exception:  # a solution's network may raise anything
+        same = False
+    return None if same else f"it is not {task.network} with other weights"
+
+
+def _arrays(net: nn.Module) -> Arrays:
+    return {name: tensor.detach().numpy() for name, tensor in net.state_dict().items()}
