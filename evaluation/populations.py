@@ -48,6 +48,7 @@ class Population:
         solution, batches, original: for unlearned models, what ran, on which batches, and on whose models.
         originals: how many original models unlearning starts from, in turn; a population of original models keeps so many's
             weights.
+        trainer: for trained models, the solution that brings the trainer they are made by; None for the task's recipe.
     """
 
     task: Task
@@ -59,6 +60,7 @@ class Population:
     batches: Batches | None = None
     original: "Population | None" = None
     originals: int = 1
+    trainer: Solution | None = None
 
     def model_seed(self, model: int) -> int:
         """Seed of a model, in [0, 2**63)."""
@@ -78,19 +80,13 @@ class Population:
             "engine": self.engine.kind,
             "chunk": self.engine.members,
         }
+        if self.trainer is not None:
+            identity["trainer"] = _identity_of(self.trainer)
         if self.solution is None or self.original is None:
             return identity
-        sources = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.solution.sources.items()}
         if self.originals > 1:
             identity["originals"] = self.originals
-        return {
-            **identity,
-            "original": self.original.key,
-            "solution": self.solution.name,
-            "sources": sources,
-            "hyperparameters": self.solution.hyperparameters,
-            "batches": self.batches,
-        }
+        return {**identity, "original": self.original.key, **_identity_of(self.solution), "batches": self.batches}
 
     @cached_property
     def key(self) -> str:
@@ -120,6 +116,11 @@ class Population:
     def models_of_shard(self, shard: int) -> range:
         """Numbers of the models of a shard."""
         return range(shard * self.shard_size, (shard + 1) * self.shard_size)
+
+
+def _identity_of(solution: Solution) -> dict[str, Any]:
+    sources = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in solution.sources.items()}
+    return {"solution": solution.name, "sources": sources, "hyperparameters": solution.hyperparameters}
 
 
 def read_intact(path: Path) -> Arrays | None:
