@@ -113,7 +113,7 @@ def define_populations(
     task = dataclasses.replace(task, digest=digest)
     terminal.notices(remarks, options.runs / f"{task.name}-v{task.version}" / "data.log")
     if solution.trains:  # no original model that comes with the data set is of its kind
-        engine, task = ONE_AT_A_TIME, dataclasses.replace(task, original=None)
+        engine, task = ONE_AT_A_TIME, dataclasses.replace(task, original=None, unlearned_at_once=1)
     else:
         engine, task = _usable_engine(task, trainers)
     trainer = solution if solution.trains else None

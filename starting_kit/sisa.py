@@ -6,8 +6,8 @@ kept after each stage. To take examples back, the shards that hold some are trai
 that held one; the rest never saw them. The networks vote.
 
 Exact: a stage is a function of the network before it, the examples of its slices and its seed, and which shard and slice an
-example belongs to was drawn once and stays. So with the seeds of the training, the ensemble after `forget` is bit for bit the one
-that `train` makes without those examples.
+example belongs to was drawn once and stays. So with the seeds of the training, the ensemble after `forget` is bit for bit the
+one that `train` makes without those examples.
 
 Source: Bourtoule et al. 2021, "Machine Unlearning", https://arxiv.org/abs/1912.03817.
 """
@@ -116,7 +116,8 @@ def train(task: Task, seed: int, data: Data, examples: Ids, shards: int, slices:
         seed: of everything that is drawn at random.
         data: of the task; the examples of its training set are assigned to shards and slices, whichever of them are trained on.
         examples: ids of those to train on.
-        shards, slices: how many, of each shard.
+        shards: how many.
+        slices: of each shard.
 
     Raises:
         ValueError: too many shards or slices for so few examples.
@@ -135,7 +136,8 @@ def assign(ids: Ids, shards: int, slices: int, seed: int) -> list[list[Ids]]:
 
     Args:
         ids: of all training examples there were when the ensemble was planned, in any order.
-        shards, slices: how many, of each shard.
+        shards: how many.
+        slices: of each shard.
         seed: decides, with the ids, who belongs where.
 
     Raises:
