@@ -75,6 +75,11 @@ def submit(options: argparse.Namespace) -> None:
             "it is pushed as it is: kaggle kernels push."
         )
     solution = contract.describe(contract.find(options.solution), options.set)
+    if solution.trains:
+        raise InputError(
+            f"{solution.name} unlearns only what its own trainer makes, and the competition gives its original model; there is "
+            "nothing to submit."
+        )
     folder = options.out / solution.name
     require_writable(folder, "--out")
     if not options.resume:

@@ -123,13 +123,24 @@ def define_populations(
         digest, remarks = trainers.run(InWorker("look_at_data"), task)
     task = dataclasses.replace(task, digest=digest)
     terminal.notices(remarks, options.runs / f"{task.name}-v{task.version}" / "data.log")
-    engine, notice = trainers.run(InWorker("usable_engine"), task)
-    if notice:
-        terminal.notice(notice)
-    if engine == ONE_AT_A_TIME:
-        task = dataclasses.replace(task, unlearned_at_once=1)
+    if solution.trains and options.device != "cpu":
+        raise InputError(f"--device {options.device}: {solution.name} brings its own trainer, which works on the CPU.")
+    if solution.trains:  # no original model that comes with the data set is of its kind
+        engine, task = ONE_AT_A_TIME, dataclasses.replace(task, original=None, unlearned_at_once=1)
+    else:
+        engine, task = _usable_engine(task, trainers)
+    trainer = solution if solution.trains else None
     trained = {
-        kind: Population(task, kind, options.seed, options.runs, engine, originals=options.originals, device=options.device)
+        kind: Population(
+            task,
+            kind,
+            options.seed,
+            options.runs,
+            engine,
+            originals=options.originals,
+            device=options.device,
+            trainer=trainer,
+        )
         for kind in TRAINED
     }
     original = trained["original"]
@@ -143,9 +154,17 @@ def define_populations(
         batches = unlearners.run(InWorker("find_batches"), original, solution)
         engine, why = choose_engine(options.engine, original, solution, batches, unlearners)
     unlearned = dataclasses.replace(
-        original, kind="unlearned", engine=engine, solution=solution, batches=batches, original=original
+        original, kind="unlearned", engine=engine, solution=solution, batches=batches, original=original, trainer=None
     )
     return {"unlearned": unlearned, **trained}, why
+
+
+def _usable_engine(task: Task, trainers: LocalProcesses) -> tuple[Engine, Task]:
+    """The engine that trains the task's networks, and the task, for one model at a time where they are trained so."""
+    engine, notice = trainers.run(InWorker("usable_engine"), task)
+    if notice:
+        terminal.notice(notice)
+    return engine, dataclasses.replace(task, unlearned_at_once=1) if engine == ONE_AT_A_TIME else task
 
 
 def choose_engine(
@@ -153,10 +172,11 @@ def choose_engine(
 ) -> tuple[Engine, str]:
     """For how many models at once a solution runs, and why."""
     task = original.task
-    if task.unlearned_at_once == 1:
+    if solution.trains or task.unlearned_at_once == 1:
+        alone = f"what {solution.name} trains" if solution.trains else f"{task.network} on {task.name}"
         if wanted == "lockstep":
-            raise InputError(f"--engine lockstep: {task.network} on {task.name} takes one model at a time.")
-        return ONE_AT_A_TIME, f"{task.network} on {task.name} takes one model at a time"
+            raise InputError(f"--engine lockstep: {alone} takes one model at a time.")
+        return ONE_AT_A_TIME, f"{alone} takes one model at a time"
     if original.device != "cpu":
         if wanted == "lockstep":
             raise InputError("--engine lockstep: on a GPU solutions take one model at a time.")

@@ -1,11 +1,11 @@
 """The leaderboard: a table that is a pure function of a folder of scorecards.
 
 Only like is ranked with like: scores of different tasks, task versions, forget requests, networks, metric versions, numbers
-of models or master seeds stand in tables of their own. Entries that take more than 20 % of the time of a retraining are listed
-below a line, unranked, as the competition would have rejected them. A score with a star differs significantly (p < 0.05) from
-the one above it; the test is paired, since both were compared with the same retrained models. "Acc. kept" is the product
-of the retain and the test ratio. "Values" are those of the hyper-parameters: published with the solution, tuned to the task
-(evaluation/tune.py), or set by hand.
+of models or master seeds stand in tables of their own, and so do those of a solution that brings its own trainer. Entries that
+take more than 20 % of the time of a retraining are listed below a line, unranked, as the competition would have rejected them.
+A score with a star differs significantly (p < 0.05) from the one above it; the test is paired, since both were compared with
+the same retrained models. "Acc. kept" is the product of the retain and the test ratio. "Values" are those of the
+hyper-parameters: published with the solution, tuned to the task (evaluation/tune.py), or set by hand.
 
 --reported puts scores of the competition's boards, the known ones and your own submissions', beside the measured ones.
 
@@ -108,7 +108,7 @@ def rank(scorecards: list[Row]) -> list[list[Row]]:
     """Tables of entries that may be compared, best first, each with its `rank`: None above the cost limit."""
 
     def group(row: Row) -> list[tuple[bool, Any]]:  # None, of populations made elsewhere, has no order
-        return [(row[field] is None, row[field]) for field in GROUP]
+        return [(row[field] is None, row[field]) for field in GROUP] + [(False, row.get("trainer", ""))]
 
     def place(row: Row) -> tuple[Any, ...]:
         return row["within_limit"] is False, row["score"] is None, -(row["score"] or 0), row["entry"]
@@ -182,6 +182,7 @@ def title(table: list[Row]) -> str:
         if row["forget"]
         else row["task"]
     ]
+    parts += [f"all models trained by {row['trainer']}"] if "trainer" in row else []
     parts.append(f"{row['models']} models")
     parts += [f"from {row['originals']} original models"] if (row["originals"] or 1) > 1 else []
     parts += [f"seed {row['seed']}"] if row["seed"] else []

@@ -51,6 +51,7 @@ class Population:
         device: where the models are made, "cpu" or "cuda". Networks are trained in bfloat16 on a GPU.
         kept: of how many of the first models the weights are kept as well, for what needs more than outputs; like N no part
             of the identity.
+        trainer: for trained models, the solution that brings the trainer they are made by; None for the task's recipe.
     """
 
     task: Task
@@ -64,6 +65,7 @@ class Population:
     originals: int = 1
     device: str = "cpu"
     kept: int = 0
+    trainer: Solution | None = None
 
     def model_seed(self, model: int) -> int:
         """Seed of a model, in [0, 2**63)."""
@@ -83,19 +85,13 @@ class Population:
             "engine": self.engine.kind,
             "chunk": self.engine.members,
         }
+        if self.trainer is not None:
+            identity["trainer"] = _identity_of(self.trainer)
         if self.solution is None or self.original is None:
             return identity
-        sources = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.solution.sources.items()}
         if self.originals > 1:
             identity["originals"] = self.originals
-        return {
-            **identity,
-            "original": self.original.key,
-            "solution": self.solution.name,
-            "sources": sources,
-            "hyperparameters": self.solution.hyperparameters,
-            "batches": self.batches,
-        }
+        return {**identity, "original": self.original.key, **_identity_of(self.solution), "batches": self.batches}
 
     @cached_property
     def key(self) -> str:
@@ -125,6 +121,11 @@ class Population:
     def models_of_shard(self, shard: int) -> range:
         """Numbers of the models of a shard."""
         return range(shard * self.shard_size, (shard + 1) * self.shard_size)
+
+
+def _identity_of(solution: Solution) -> dict[str, Any]:
+    sources = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in solution.sources.items()}
+    return {"solution": solution.name, "sources": sources, "hyperparameters": solution.hyperparameters}
 
 
 def read_intact(path: Path) -> Arrays | None:

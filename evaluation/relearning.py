@@ -54,9 +54,8 @@ def relearn(population: Population, model: int, target: float, path: Path) -> No
     # A seed of its own: with that of the model, batches would come in an order that it may have been trained in.
     seed = (population.model_seed(model) + 1) % 2**63
     try:
-        batches, capped = relearn_time(
-            weights.load(population, model), population.task, load_data(population.task), target, seed
-        )
+        net = weights.load(population, model).to(population.device)
+        batches, capped = relearn_time(net, population.task, load_data(population.task), target, seed)
     except StoppedError:
         return
     write_arrays(path, {"batches": np.array(batches), "capped": np.array(capped)})
@@ -77,10 +76,11 @@ def relearn_time(net: nn.Module, task: Task, data: Data, target: float, seed: in
         StoppedError: the user interrupted.
     """
     runner.start_afresh(seed)
-    images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
+    device = next(net.parameters()).device
+    images, labels, ids = (torch.from_numpy(part).to(device) for part in (data.images, data.labels, data.training))
     adam = Adam(net.parameters(), lr=LEARNING_RATE)
     taken = 0
-    for rows in _batches(torch.from_numpy(data.training), task.loader_batch_size):
+    for rows in _batches(ids, task.loader_batch_size):
         if accuracy(net, task, data) >= target:
             return taken, False
         if stop_requested():
@@ -99,7 +99,7 @@ def measured(task: Task, data: Data) -> Ids:
 
 def accuracy(net: nn.Module, task: Task, data: Data) -> float:
     """Share of the measured images that a network, which is set to eval mode, gets right."""
-    images = torch.from_numpy(data.images[measured(task, data)])
+    images = torch.from_numpy(data.images[measured(task, data)]).to(next(net.parameters()).device)
     with torch.inference_mode():
         return float((net.eval()(as_numbers(images)).argmax(dim=1) == task.forgotten_class).double().mean())
 

@@ -29,7 +29,7 @@ from starting_kit.errors import InputError, RunError, SolutionError
 from starting_kit.loaders import as_numbers
 from starting_kit.lockstep import NotStackableError
 from starting_kit.networks import build
-from starting_kit.tasks import ONE_AT_A_TIME, SPLITS, Data, Pixels, Task
+from starting_kit.tasks import ONE_AT_A_TIME, SPLITS, Data, Ids, Pixels, Task
 
 SAVE_EVERY = 30.0  # seconds between writes of a shard: what a killed worker loses at most, besides the model under way
 RETAIN_SAMPLE = 1000  # retain examples of which logits are kept
@@ -181,7 +181,10 @@ def _train(population: Population, models: Sequence[int]) -> list[nn.Module]:
     data = load_data(population.task)
     examples = data.training if population.kind == "original" else data.retain
     seeds = [population.model_seed(model) for model in models]
-    networks = training.train(population.task, data, examples, seeds, population.engine, population.device)
+    if population.trainer is None:
+        networks = training.train(population.task, data, examples, seeds, population.engine, population.device)
+    else:
+        networks = [_train_alone(population, population.task, seed, examples) for seed in seeds]
     if population.kind == "original":
         for model, net in zip(models, networks, strict=True):
             if model < population.originals:
@@ -189,16 +192,27 @@ def _train(population: Population, models: Sequence[int]) -> list[nn.Module]:
     return networks
 
 
+def _train_alone(population: Population, task: Task, seed: int, examples: Ids) -> nn.Module:
+    """One network by itself, by the solution's trainer if the population has one (errors as for `runner.train`)."""
+    data, trainer = load_data(population.task), population.trainer
+    if trainer is None:
+        return training.train(task, data, examples, [seed], ONE_AT_A_TIME, population.device)[0]
+    _require_unchanged(trainer)
+    with _printing_to(population, f"training with seed {seed}"):
+        return runner.train(trainer, task, data, examples, seed)
+
+
 def time_retraining(retrained: Population, model: int) -> float:
-    """Seconds to train one model alone, without evaluation; where an epoch takes long, those of one times their number."""
-    task, data, seeds = retrained.task, load_data(retrained.task), [retrained.model_seed(model)]
+    """Seconds to train one model alone, without evaluation; where an epoch takes long, those of one times their number.
+
+    A solution's own trainer may take its time for other things than epochs, so that it is timed as a whole.
+    """
+    task, seed, retain = retrained.task, retrained.model_seed(model), load_data(retrained.task).retain
     one_epoch = dataclasses.replace(task, recipe=dataclasses.replace(task.recipe, epochs=1))
-    device = retrained.device
-    # Compiles kernels, too.
-    first = _seconds(lambda: training.train(one_epoch, data, data.retain, seeds, ONE_AT_A_TIME, device))
-    if first > LONG:
+    first = _seconds(lambda: _train_alone(retrained, one_epoch, seed, retain))  # compiles kernels, too
+    if first > LONG and retrained.trainer is None:
         return first * task.recipe.epochs
-    return _seconds(lambda: training.train(task, data, data.retain, seeds, ONE_AT_A_TIME, device))
+    return _seconds(lambda: _train_alone(retrained, task, seed, retain))
 
 
 def time_unlearning(unlearned: Population, model: int) -> float:
@@ -253,10 +267,11 @@ def _require_unchanged(solution: Solution) -> None:
 
 
 def _failure(population: Population, models: str, error: Exception, advice: str = "") -> Exception:
-    if population.solution is None or isinstance(error, SourceChangedError):
+    solution = population.solution or population.trainer
+    if solution is None or isinstance(error, SourceChangedError):
         return error
     return SolutionError(
-        f"{population.solution.name} failed on {models}: {error}. "
+        f"{solution.name} failed on {models}: {error}. "
         f"The models that were finished are kept; mend the solution or run the same command to go on{advice}."
     )
 

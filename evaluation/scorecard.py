@@ -48,6 +48,7 @@ def of_experiment(made: Experiment, measured: dict[str, Any], seconds: dict[str,
         "forget": task.identity()["forget"],
         "network": task.network,
         "epochs": task.recipe.epochs,
+        **({"trainer": solution.name} if solution.trains else {}),
         "engine": {
             "unlearning": "single" if unlearned.engine.kind == "single" else "lockstep",
             "models_at_once": unlearned.engine.members,

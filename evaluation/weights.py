@@ -1,4 +1,10 @@
-"""The weights of single models: stored where a model is to be used again, and read."""
+"""The weights of single models: stored where a model is to be used again, and read.
+
+Those of a solution's own trainer are more than the weights of a known architecture: they are pickled whole. So only what a run
+of one's own has written should be read: unpickling executes what a file says.
+"""
+
+import io
 
 import numpy as np
 import torch
@@ -6,6 +12,7 @@ from torch import nn
 
 from evaluation.populations import Population, read_intact
 from evaluation.store import Arrays, write_arrays
+from starting_kit import contract
 from starting_kit.errors import RunError
 from starting_kit.loaders import as_numbers
 from starting_kit.networks import build
@@ -17,12 +24,17 @@ TOLERANCE = 1e-3  # of logits, relative and absolute: rounding depends on how we
 
 def store(population: Population, model: int, net: nn.Module, data: Data) -> None:
     """Store the weights of a model, or why they say too little (errors as for `write_arrays`)."""
-    reason = objection(population.task, net, data)
-    write_arrays(population.weights_path(model), {"objection": np.array(reason)} if reason else _arrays(net))
+    if population.trainer is not None:
+        arrays = _pickled(net)
+    elif reason := objection(population.task, net, data):
+        arrays = {"objection": np.array(reason)}
+    else:
+        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in net.state_dict().items()}
+    write_arrays(population.weights_path(model), arrays)
 
 
 def load(population: Population, model: int) -> nn.Module:
-    """The task's network with the stored weights of a model, in eval mode.
+    """The task's network with the stored weights of a model, or what a solution's own trainer made, in eval mode.
 
     Raises:
         RunError: the file is gone.
@@ -30,6 +42,9 @@ def load(population: Population, model: int) -> nn.Module:
     weights = read_intact(population.weights_path(model))
     if weights is None:
         raise RunError(f"{population.weights_path(model)} is missing or damaged; run the same command to make it again.")
+    if population.trainer is not None:
+        contract.load(population.trainer.path)  # may define the network's classes
+        return torch.load(io.BytesIO(weights["network"].tobytes()), map_location="cpu", weights_only=False).eval()
     net = build(population.task, seed=0)
     net.load_state_dict({name: torch.from_numpy(values) for name, values in weights.items()})
     return net.eval()
@@ -43,7 +58,9 @@ def objection(task: Task, net: nn.Module, data: Data) -> str | None:
     twin = build(task, seed=0).eval()
     images = as_numbers(torch.from_numpy(data.images[data.forget[:TRIED]]))
     try:
-        twin.load_state_dict(net.state_dict())
+        device = next(net.parameters()).device
+        images = images.to(device)
+        twin.to(device).load_state_dict(net.state_dict())
         with torch.inference_mode():
             same = torch.allclose(twin(images), net(images), TOLERANCE, TOLERANCE)
     except Exception:  # a solution's network may raise anything
@@ -51,5 +68,7 @@ def objection(task: Task, net: nn.Module, data: Data) -> str | None:
     return None if same else f"it is not {task.network} with other weights"
 
 
-def _arrays(net: nn.Module) -> Arrays:
-    return {name: tensor.detach().numpy() for name, tensor in net.state_dict().items()}
+def _pickled(net: nn.Module) -> Arrays:
+    buffer = io.BytesIO()
+    torch.save(net, buffer)
+    return {"network": np.frombuffer(buffer.getvalue(), dtype=np.uint8)}

@@ -8,6 +8,12 @@ It changes `net` in place and returns nothing, or returns a network. Further par
 hyper-parameters. A constant `BATCHES = "tuple"` or `"dict"` says which batches it reads; where there is none, a dry
 call on two batches of each kind finds out (`starting_kit.runner`). A constant `SEARCH_SPACE` gives the ranges in which
 hyper-parameters may be fitted to a task (`starting_kit.search_space`).
+
+A solution that unlearns what only its own training makes defines that too,
+
+    train(task, seed, data, examples)
+
+with the same hyper-parameters. It gives a network trained on the examples with those ids, and all models are made by it.
 """
 
 import ast
@@ -30,6 +36,8 @@ Batches = Literal["tuple", "dict"]
 PROJECT = Path(__file__).resolve().parents[1]
 ZOO = PROJECT / "solutions"
 NOT_SOLUTIONS = ("__init__", "toolbox")
+KIT = PROJECT / "starting_kit"
+TRAINER = ["task", "seed", "data", "examples"]  # parameters by which a solution's own trainer is told from any other `train`
 
 
 @dataclass(frozen=True)
@@ -39,13 +47,15 @@ class Solution:
     Attributes:
         name: the file's name without its ending.
         path: the file.
-        sources: text of the file and of the files beside it that it imports, by name; they determine what it does.
+        sources: text of the file and of the files that it imports from beside it, the zoo and the kit, by name; they determine
+            what it does.
         hyperparameters: all values in use, ready for JSON.
         overrides: those that differ from the defaults, as they are passed.
         settings: those of them that the user has set.
         tuned: whether the others were fitted to a task.
         search_space: ranges of those that may be tuned.
         batches: the batches it declares, or None.
+        trains: whether it brings its own trainer.
     """
 
     name: str
@@ -57,6 +67,7 @@ class Solution:
     tuned: bool
     search_space: dict[str, search_space.Range]
     batches: Batches | None
+    trains: bool = False
 
     @property
     def source_of_values(self) -> Literal["published", "tuned", "set"]:
@@ -129,7 +140,8 @@ def describe(path: Path, settings: list[str], tuned: dict[str, Any] | None = Non
         tuned: values that were fitted to a task, from JSON; settings go before them.
 
     Raises:
-        InputError: it cannot be loaded, defines no `unlearning`, or one with other parameters; or a value is wrong.
+        InputError: it cannot be loaded, defines no `unlearning`, or one with other parameters; its `train` has others than
+            that; or a value is wrong.
     """
     module = load(path)
     function = getattr(module, "unlearning", None)
@@ -140,6 +152,7 @@ def describe(path: Path, settings: list[str], tuned: dict[str, Any] | None = Non
         raise InputError(f'{path} sets BATCHES = {batches!r}; it must be "tuple" or "dict".')
     defaults = _hyperparameters(path, function)
     space = search_space.parse(getattr(module, "SEARCH_SPACE", {}), defaults, path)
+    trains = _has_trainer(module, path, defaults, space)
     if unknown := [name for name in tuned or {} if name not in defaults]:
         raise InputError(f"{path} has no hyper-parameter {unknown[0]!r}, which was tuned; tune it again.")
     fitted = {name: _as(defaults[name], value) for name, value in (tuned or {}).items()}
@@ -148,7 +161,27 @@ def describe(path: Path, settings: list[str], tuned: dict[str, Any] | None = Non
     values = {**usual, **chosen}
     given = {**fitted, **chosen}  # only these are compared: a default may be any object, a tensor of class weights say
     overrides = {name: value for name, value in given.items() if value != defaults[name]}
-    return Solution(path.stem, path, sources(path), _shown(values), overrides, chosen, tuned is not None, space, batches)
+    return Solution(
+        path.stem, path, sources(path), _shown(values), overrides, chosen, tuned is not None, space, batches, trains
+    )
+
+
+def _has_trainer(module: ModuleType, path: Path, defaults: dict[str, Any], space: dict[str, search_space.Range]) -> bool:
+    """Whether a solution brings its own trainer, which must fit its `unlearning`."""
+    function = getattr(module, "train", None)
+    parameters = list(inspect.signature(function).parameters.values()) if inspect.isfunction(function) else []
+    if [p.name for p in parameters[:4]] != TRAINER:
+        return False
+    if _shown({p.name: p.default for p in parameters[4:]}) != _shown(defaults):
+        raise InputError(
+            f"{path}: after ({', '.join(TRAINER)}) train must have the hyper-parameters of unlearning, with the same defaults."
+        )
+    if space:
+        raise InputError(
+            f"{path} brings its own trainer, so it cannot be tuned: other values would make other retrained models, too; "
+            "remove SEARCH_SPACE."
+        )
+    return True
 
 
 def _shown(values: dict[str, Any]) -> dict[str, Any]:
@@ -183,6 +216,9 @@ def _hyperparameters(path: Path, function: Any) -> dict[str, Any]:
 def sources(path: Path, text: str | None = None) -> dict[str, str]:
     """Text of a solution's file and, followed through their imports, of the modules beside it and in the zoo.
 
+    A module of the starting kit that one of them imports is among them, but not what that imports: it is the kit's, which all
+    models have in common.
+
     Args:
         path: the file.
         text: of the file, where it is not what is on disk.
@@ -194,18 +230,20 @@ def sources(path: Path, text: str | None = None) -> dict[str, str]:
     waiting = [path] if text is None else _imported_files(text, path.parent)
     while waiting:
         file = waiting.pop()
-        name = str(file.relative_to(PROJECT if file.is_relative_to(ZOO) else path.parent))
+        of_project = file.is_relative_to(ZOO) or file.is_relative_to(KIT)
+        name = str(file.relative_to(PROJECT if of_project else path.parent))
         if name not in found:
             try:
                 found[name] = file.read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
                 raise InputError(f"{file} cannot be read: {error}.") from error
-            waiting += _imported_files(found[name], path.parent)
+            if not file.is_relative_to(KIT):
+                waiting += _imported_files(found[name], path.parent)
     return dict(sorted(found.items()))
 
 
 def _imported_files(text: str, folder: Path) -> list[Path]:
-    """Files in a folder, or in the zoo, that a module imports."""
+    """Files in a folder, in the zoo or in the starting kit that a module imports."""
     modules: list[str] = []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
@@ -215,7 +253,7 @@ def _imported_files(text: str, folder: Path) -> list[Path]:
             modules.extend(f"{node.module}.{alias.name}" for alias in node.names)
     bases = [root.joinpath(*module.split(".")) for module in modules for root in (folder, PROJECT)]
     candidates = [file for base in bases for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()]
-    return [file for file in candidates if file.is_relative_to(folder) or file.is_relative_to(ZOO)]
+    return [file for file in candidates if any(file.is_relative_to(place) for place in (folder, ZOO, KIT))]
 
 
 def parse_settings(defaults: dict[str, Any], settings: list[str]) -> dict[str, Any]:

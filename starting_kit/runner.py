@@ -1,4 +1,4 @@
-"""One call of a solution, for one model or for several in lockstep, with everything that can go wrong in it."""
+"""One call of a solution, for one model or for several in lockstep, or of its trainer, with all that can go wrong in it."""
 
 import copy
 import dataclasses
@@ -16,7 +16,7 @@ from starting_kit.errors import SolutionError
 from starting_kit.loaders import loaders
 from starting_kit.lockstep import stack, unstack
 from starting_kit.side_by_side import loaders_side_by_side, models_side_by_side
-from starting_kit.tasks import SPLITS, Data, Task
+from starting_kit.tasks import SPLITS, Data, Ids, Task
 
 
 def start_afresh(seed: int, dtype: torch.dtype = torch.float32) -> None:
@@ -50,6 +50,37 @@ def call(solution: Solution, net: nn.Module, task: Task, data: Data, batches: Ba
     dtype = next(net.parameters()).dtype
     network = _unlearn(solution, net.to(device), loaders(task, data, batches, device)).to(device, dtype).eval()
     _require_finite(network)
+    return network
+
+
+def train(solution: Solution, task: Task, data: Data, examples: Ids, seed: int) -> nn.Module:
+    """Train a network with a solution's own trainer, freshly loaded.
+
+    Args:
+        solution: brings the trainer (`Solution.trains`), and has its hyper-parameters.
+        task: what the network is for.
+        data: of the task.
+        examples: ids of the examples to train on.
+        seed: of this network; the global generators start from it, too.
+
+    Returns:
+        The network, in eval mode.
+
+    Raises:
+        SolutionError: the trainer raised (which line), returned something that is no network, or one whose weights are not
+            finite.
+    """
+    start_afresh(seed)
+    function = load(solution.path).train
+    try:
+        network = function(task, seed, data, examples, **solution.overrides)
+    except (Exception, SystemExit) as error:
+        raise SolutionError(describe_error(error, solution.path)) from error
+    finally:
+        start_afresh(seed=0)
+    if not isinstance(network, nn.Module):
+        raise SolutionError(f"train returned {type(network).__name__}, it must return a network")
+    _require_finite(network.eval(), "train")
     return network
 
 
@@ -105,10 +136,10 @@ def _unlearn(solution: Solution, net: nn.Module, given: tuple[DataLoader, DataLo
     return net if returned is None else returned
 
 
-def _require_finite(network: nn.Module) -> None:
+def _require_finite(network: nn.Module, function: str = "unlearning") -> None:
     for name, tensor in network.state_dict().items():
         if not torch.isfinite(tensor).all():
-            raise SolutionError(f"unlearning left weights that are NaN or infinite in {name!r}")
+            raise SolutionError(f"{function} left weights that are NaN or infinite in {name!r}")
 
 
 def two_batches(task: Task, data: Data) -> Data:

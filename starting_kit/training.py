@@ -131,10 +131,41 @@ def train(
     return trained
 
 
+def train_further(
+    task: Task, network: nn.Module, images: torch.Tensor, labels: torch.Tensor, ids: torch.Tensor, seed: int
+) -> nn.Module:
+    """Train one network from the weights that it has, with a fresh optimiser and the task's recipe from its first step.
+
+    Args:
+        task: gives the recipe.
+        network: is changed.
+        images: of all examples of the task, [examples, channels, height, width].
+        labels: of the same, [examples].
+        ids: of those to train on, int64, at least one.
+        seed: of the order of the data and their augmentation.
+
+    Returns:
+        The same network, in eval mode.
+    """
+    return _train_members(task, [network], images, labels, ids, [seed], ONE_AT_A_TIME)[0]
+
+
 def _train_together(
     task: Task, images: torch.Tensor, labels: torch.Tensor, ids: torch.Tensor, seeds: Sequence[int], engine: Engine
 ) -> list[nn.Module]:
-    recipe, members = task.recipe, [build(task, seed) for seed in seeds]
+    return _train_members(task, [build(task, seed) for seed in seeds], images, labels, ids, seeds, engine)
+
+
+def _train_members(
+    task: Task,
+    members: list[nn.Module],
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    ids: torch.Tensor,
+    seeds: Sequence[int],
+    engine: Engine,
+) -> list[nn.Module]:
+    recipe = task.recipe
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     network = members[0] if len(members) == 1 else TOGETHER[engine.kind](members)
     network.train().to(images.device)

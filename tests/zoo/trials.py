@@ -31,9 +31,18 @@ def resnet():
     return resnet18(num_classes=10).eval()
 
 
+def describe(name, settings):
+    return contract.describe(contract.find(name), [f"{key}={value}" for key, value in settings.items()])
+
+
+def train(name, seed=0, task=TASK, data=DATA, examples=None, **settings):
+    """What a solution's own trainer makes of some examples, or of retain and forget set."""
+    return runner.train(describe(name, settings), task, data, data.training if examples is None else examples, seed)
+
+
 def unlearn(name, net, seed=0, batches="tuple", task=TASK, data=DATA, **settings):
     """What a solution makes of a copy of a network, called as the runner calls it."""
-    solution = contract.describe(contract.find(name), [f"{key}={value}" for key, value in settings.items()])
+    solution = describe(name, settings)
     runner.start_afresh(seed)
     return runner.call(solution, copy.deepcopy(net), task, data, batches)
 
