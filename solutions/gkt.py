@@ -18,11 +18,13 @@ No image and no label is read (--data-free): shape, forget classes and scale of 
 
 Where the source is silent, or its numbers are for larger networks, these decisions are ours. The generator's channels are 128
 and 64 for a network whose widest convolution has 192 channels, as in the source, and in proportion for narrower ones. Maps are
-taken after a ReLU behind each block that keeps places, but for the head. An image that passes the gate may still be given up to
-1 % of a forget class, by which the source's student relearns it in the end. So the teacher's probabilities of forget classes
-are taken out and the rest is brought to a sum of 1; `share_forget` leaves them in, as the source has it. A generator that only
-looks for disagreement shows few classes at a time and the student forgets the others: so it is also rewarded, by `balance`, for
-the entropy of the teacher's mean prediction. The source's early stopping looks at test images.
+taken after a ReLU behind each block that keeps places, but for the head. The smaller a map, the larger its mean squared
+differences: the weight of attention is for images of 32x32 pixels, and is in proportion to their number for others. An image
+that passes the gate may still be given up to 1 % of a forget class, by which the source's student relearns it in the end. So
+the teacher's probabilities of forget classes are taken out and the rest is brought to a sum of 1; `share_forget` leaves them
+in, as the source has it. A generator that only looks for disagreement shows few classes at a time and the student forgets the
+others: so it is also rewarded, by `balance`, for the entropy of the teacher's mean prediction. The source's early stopping
+looks at test images.
 
 Family: zero-shot.
 Source: Chundawat et al. 2023, "Zero-shot machine unlearning", https://arxiv.org/abs/2201.05629.
@@ -49,6 +51,7 @@ BATCHES = "tuple"
 LOCKSTEP = False  # a run takes minutes, and ends when its own student is ready
 
 NOISE = 128  # numbers that an image is made from
+PUBLISHED_PIXELS = 32 * 32  # of an image, for which the weight of attention is meant
 PUBLISHED_WIDTH = 192  # of the widest convolution of the source's network, for which its generator is 128 channels wide
 LEAST_WIDTH = 16
 MOST_RELEARNT = 0.01  # of images that the teacher takes for a forget class
@@ -72,7 +75,7 @@ class Settings:
     gate: float = 0.01
     most_entropy: float = float("inf")
     attention_weight: float = 250.0
-    balance: float = 1.0
+    balance: float = 0.05
     share_forget: bool = False
     examine_every: int = 50
     patience: int = 8
@@ -90,7 +93,7 @@ def unlearning(
     learning_rate: float = 1e-3,
     gate: float = 0.01,
     attention_weight: float = 250.0,
-    balance: float = 1.0,
+    balance: float = 0.05,
     share_forget: bool = False,
     examine_every: int = 50,
     patience: int = 8,
@@ -281,7 +284,8 @@ def study(student: nn.Module, lesson: Lesson, optimiser: Optimizer, settings: Se
     loss = divergence(logits, lesson.targets)
     if settings.attention_weight:
         maps = attention_maps(activations)
-        loss = loss + settings.attention_weight * torch.stack(list(map(F.mse_loss, maps, lesson.maps))).sum()
+        weight = settings.attention_weight * lesson.images[0, 0].numel() / PUBLISHED_PIXELS
+        loss = loss + weight * torch.stack(list(map(F.mse_loss, maps, lesson.maps))).sum()
     descend(loss, student, optimiser, settings)
 
 
@@ -380,7 +384,9 @@ def samples(net: nn.Module, retain_loader: DataLoader, forget_loader: DataLoader
     known = facts(net, retain_loader, forget_loader)
     with torch.enable_grad():
         _, generator = transfer(net, known, settings)
-    images = known.pixels(generator.eval()(draw_noise(generator, EXAMINED * settings.batch_size)))
+    images = known.pixels(
+        generator(draw_noise(generator, EXAMINED * settings.batch_size))
+    )  # in train mode, as students saw them
     found = net.eval()(images).argmax(dim=1)
     rows = []
     for label in sorted((*known.retain, *known.forget)):

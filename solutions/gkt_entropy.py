@@ -36,7 +36,7 @@ def unlearning(
     student_steps: int = 10,
     learning_rate: float = 1e-3,
     attention_weight: float = 250.0,
-    balance: float = 1.0,
+    balance: float = 0.05,
     share_forget: bool = False,
     examine_every: int = 50,
     patience: int = 8,

@@ -36,7 +36,7 @@ def unlearning(
     batch_size: int = 256,
     student_steps: int = 10,
     learning_rate: float = 1e-3,
-    balance: float = 1.0,
+    balance: float = 0.05,
     share_forget: bool = False,
     examine_every: int = 50,
     patience: int = 8,
