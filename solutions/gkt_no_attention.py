@@ -18,7 +18,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.gkt import Settings, become_student, samples
+from solutions.gated_transfer import Settings
+from solutions.gkt import become_student, samples
 
 BATCHES = "tuple"
 LOCKSTEP = False

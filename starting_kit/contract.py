@@ -39,7 +39,7 @@ Batches = Literal["tuple", "dict"]
 
 PROJECT = Path(__file__).resolve().parents[1]
 ZOO = PROJECT / "solutions"
-NOT_SOLUTIONS = ("__init__", "toolbox")
+NOT_SOLUTIONS = ("__init__", "gated_transfer", "toolbox")
 
 
 @dataclass(frozen=True)

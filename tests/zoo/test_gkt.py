@@ -5,8 +5,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from solutions import gkt
-from solutions.gkt import Gate, Generator, Settings
+from solutions import gated_transfer, gkt
+from solutions.gated_transfer import Gate, Settings, attention_maps, recorded
+from solutions.gkt import Generator
 from solutions.toolbox import facts, frozen_copy
 from starting_kit import contract
 from starting_kit.loaders import loaders
@@ -181,16 +182,16 @@ def test_step_5_students_learn_to_look_where_the_teacher_looks(original):
         lesson, optimiser = gate.lesson(examples(DATA.retain[:200])[0]), adam(student, 1e-3)
         for _ in range(10):
             gkt.study(student, lesson, optimiser, gate.settings)
-        with gkt.recorded(student) as activations:
+        with recorded(student) as activations:
             student(lesson.images)
-        return sum(F.mse_loss(*pair).item() for pair in zip(gkt.attention_maps(activations), lesson.maps, strict=True))
+        return sum(F.mse_loss(*pair).item() for pair in zip(attention_maps(activations), lesson.maps, strict=True))
 
     assert distance_after(250.0) < 0.9 * distance_after(0.0)
 
 
 def test_step_5_maps_are_squared_activations_of_length_one():
     activation = torch.tensor([[[[1.0, -5.0]], [[2.0, 4.0]]]])  # two channels, two places; after a ReLU
-    (places,) = gkt.attention_maps([activation, torch.ones(1, 7)])
+    (places,) = attention_maps([activation, torch.ones(1, 7)])
     torch.testing.assert_close(places, F.normalize(torch.tensor([[5.0, 16.0]]), dim=1))
 
 
@@ -200,22 +201,22 @@ def test_step_5_maps_are_squared_activations_of_length_one():
 )
 def test_step_5_attention_is_taken_behind_every_block_but_the_head(name, sizes):
     net = resnet() if name == "resnet18" else NETWORKS[name](CLASS_TASK)
-    with gkt.recorded(net) as activations:
+    with recorded(net) as activations:
         net(torch.rand(2, 3 if name == "resnet18" else 1, 8, 8))
-    assert [places.shape[1] for places in gkt.attention_maps(activations)] == sizes
+    assert [places.shape[1] for places in attention_maps(activations)] == sizes
     assert not any(module._forward_hooks for module in net.modules())
 
 
 def test_attention_weighs_the_same_whatever_the_size_of_the_images(original, monkeypatch):
     gate, _, student = parts(original)
     lesson, losses = gate.lesson(examples(DATA.retain[:200])[0]), []
-    monkeypatch.setattr(gkt, "descend", lambda loss, *more: losses.append(loss.item()))
+    monkeypatch.setattr(gated_transfer, "descend", lambda loss, *more: losses.append(loss.item()))
     student.eval()
     for weight in (0.0, 1600.0):
         gkt.study(student, lesson, adam(student), Settings(attention_weight=weight))
-    with gkt.recorded(student) as activations:
+    with recorded(student) as activations:
         student(lesson.images)
-    maps = gkt.attention_maps(activations)
+    maps = attention_maps(activations)
     distance = sum(F.mse_loss(own, teachers).item() for own, teachers in zip(maps, lesson.maps, strict=True))
     assert losses[1] - losses[0] == pytest.approx(1600 * 64 / 1024 * distance, rel=1e-3)
 

@@ -3,8 +3,7 @@ import copy
 import pytest
 import torch
 
-from solutions import gkt
-from solutions.gkt import Gate, Settings
+from solutions.gated_transfer import Gate, Settings
 from solutions.toolbox import facts, frozen_copy
 from starting_kit import contract
 from starting_kit.loaders import loaders
@@ -33,7 +32,7 @@ def test_step_1_images_that_the_teacher_is_unsure_of_are_left_out(original, most
 
 def test_step_1_the_threshold_reaches_the_gate(original, monkeypatch):
     seen = []
-    monkeypatch.setattr(gkt.Gate, "passes", lambda gate, logits: seen.append(gate.settings) or logits[:, 0] < 1e9)
+    monkeypatch.setattr(Gate, "passes", lambda gate, logits: seen.append(gate.settings) or logits[:, 0] < 1e9)
     few = {"pseudo_batches": 1, "batch_size": 16, "student_steps": 1}
     unlearn("gkt_entropy", original, task=CLASS_TASK, data=CLASS_DATA, most_entropy=0.3, **few)
     assert {(settings.most_entropy, settings.attention_weight) for settings in seen} == {(0.3, 250.0)}
