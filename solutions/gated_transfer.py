@@ -24,16 +24,17 @@ class Settings:
     """
 
     pseudo_batches: int = 4000
-    batch_size: int = 256
+    batch_size: int = 64
     student_steps: int = 10
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     largest_gradient: float = 5.0
     gate: float = 0.01
     most_entropy: float = float("inf")
     attention_weight: float = 250.0
     balance: float = 0.05
+    average: float = 0.99
     share_forget: bool = False
-    examine_every: int = 50
+    examine_every: int = 25
     patience: int = 8
 
 
@@ -111,6 +112,16 @@ def study(student: nn.Module, lesson: Lesson, optimiser: Optimizer, settings: Se
         weight = settings.attention_weight * lesson.images[0, 0].numel() / PUBLISHED_PIXELS
         loss = loss + weight * torch.stack(list(map(F.mse_loss, maps, lesson.maps))).sum()
     descend(loss, student, optimiser, settings)
+
+
+@torch.no_grad()
+def follow(average: nn.Module, student: nn.Module, share: float) -> None:
+    """Move the running average of a student towards it; of each of its numbers this share is kept."""
+    for own, new in zip(average.state_dict().values(), student.state_dict().values(), strict=True):
+        if own.is_floating_point():
+            own.lerp_(new, 1 - share)
+        else:
+            own.copy_(new)
 
 
 def divergence(logits: Tensor, targets: Tensor) -> Tensor:

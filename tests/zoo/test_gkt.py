@@ -33,10 +33,11 @@ def adam(network, learning_rate=1e-3):
     return torch.optim.Adam(network.parameters(), lr=learning_rate)
 
 
-def test_published_values_are_the_defaults():
+def test_published_values_are_the_defaults_but_for_those_that_are_ours():
     values = contract.describe(contract.find("gkt"), []).hyperparameters
-    published = {"pseudo_batches": 4000, "batch_size": 256, "student_steps": 10, "learning_rate": 1e-3}
-    assert {**values, **published, "gate": 0.01, "attention_weight": 250.0, "examine_every": 50} == values
+    published = {"pseudo_batches": 4000, "student_steps": 10, "gate": 0.01, "attention_weight": 250.0}
+    ours = {"batch_size": 64, "learning_rate": 3e-3, "balance": 0.05, "average": 0.99, "share_forget": False}
+    assert values == {**published, **ours, "examine_every": 25, "patience": 8}
     assert (Settings().largest_gradient, Settings().most_entropy, gkt.NOISE) == (5.0, float("inf"), 128)
     assert {name: getattr(Settings(), name) for name in values} == values
 
@@ -235,7 +236,23 @@ def test_step_6_learning_rates_are_halved_when_the_student_does_no_better(origin
     monkeypatch.setattr(gkt, "examine", lambda *given: (0.5, 0.0))
     settings = Settings(pseudo_batches=4, batch_size=16, student_steps=1, examine_every=1)
     gkt.transfer(copy.deepcopy(original), known(original), settings)
-    assert [optimiser.param_groups[0]["lr"] for optimiser in optimisers] == [5e-4, 5e-4]
+    assert [optimiser.param_groups[0]["lr"] for optimiser in optimisers] == [1.5e-3, 1.5e-3]
+
+
+def test_the_average_of_the_students_weights_is_examined(original, monkeypatch):
+    students, examined, study = [], [], gkt.study
+    monkeypatch.setattr(gkt, "study", lambda student, *more: study(student, *more) or students.append(copy.deepcopy(student)))
+    monkeypatch.setattr(gkt, "examine", lambda student, *given: examined.append(student) or (0.5, 0.0))
+    torch.manual_seed(0)
+    start = gkt.fresh_copy(original)
+    monkeypatch.setattr(gkt, "fresh_copy", lambda net: copy.deepcopy(start))
+    settings = Settings(pseudo_batches=1, batch_size=16, student_steps=2, average=0.75)
+    gkt.transfer(copy.deepcopy(original), known(original), settings)
+    states = [net.state_dict() for net in (start, *students, *examined)]
+    for name, value in states[3].items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, 0.5625 * states[0][name] + 0.1875 * states[1][name] + 0.25 * states[2][name])
+    assert states[3]["2.num_batches_tracked"] == states[2]["2.num_batches_tracked"] > 0
 
 
 def run_with(original, monkeypatch, results, **settings):

@@ -47,4 +47,4 @@ def test_pictures_have_the_same_gate(original, monkeypatch):
         for values in ({}, {"most_entropy": 0.1, "batch_size": 7}):
             module.pictures(copy.deepcopy(original), None, None, None, **values)
     found = [(settings.most_entropy, settings.attention_weight, settings.batch_size) for settings in seen]
-    assert found == [(0.6, 250, 256), (0.1, 250, 7), (0.75, 0, 256), (0.1, 0, 7)]
+    assert found == [(0.6, 250, 64), (0.1, 250, 7), (0.75, 0, 64), (0.1, 0, 7)]
