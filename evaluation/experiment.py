@@ -35,6 +35,7 @@ class Experiment:
         cost: time of an unlearning over time of a retraining.
         device_name: where the models were made, for people.
         anamnesis: the Anamnesis Index, as a field of the scorecard; empty where the forget request is no class.
+        pictures: a PNG of what the solution makes up, if that was asked for.
     """
 
     kinds: dict[Kind, Population]
@@ -43,6 +44,7 @@ class Experiment:
     cost: float
     device_name: str = "cpu"
     anamnesis: dict[str, Any] = field(default_factory=dict)
+    pictures: bytes | None = None
 
     def outputs(self) -> dict[Kind, Outputs]:
         """Outputs of the populations.
@@ -89,13 +91,15 @@ def run(
             make("unlearned", unlearners)
             with terminal.messages.status("Timing the solution against retraining"):
                 cost = measure_cost(kinds["unlearned"], kinds["retrained"], trainers, unlearners)
+            with terminal.messages.status("Drawing pictures"):
+                pictures = unlearners.run(InWorker("draw"), kinds["unlearned"]) if options.pictures else None
         for kind in TRAINED:
             make(kind, trainers)
         index = {}
         if task.forgotten_class is not None:
             with timed(seconds, "relearning"):
                 index = anamnesis.measure(kinds, options.models, trainers)
-    return Experiment(kinds, options.models, why, cost, device_name, index)
+    return Experiment(kinds, options.models, why, cost, device_name, index, pictures)
 
 
 @contextmanager
@@ -119,6 +123,8 @@ def define_populations(
     The original models to start from are made, and the solution tried on the first: what does it read, may it run in lockstep?
     """
     solution = unlearners.run(InWorker("describe_solution"), path, options.set, tuned)
+    if options.pictures and not solution.pictures:
+        raise InputError(f"--pictures: {path} makes no images up (it defines no function `pictures`); leave the option out.")
     with terminal.messages.status(f"Reading {task.name}"):
         digest, remarks = trainers.run(InWorker("look_at_data"), task)
     task = dataclasses.replace(task, digest=digest)
@@ -151,10 +157,17 @@ def define_populations(
     with progress as on_finished:
         populations.make_originals(original, trainers, on_finished, terminal.notice)
     with terminal.messages.status("Trying the solution"):
-        batches = unlearners.run(InWorker("find_batches"), original, solution)
-        engine, why = choose_engine(options.engine, original, solution, batches, unlearners)
+        batches = unlearners.run(InWorker("find_batches"), original, solution, options.data_free)
+        engine, why = choose_engine(options.engine, original, solution, batches, unlearners, options.data_free)
     unlearned = dataclasses.replace(
-        original, kind="unlearned", engine=engine, solution=solution, batches=batches, original=original, trainer=None
+        original,
+        kind="unlearned",
+        engine=engine,
+        solution=solution,
+        batches=batches,
+        original=original,
+        trainer=None,
+        data_free=options.data_free,
     )
     return {"unlearned": unlearned, **trained}, why
 
@@ -168,15 +181,20 @@ def _usable_engine(task: Task, trainers: LocalProcesses) -> tuple[Engine, Task]:
 
 
 def choose_engine(
-    wanted: str | None, original: Population, solution: Solution, batches: Batches, unlearners: LocalProcesses
+    wanted: str | None,
+    original: Population,
+    solution: Solution,
+    batches: Batches,
+    unlearners: LocalProcesses,
+    data_free: bool = False,
 ) -> tuple[Engine, str]:
     """For how many models at once a solution runs, and why."""
     task = original.task
-    if solution.trains or task.unlearned_at_once == 1:
-        alone = f"what {solution.name} trains" if solution.trains else f"{task.network} on {task.name}"
+    if solution.trains or not solution.lockstep or task.unlearned_at_once == 1:
+        who = f"{task.network} on {task.name}" if solution.lockstep and not solution.trains else solution.name
         if wanted == "lockstep":
-            raise InputError(f"--engine lockstep: {alone} takes one model at a time.")
-        return ONE_AT_A_TIME, f"{alone} takes one model at a time"
+            raise InputError(f"--engine lockstep: {who} takes one model at a time.")
+        return ONE_AT_A_TIME, f"{who} takes one model at a time"
     if original.device != "cpu":
         if wanted == "lockstep":
             raise InputError("--engine lockstep: on a GPU solutions take one model at a time.")
@@ -184,7 +202,7 @@ def choose_engine(
     lockstep = Engine("grouped", task.unlearned_at_once)
     if wanted:
         return lockstep if wanted == "lockstep" else ONE_AT_A_TIME, f"--engine {wanted}"
-    objection = unlearners.run(InWorker("objection_to_lockstep"), original, solution, batches)
+    objection = unlearners.run(InWorker("objection_to_lockstep"), original, solution, batches, data_free)
     if objection:
         return ONE_AT_A_TIME, objection
     return lockstep, "three models at once get the weights that each gets alone"

@@ -21,6 +21,8 @@ FOR_SOLUTIONS = (
     "seed",
     "engine",
     "device",
+    "data_free",
+    "pictures",
     "define",
     "set",
     "hyperparameters",
@@ -80,6 +82,16 @@ def _parser(documentation: str | None) -> argparse.ArgumentParser:
         choices=("cpu", "cuda"),
         default="cpu",
         help="where models are trained and unlearned; all --workers share one GPU (default: %(default)s)",
+    )
+    add(
+        "--data-free",
+        action="store_true",
+        help="give the solution loaders that know their classes, shapes and lengths, and hold no images or labels",
+    )
+    add(
+        "--pictures",
+        action="store_true",
+        help="write images that the solution makes up beside the scorecard, as a PNG; takes as long as one more unlearning",
     )
     add(
         "--hyperparameters",
@@ -159,7 +171,8 @@ def check(options: argparse.Namespace) -> None:
         defaults = _parser(None)
         given = [name for name in FOR_SOLUTIONS if getattr(options, name) != defaults.get_default(name)]
         if given:
-            raise InputError(f"--{given[0]} is for --solution; populations that were made elsewhere are compared as they are.")
+            name = given[0].replace("_", "-")
+            raise InputError(f"--{name} is for --solution; populations that were made elsewhere are compared as they are.")
     if options.populations and options.json:
         raise InputError("--json takes one scorecard; those of --populations go to the folder of --results.")
     if options.models < FEWEST_MODELS:

@@ -52,6 +52,7 @@ class Population:
         kept: of how many of the first models the weights are kept as well, for what needs more than outputs; like N no part
             of the identity.
         trainer: for trained models, the solution that brings the trainer they are made by; None for the task's recipe.
+        data_free: whether the solution gets loaders that hold no data.
     """
 
     task: Task
@@ -66,6 +67,7 @@ class Population:
     device: str = "cpu"
     kept: int = 0
     trainer: Solution | None = None
+    data_free: bool = False
 
     def model_seed(self, model: int) -> int:
         """Seed of a model, in [0, 2**63)."""
@@ -91,6 +93,8 @@ class Population:
             return identity
         if self.originals > 1:
             identity["originals"] = self.originals
+        if self.data_free:
+            identity["data_free"] = True
         return {**identity, "original": self.original.key, **_identity_of(self.solution), "batches": self.batches}
 
     @cached_property
@@ -110,7 +114,7 @@ class Population:
     @property
     def shard_size(self) -> int:
         """Models per shard; one where each takes long, so that few models are enough for several workers."""
-        if self.task.unlearned_at_once == 1:
+        if self.task.unlearned_at_once == 1 or (self.solution is not None and not self.solution.lockstep):
             return 1
         return SHARD if self.engine.kind == "single" else self.engine.members
 

@@ -6,8 +6,18 @@ A solution is a Python file that defines
 
 It changes `net` in place and returns nothing, or returns a network. Further parameters have defaults, and are its
 hyper-parameters. A constant `BATCHES = "tuple"` or `"dict"` says which batches it reads; where there is none, a dry
-call on two batches of each kind finds out (`starting_kit.runner`). A constant `SEARCH_SPACE` gives the ranges in which
-hyper-parameters may be fitted to a task (`starting_kit.search_space`).
+call on two batches of each kind finds out (`starting_kit.runner`). A constant `LOCKSTEP = False` says that it is to be called
+for one model at a time, and saves the trial calls that would find out whether it may be called for several. A constant
+`SEARCH_SPACE` gives the ranges in which hyper-parameters may be fitted to a task (`starting_kit.search_space`).
+
+The loaders' `.dataset` has, besides its length, `classes` (labels that occur in it), `image_shape`, `pixel_mean` and
+`pixel_std` (what the network normalises with). Under --data-free it has nothing else: no image and no label can be read.
+
+A solution that makes images up may define a second function of the same parameters, for `score.py --pictures`:
+
+    pictures(net, retain_loader, forget_loader, val_loader)
+
+It returns images in pixel values, a tensor [rows, columns, channels, height, width].
 
 A solution that unlearns what only its own training makes defines that too,
 
@@ -35,7 +45,7 @@ Batches = Literal["tuple", "dict"]
 
 PROJECT = Path(__file__).resolve().parents[1]
 ZOO = PROJECT / "solutions"
-NOT_SOLUTIONS = ("__init__", "toolbox")
+NOT_SOLUTIONS = ("__init__", "gated_transfer", "toolbox")
 KIT = PROJECT / "starting_kit"
 TRAINER = ["task", "seed", "data", "examples"]  # parameters by which a solution's own trainer is told from any other `train`
 
@@ -56,6 +66,8 @@ class Solution:
         search_space: ranges of those that may be tuned.
         batches: the batches it declares, or None.
         trains: whether it brings its own trainer.
+        lockstep: whether it may be tried for several models at once.
+        pictures: whether it defines `pictures`.
     """
 
     name: str
@@ -68,6 +80,8 @@ class Solution:
     search_space: dict[str, search_space.Range]
     batches: Batches | None
     trains: bool = False
+    lockstep: bool = True
+    pictures: bool = False
 
     @property
     def source_of_values(self) -> Literal["published", "tuned", "set"]:
@@ -150,6 +164,9 @@ def describe(path: Path, settings: list[str], tuned: dict[str, Any] | None = Non
     batches = getattr(module, "BATCHES", None)
     if batches not in (None, "tuple", "dict"):
         raise InputError(f'{path} sets BATCHES = {batches!r}; it must be "tuple" or "dict".')
+    lockstep = getattr(module, "LOCKSTEP", True)
+    if not isinstance(lockstep, bool):
+        raise InputError(f"{path} sets LOCKSTEP = {lockstep!r}; it must be True or False.")
     defaults = _hyperparameters(path, function)
     space = search_space.parse(getattr(module, "SEARCH_SPACE", {}), defaults, path)
     trains = _has_trainer(module, path, defaults, space)
@@ -161,9 +178,8 @@ def describe(path: Path, settings: list[str], tuned: dict[str, Any] | None = Non
     values = {**usual, **chosen}
     given = {**fitted, **chosen}  # only these are compared: a default may be any object, a tensor of class weights say
     overrides = {name: value for name, value in given.items() if value != defaults[name]}
-    return Solution(
-        path.stem, path, sources(path), _shown(values), overrides, chosen, tuned is not None, space, batches, trains
-    )
+    constants = batches, trains, lockstep, callable(getattr(module, "pictures", None))
+    return Solution(path.stem, path, sources(path), _shown(values), overrides, chosen, tuned is not None, space, *constants)
 
 
 def _has_trainer(module: ModuleType, path: Path, defaults: dict[str, Any], space: dict[str, search_space.Range]) -> bool:

@@ -5,18 +5,21 @@ import dataclasses
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from starting_kit.contract import Batches, Solution, describe_error, load
-from starting_kit.errors import SolutionError
+from starting_kit.errors import DataWithheldError, SolutionError
 from starting_kit.loaders import loaders
 from starting_kit.lockstep import stack, unstack
 from starting_kit.side_by_side import loaders_side_by_side, models_side_by_side
 from starting_kit.tasks import SPLITS, Data, Ids, Task
+
+Loaders = tuple[DataLoader, DataLoader, DataLoader]
 
 
 def start_afresh(seed: int, dtype: torch.dtype = torch.float32) -> None:
@@ -29,7 +32,15 @@ def start_afresh(seed: int, dtype: torch.dtype = torch.float32) -> None:
     random.seed(seed)
 
 
-def call(solution: Solution, net: nn.Module, task: Task, data: Data, batches: Batches, device: str = "cpu") -> nn.Module:
+def call(
+    solution: Solution,
+    net: nn.Module,
+    task: Task,
+    data: Data,
+    batches: Batches,
+    device: str = "cpu",
+    data_free: bool = False,
+) -> nn.Module:
     """Run a solution once, freshly loaded so that nothing is carried over from an earlier call.
 
     Args:
@@ -39,16 +50,19 @@ def call(solution: Solution, net: nn.Module, task: Task, data: Data, batches: Ba
         data: of the task.
         batches: what the loaders yield.
         device: where network and batches lie.
+        data_free: give it loaders that hold no data.
 
     Returns:
         The unlearned network, in eval mode, on the device, in the type it was given in.
 
     Raises:
+        DataWithheldError: it reads data that it is not given.
         SolutionError: the solution raised (which line), returned something that is no network, or left weights that are not
             finite.
     """
     dtype = next(net.parameters()).dtype
-    network = _unlearn(solution, net.to(device), loaders(task, data, batches, device)).to(device, dtype).eval()
+    given = loaders(task, data, batches, device, data_free)
+    network = _unlearned(solution, net.to(device), given).to(device, dtype).eval()
     _require_finite(network)
     return network
 
@@ -85,7 +99,13 @@ def train(solution: Solution, task: Task, data: Data, examples: Ids, seed: int) 
 
 
 def call_in_lockstep(
-    solution: Solution, nets: Sequence[nn.Module], task: Task, data: Sequence[Data], batches: Batches, seeds: Sequence[int]
+    solution: Solution,
+    nets: Sequence[nn.Module],
+    task: Task,
+    data: Sequence[Data],
+    batches: Batches,
+    seeds: Sequence[int],
+    data_free: bool = False,
 ) -> list[nn.Module]:
     """Run a solution once for several models, which it takes for one.
 
@@ -99,6 +119,7 @@ def call_in_lockstep(
         data: of each, all of the same size; may be the same.
         batches: what the loaders yield.
         seeds: of each; what is drawn for it is what would be drawn if the global generator were seeded with it.
+        data_free: give it loaders that hold no data.
 
     Returns:
         `nets`, in eval mode.
@@ -109,10 +130,10 @@ def call_in_lockstep(
     """
     stacked = stack(nets)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    first = loaders(task, data[0], batches)
-    of_models = [first if own is data[0] else loaders(task, own, batches) for own in data]
+    first = loaders(task, data[0], batches, data_free=data_free)
+    of_models = [first if own is data[0] else loaders(task, own, batches, data_free=data_free) for own in data]
     with models_side_by_side(generators):
-        network = _unlearn(solution, stacked, loaders_side_by_side(of_models, generators))
+        network = _unlearned(solution, stacked, loaders_side_by_side(of_models, generators))
     if getattr(network, "members", None) != len(nets):
         raise SolutionError("unlearning returned a new network instead of one made from the network it got")
     try:
@@ -124,16 +145,34 @@ def call_in_lockstep(
     return list(nets)
 
 
-def _unlearn(solution: Solution, net: nn.Module, given: tuple[DataLoader, DataLoader, DataLoader]) -> nn.Module:
+def draw(
+    solution: Solution, net: nn.Module, task: Task, data: Data, batches: Batches, device: str = "cpu", data_free: bool = False
+) -> Tensor:
+    """The images that a solution makes up, [rows, columns, channels, height, width] (arguments and errors as for `call`)."""
+    drawn = _returned(solution, "pictures", net.to(device), loaders(task, data, batches, device, data_free))
+    if not isinstance(drawn, Tensor) or drawn.dim() != 5 or not drawn.numel():
+        shape = tuple(drawn.shape) if isinstance(drawn, Tensor) else type(drawn).__name__
+        raise SolutionError(f"pictures returned {shape}, it must return a tensor [rows, columns, channels, height, width]")
+    return drawn.detach().cpu()
+
+
+def _unlearned(solution: Solution, net: nn.Module, given: Loaders) -> nn.Module:
     """The network that comes back."""
-    function = load(solution.path).unlearning
-    try:
-        returned = function(net, *given, **solution.overrides)
-    except (Exception, SystemExit) as error:
-        raise SolutionError(describe_error(error, solution.path)) from error
+    returned = _returned(solution, "unlearning", net, given)
     if returned is not None and not isinstance(returned, nn.Module):
         raise SolutionError(f"unlearning returned {type(returned).__name__}, it must return a network or nothing")
     return net if returned is None else returned
+
+
+def _returned(solution: Solution, function: str, net: nn.Module, given: Loaders) -> Any:
+    """What a function of a solution returns."""
+    called = getattr(load(solution.path), function)
+    try:
+        return called(net, *given, **solution.overrides)
+    except DataWithheldError as error:
+        raise DataWithheldError(f"{solution.name} {error}; score it without --data-free.") from error
+    except (Exception, SystemExit) as error:
+        raise SolutionError(describe_error(error, solution.path)) from error
 
 
 def _require_finite(network: nn.Module, function: str = "unlearning") -> None:
@@ -148,13 +187,16 @@ def two_batches(task: Task, data: Data) -> Data:
     return dataclasses.replace(data, **splits)
 
 
-def find_batches(solution: Solution, net: nn.Module, task: Task, data: Data, device: str = "cpu") -> Batches:
+def find_batches(
+    solution: Solution, net: nn.Module, task: Task, data: Data, device: str = "cpu", data_free: bool = False
+) -> Batches:
     """The batches that a solution reads: the kind it declares, else the first with which a dry call succeeds.
 
     The dry calls, tuple then dict, get a copy of the network and two batches per loader; the random state is restored.
 
     Raises:
-        SolutionError: the solution raises with both.
+        DataWithheldError: the solution reads data that it is not given.
+        SolutionError: it raises with both.
     """
     if solution.batches is not None:
         return solution.batches
@@ -164,7 +206,7 @@ def find_batches(solution: Solution, net: nn.Module, task: Task, data: Data, dev
     for batches in kinds:
         try:
             with random_state_restored():
-                call(solution, copy.deepcopy(net), task, small, batches, device)
+                call(solution, copy.deepcopy(net), task, small, batches, device, data_free)
             return batches
         except SolutionError as error:
             complaints.append(f"with {batches} batches: {error}")

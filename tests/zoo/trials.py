@@ -25,6 +25,12 @@ PICTURES = Data(
 )
 
 
+# The same with whole classes to be forgotten, for solutions that do nothing else.
+CLASS_TASK = tasks.find("digits", forget="class:3")
+CLASS_DATA = CLASS_TASK.load()
+CLASS_PICTURES = dataclasses.replace(PICTURES, labels=np.where(np.isin(np.arange(64), PICTURES.forget), 3, np.arange(64) % 3))
+
+
 def resnet():
     """A torchvision ResNet-18 for ten classes that has seen nothing."""
     torch.manual_seed(0)
@@ -40,11 +46,11 @@ def train(name, seed=0, task=TASK, data=DATA, examples=None, **settings):
     return runner.train(describe(name, settings), task, data, data.training if examples is None else examples, seed)
 
 
-def unlearn(name, net, seed=0, batches="tuple", task=TASK, data=DATA, **settings):
+def unlearn(name, net, seed=0, batches="tuple", task=TASK, data=DATA, data_free=False, **settings):
     """What a solution makes of a copy of a network, called as the runner calls it."""
     solution = describe(name, settings)
     runner.start_afresh(seed)
-    return runner.call(solution, copy.deepcopy(net), task, data, batches)
+    return runner.call(solution, copy.deepcopy(net), task, data, batches, data_free=data_free)
 
 
 def given(batches="tuple"):
