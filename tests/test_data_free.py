@@ -100,7 +100,7 @@ def test_classes_that_differ_between_models_are_not_told_for_all_at_once():
     generators = [torch.Generator() for _ in range(2)]
 
     def together(first, second, data_free):
-        return loaders_side_by_side([loaders(TASK, own, "tuple", data_free) for own in (first, second)], generators)
+        return loaders_side_by_side([loaders(TASK, own, "tuple", data_free=data_free) for own in (first, second)], generators)
 
     for data_free in (False, True):
         assert together(DATA, DATA, data_free)[1].dataset.classes == (3,)
@@ -157,7 +157,7 @@ def test_a_solution_that_catches_every_exception_gets_no_data_all_the_same(tmp_p
     for data_free in (True, False):
         net = networks.build(TASK, seed=0)
         before = net[-1].bias.clone()
-        unlearned = runner.call(solution, net, TASK, DATA, "tuple", data_free)
+        unlearned = runner.call(solution, net, TASK, DATA, "tuple", data_free=data_free)
         assert torch.equal(unlearned[-1].bias, before) == data_free
 
 
