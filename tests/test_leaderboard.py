@@ -38,7 +38,16 @@ def test_best_first_and_those_above_the_cost_limit_unranked(results):
 
 
 @pytest.mark.parametrize(
-    "other", [{"task_version": 99}, {"metric_version": 99}, {"models": 64}, {"seed": 1}, {"task": "z"}, {"forget": "class:1"}]
+    "other",
+    [
+        {"task_version": 99},
+        {"metric_version": 99},
+        {"models": 64},
+        {"seed": 1},
+        {"task": "z"},
+        {"forget": "class:1"},
+        {"trainer": "sisa"},
+    ],
 )
 def test_what_cannot_be_compared_is_not_ranked_together(results, other):
     tables = leaderboard.rank(leaderboard.read_all(results(a={"score": 0.01}, b={"score": 0.02, **other}), None))
