@@ -128,27 +128,34 @@ def define_populations(
     with progress as on_finished:
         populations.make_originals(original, trainers, on_finished, terminal.notice)
     with terminal.messages.status("Trying the solution"):
-        batches = unlearners.run(InWorker("find_batches"), original, solution)
-        engine, why = choose_engine(options.engine, original, solution, batches, unlearners)
+        batches = unlearners.run(InWorker("find_batches"), original, solution, options.data_free)
+        engine, why = choose_engine(options.engine, original, solution, batches, unlearners, options.data_free)
     unlearned = Population(
-        task, "unlearned", options.seed, options.runs, engine, solution, batches, original, options.originals
+        *(task, "unlearned", options.seed, options.runs, engine, solution, batches, original, options.originals),
+        data_free=options.data_free,
     )
     return {"unlearned": unlearned, **trained}, why
 
 
 def choose_engine(
-    wanted: str | None, original: Population, solution: Solution, batches: Batches, unlearners: LocalProcesses
+    wanted: str | None,
+    original: Population,
+    solution: Solution,
+    batches: Batches,
+    unlearners: LocalProcesses,
+    data_free: bool = False,
 ) -> tuple[Engine, str]:
     """For how many models at once a solution runs, and why."""
     task = original.task
-    if task.unlearned_at_once == 1:
+    if task.unlearned_at_once == 1 or not solution.lockstep:
+        who = f"{task.network} on {task.name}" if solution.lockstep else solution.name
         if wanted == "lockstep":
-            raise InputError(f"--engine lockstep: {task.network} on {task.name} takes one model at a time.")
-        return ONE_AT_A_TIME, f"{task.network} on {task.name} takes one model at a time"
+            raise InputError(f"--engine lockstep: {who} takes one model at a time.")
+        return ONE_AT_A_TIME, f"{who} takes one model at a time"
     lockstep = Engine("grouped", task.unlearned_at_once)
     if wanted:
         return lockstep if wanted == "lockstep" else ONE_AT_A_TIME, f"--engine {wanted}"
-    objection = unlearners.run(InWorker("objection_to_lockstep"), original, solution, batches)
+    objection = unlearners.run(InWorker("objection_to_lockstep"), original, solution, batches, data_free)
     if objection:
         return ONE_AT_A_TIME, objection
     return lockstep, "three models at once get the weights that each gets alone"

@@ -20,6 +20,7 @@ FOR_SOLUTIONS = (
     "originals",
     "seed",
     "engine",
+    "data_free",
     "define",
     "set",
     "hyperparameters",
@@ -73,6 +74,11 @@ def _parser(documentation: str | None) -> argparse.ArgumentParser:
         choices=("lockstep", "single"),
         help="call the solution for several models at once, or for one at a time (default: lockstep, if a trial with three "
         "models proves that each gets the weights it gets alone)",
+    )
+    add(
+        "--data-free",
+        action="store_true",
+        help="give the solution loaders that know their classes, shapes and lengths, and hold no images or labels",
     )
     add(
         "--hyperparameters",
@@ -152,7 +158,8 @@ def check(options: argparse.Namespace) -> None:
         defaults = _parser(None)
         given = [name for name in FOR_SOLUTIONS if getattr(options, name) != defaults.get_default(name)]
         if given:
-            raise InputError(f"--{given[0]} is for --solution; populations that were made elsewhere are compared as they are.")
+            name = given[0].replace("_", "-")
+            raise InputError(f"--{name} is for --solution; populations that were made elsewhere are compared as they are.")
     if options.populations and options.json:
         raise InputError("--json takes one scorecard; those of --populations go to the folder of --results.")
     if options.models < FEWEST_MODELS:

@@ -48,6 +48,7 @@ class Population:
         solution, batches, original: for unlearned models, what ran, on which batches, and on whose models.
         originals: how many original models unlearning starts from, in turn; a population of original models keeps so many's
             weights.
+        data_free: whether the solution gets loaders that hold no data.
     """
 
     task: Task
@@ -59,6 +60,7 @@ class Population:
     batches: Batches | None = None
     original: "Population | None" = None
     originals: int = 1
+    data_free: bool = False
 
     def model_seed(self, model: int) -> int:
         """Seed of a model, in [0, 2**63)."""
@@ -83,6 +85,8 @@ class Population:
         sources = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.solution.sources.items()}
         if self.originals > 1:
             identity["originals"] = self.originals
+        if self.data_free:
+            identity["data_free"] = True
         return {
             **identity,
             "original": self.original.key,
@@ -109,7 +113,7 @@ class Population:
     @property
     def shard_size(self) -> int:
         """Models per shard; one where each takes long, so that few models are enough for several workers."""
-        if self.task.unlearned_at_once == 1:
+        if self.task.unlearned_at_once == 1 or (self.solution is not None and not self.solution.lockstep):
             return 1
         return SHARD if self.engine.kind == "single" else self.engine.members
 

@@ -24,7 +24,7 @@ from evaluation.store import Arrays, write_arrays
 from evaluation.utility import age_error
 from starting_kit import contract, duplicates, networks, proof, runner, training
 from starting_kit.contract import Batches, Solution
-from starting_kit.errors import InputError, RunError, SolutionError
+from starting_kit.errors import DataWithheldError, InputError, RunError, SolutionError
 from starting_kit.loaders import as_numbers
 from starting_kit.lockstep import NotStackableError
 from starting_kit.networks import build
@@ -63,11 +63,12 @@ def look_at_data(task: Task) -> tuple[str, list[str]]:
     return digest.hexdigest()[:16], [*data.remarks, *map(str, duplicates.find(data))]
 
 
-def find_batches(population: Population, solution: Solution) -> Batches:
+def find_batches(population: Population, solution: Solution, data_free: bool) -> Batches:
     """Which batches a solution reads, tried on a population's original model (errors as for `runner.find_batches`)."""
     runner.start_afresh(population.master_seed)
     with _printing_to(population, "dry call"):
-        return runner.find_batches(solution, original_model(population), population.task, load_data(population.task))
+        data = load_data(population.task)
+        return runner.find_batches(solution, original_model(population), population.task, data, data_free)
 
 
 def original_model(population: Population, model: int = 0) -> nn.Module:
@@ -97,11 +98,12 @@ def _load_brought(net: nn.Module, path: Path) -> nn.Module:
     return net
 
 
-def objection_to_lockstep(population: Population, solution: Solution, batches: Batches) -> str | None:
+def objection_to_lockstep(population: Population, solution: Solution, batches: Batches, data_free: bool) -> str | None:
     """Why a solution cannot run in lockstep, or None, tried on a population's original model (`proof.objection`)."""
     torch.set_num_threads(1)
     with _printing_to(population, f"{solution.name} in lockstep"):
-        return proof.objection(solution, original_model(population), population.task, load_data(population.task), batches)
+        data = load_data(population.task)
+        return proof.objection(solution, original_model(population), population.task, data, batches, data_free)
 
 
 def make_shard(population: Population, shard: int, models: list[int]) -> None:
@@ -192,8 +194,11 @@ def time_retraining(retrained: Population, model: int) -> float:
 def time_unlearning(unlearned: Population, model: int) -> float:
     """Seconds of one unlearning alone, without evaluation (errors as for `runner.call`)."""
     if unlearned.key not in _warm:
-        unlearn(unlearned, model, runner.two_batches(unlearned.task, load_data(unlearned.task)))
+        few = runner.two_batches(unlearned.task, load_data(unlearned.task))
+        first = _seconds(lambda: unlearn(unlearned, model, few))
         _warm.add(unlearned.key)
+        if unlearned.data_free and first > LONG:  # fewer data are no less work then
+            return first
     return _seconds(lambda: unlearn(unlearned, model, load_data(unlearned.task)))
 
 
@@ -211,7 +216,7 @@ def unlearn(population: Population, model: int, data: Data) -> nn.Module:
     runner.start_afresh(population.model_seed(model))
     try:
         with _printing_to(population, f"model {model}"):
-            return runner.call(solution, net, population.task, data, batches)
+            return runner.call(solution, net, population.task, data, batches, population.data_free)
     finally:
         runner.start_afresh(seed=0)  # whatever the solution left behind
 
@@ -225,7 +230,7 @@ def _unlearn_in_lockstep(population: Population, models: Sequence[int]) -> list[
     runner.start_afresh(seeds[0])
     try:
         with _printing_to(population, f"models {models[0]} to {models[-1]}"):
-            return runner.call_in_lockstep(solution, nets, population.task, data, batches, seeds)
+            return runner.call_in_lockstep(solution, nets, population.task, data, batches, seeds, population.data_free)
     finally:
         runner.start_afresh(seed=0)
 
@@ -241,7 +246,7 @@ def _require_unchanged(solution: Solution) -> None:
 
 
 def _failure(population: Population, models: str, error: Exception, advice: str = "") -> Exception:
-    if population.solution is None or isinstance(error, SourceChangedError):
+    if population.solution is None or isinstance(error, SourceChangedError | DataWithheldError):
         return error
     return SolutionError(
         f"{population.solution.name} failed on {models}: {error}. "

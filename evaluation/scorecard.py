@@ -53,6 +53,7 @@ def of_experiment(made: Experiment, measured: dict[str, Any], seconds: dict[str,
             "models_at_once": unlearned.engine.members,
             "reason": made.engine_reason,
         },
+        "data_free": unlearned.data_free,
         "hyperparameters": {"source": solution.source_of_values, "values": solution.hyperparameters},
         "data": task.digest,
         "retrained_population": made.kinds["retrained"].key,
@@ -70,7 +71,8 @@ def of_brought(
     """The scorecard of populations that were brought from elsewhere (arguments as for `of_experiment`)."""
     elsewhere = "the populations were made elsewhere"
     unknown = (
-        "task_version", "seed", "originals", "forget", "network", "epochs", "data", "engine", "hyperparameters", "cost",
+        "task_version", "seed", "originals", "forget", "network", "epochs", "data", "engine", "data_free", "hyperparameters",
+        "cost",
         "within_limit",
     )  # fmt: skip
     nulls = with_reasons(dict.fromkeys(unknown), dict.fromkeys(unknown, elsewhere))
@@ -121,6 +123,7 @@ def variant(made: Experiment, engine: str | None, published: bool) -> str:
     parts += [f"originals{unlearned.originals}"] if unlearned.originals > 1 else []
     parts += [f"seed{unlearned.master_seed}"] if unlearned.master_seed else []
     parts += [engine] if engine else []
+    parts += ["data-free"] if unlearned.data_free else []
     return "".join(c if c.isalnum() or c in "=.,-_+" else "_" for c in ",".join(parts).replace(":", ""))
 
 

@@ -96,7 +96,9 @@ def prepare(options: argparse.Namespace, task: Task, path: Path, trainers: Local
         RunError: the solution failed with the published values.
         KeyboardInterrupt: the user interrupted; what was finished is kept.
     """
-    apart = argparse.Namespace(set=[], seed=SEED + options.seed, runs=options.runs / "tuning", originals=ORIGINALS, engine=None)
+    apart = argparse.Namespace(
+        set=[], seed=SEED + options.seed, runs=options.runs / "tuning", originals=ORIGINALS, engine=None, data_free=False
+    )
     with LocalProcesses(1, terminal.notice) as unlearners:
         kinds, _ = experiment.define_populations(apart, task, path, None, trainers, unlearners)
     published = kinds["unlearned"]

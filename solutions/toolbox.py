@@ -7,6 +7,7 @@ one after another along their first axis, and so are its batches. Code that take
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -91,6 +92,57 @@ class Relabelled(Dataset[Any]):
         if not isinstance(own, Tensor):  # a batch with other examples of the data set cannot mix numbers and tensors
             label = label.item()
         return {**example, "age_group": label} if isinstance(example, dict) else (example[0], label)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a solution may know that makes its images up.
+
+    Attributes:
+        image_shape: channels, height, width.
+        forget: the classes of the forget set, ascending.
+        retain: the other classes of the retain set, ascending.
+        mean, std: of each channel's pixel values, [channels, 1, 1], on the network's device and in its type.
+    """
+
+    image_shape: tuple[int, int, int]
+    forget: tuple[int, ...]
+    retain: tuple[int, ...]
+    mean: Tensor
+    std: Tensor
+
+    def pixels(self, normalised: Tensor) -> Tensor:
+        """Images of mean 0 and deviation 1 in pixel values, both [images, channels, height, width]."""
+        return self.mean + self.std * normalised
+
+
+def facts(net: nn.Module, retain_loader: DataLoader, forget_loader: DataLoader) -> Facts:
+    """What the loaders tell without giving an example away; of loaders that tell nothing the examples are looked at.
+
+    Raises:
+        ValueError: every class is in the forget set.
+    """
+    retain, forget = (_told(loader) or _looked_at(loader, net) for loader in (retain_loader, forget_loader))
+    image_shape, classes, *scale = retain
+    if not set(classes) - set(forget[1]):
+        raise ValueError("every class is in the forget set, but this forgets whole classes: use --forget class:ID")
+    weight = next(net.parameters())
+    mean, std = (weight.new_tensor(values).view(-1, 1, 1) for values in scale)
+    return Facts(image_shape, forget[1], tuple(c for c in classes if c not in forget[1]), mean, std)
+
+
+def _told(loader: DataLoader) -> tuple[Any, ...] | None:
+    """Image shape, classes, mean and deviation that a data set tells of itself, None if it does not."""
+    names = ("image_shape", "classes", "pixel_mean", "pixel_std")
+    dataset = loader.dataset
+    return tuple(getattr(dataset, name) for name in names) if all(hasattr(dataset, name) for name in names) else None
+
+
+def _looked_at(loader: DataLoader, net: nn.Module) -> tuple[Any, ...]:
+    """The same, from the examples."""
+    images, labels = (torch.cat(parts) for parts in zip(*batches(in_order(loader), net), strict=True))
+    std, mean = torch.std_mean(images, dim=(0, 2, 3))
+    return tuple(images.shape[1:]), tuple(labels.unique().tolist()), mean.tolist(), std.tolist()
 
 
 def number_of_classes(net: nn.Module, loader: Iterable[Any]) -> int:

@@ -6,8 +6,12 @@ A solution is a Python file that defines
 
 It changes `net` in place and returns nothing, or returns a network. Further parameters have defaults, and are its
 hyper-parameters. A constant `BATCHES = "tuple"` or `"dict"` says which batches it reads; where there is none, a dry
-call on two batches of each kind finds out (`starting_kit.runner`). A constant `SEARCH_SPACE` gives the ranges in which
-hyper-parameters may be fitted to a task (`starting_kit.search_space`).
+call on two batches of each kind finds out (`starting_kit.runner`). A constant `LOCKSTEP = False` says that it is to be called
+for one model at a time, and saves the trial calls that would find out whether it may be called for several. A constant
+`SEARCH_SPACE` gives the ranges in which hyper-parameters may be fitted to a task (`starting_kit.search_space`).
+
+The loaders' `.dataset` has, besides its length, `classes` (labels that occur in it), `image_shape`, `pixel_mean` and
+`pixel_std` (what the network normalises with). Under --data-free it has nothing else: no image and no label can be read.
 """
 
 import ast
@@ -46,6 +50,7 @@ class Solution:
         tuned: whether the others were fitted to a task.
         search_space: ranges of those that may be tuned.
         batches: the batches it declares, or None.
+        lockstep: whether it may be tried for several models at once.
     """
 
     name: str
@@ -57,6 +62,7 @@ class Solution:
     tuned: bool
     search_space: dict[str, search_space.Range]
     batches: Batches | None
+    lockstep: bool = True
 
     @property
     def source_of_values(self) -> Literal["published", "tuned", "set"]:
@@ -138,6 +144,9 @@ def describe(path: Path, settings: list[str], tuned: dict[str, Any] | None = Non
     batches = getattr(module, "BATCHES", None)
     if batches not in (None, "tuple", "dict"):
         raise InputError(f'{path} sets BATCHES = {batches!r}; it must be "tuple" or "dict".')
+    lockstep = getattr(module, "LOCKSTEP", True)
+    if not isinstance(lockstep, bool):
+        raise InputError(f"{path} sets LOCKSTEP = {lockstep!r}; it must be True or False.")
     defaults = _hyperparameters(path, function)
     space = search_space.parse(getattr(module, "SEARCH_SPACE", {}), defaults, path)
     if unknown := [name for name in tuned or {} if name not in defaults]:
@@ -148,7 +157,9 @@ def describe(path: Path, settings: list[str], tuned: dict[str, Any] | None = Non
     values = {**usual, **chosen}
     given = {**fitted, **chosen}  # only these are compared: a default may be any object, a tensor of class weights say
     overrides = {name: value for name, value in given.items() if value != defaults[name]}
-    return Solution(path.stem, path, sources(path), _shown(values), overrides, chosen, tuned is not None, space, batches)
+    return Solution(
+        path.stem, path, sources(path), _shown(values), overrides, chosen, tuned is not None, space, batches, lockstep
+    )
 
 
 def _shown(values: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,10 @@ class SolutionError(RunError):
     """A solution failed: it raised, or what it gave is no network that can be used."""
 
 
+class DataWithheldError(RunError):
+    """A solution read examples that --data-free withholds."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A question for the end of a sentence about an unknown name, empty if nothing known is near it."""
     near = difflib.get_close_matches(name, list(known), n=1)

@@ -5,18 +5,23 @@ Images are floating-point numbers in a batch, the values that the source gives; 
 The examples lie in memory, and a batch is one indexing of them instead of a stack of items. A solution does not notice: batch
 by batch, and draw by draw of the random generators, a `ResidentLoader` does what a `DataLoader` does; so does a `DataLoader`
 that a solution builds on its `.dataset`, on a subset or a concatenation of it, or with a `collate_fn` of its own.
+
+A data set says of itself which classes it has, the shape of an image, and what the network normalises with, besides its length.
+Under --data-free that is all there is: no image or label is in it, and reading one raises.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NoReturn
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.data._utils.collate import collate, default_collate_fn_map
 
 from starting_kit.contract import Batches
+from starting_kit.errors import DataWithheldError
 from starting_kit.tasks import Data, Ids, Task
 
 
@@ -57,20 +62,67 @@ class Memory:
         return cls(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
-class Examples(Dataset[Any]):
+@dataclass(frozen=True)
+class Outline:
+    """What may be known of some examples that nobody may look at.
+
+    Attributes:
+        length: how many there are.
+        classes: labels that occur, ascending.
+        image_shape: channels, height, width.
+        pixel_mean, pixel_std: what the network normalises with, a number for each channel.
+    """
+
+    length: int
+    classes: tuple[int, ...]
+    image_shape: tuple[int, int, int]
+    pixel_mean: tuple[float, ...]
+    pixel_std: tuple[float, ...]
+
+
+class Outlined(Dataset[Any]):
+    """A data set that tells its outline."""
+
+    def __init__(self, outline: Outline) -> None:
+        self.outline = outline
+
+    def __len__(self) -> int:
+        return self.outline.length
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """Labels that occur among the examples, ascending."""
+        return self.outline.classes
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height, width."""
+        return self.outline.image_shape
+
+    @property
+    def pixel_mean(self) -> tuple[float, ...]:
+        """What the network subtracts from pixel values, a number for each channel."""
+        return self.outline.pixel_mean
+
+    @property
+    def pixel_std(self) -> tuple[float, ...]:
+        """What it divides them by then."""
+        return self.outline.pixel_std
+
+
+class Examples(Outlined):
     """Some examples of a data set in memory.
 
     Args:
         memory: the whole data set.
         rows: [some], int64, which of its examples.
         batches: "tuple" or "dict", what an item is.
+        outline: of these examples.
     """
 
-    def __init__(self, memory: Memory, rows: Tensor, batches: Batches) -> None:
+    def __init__(self, memory: Memory, rows: Tensor, batches: Batches, outline: Outline) -> None:
+        super().__init__(outline)
         self.memory, self.rows, self.batches = memory, rows, batches
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
     def __getitem__(self, index: int) -> Any:
         memory, row = self.memory, self.rows[index]
@@ -96,6 +148,31 @@ class Examples(Dataset[Any]):
         return {"image": images, "image_id": names, "age_group": labels, "age": memory.ages[rows], "person_id": people}
 
 
+class Withheld(Outlined):
+    """The outline of some examples, without the examples.
+
+    Args:
+        outline: of the examples.
+        split: which these are, for people.
+    """
+
+    def __init__(self, outline: Outline, split: str) -> None:
+        super().__init__(outline)
+        self.split = split
+
+    def __getitem__(self, index: Any) -> NoReturn:
+        raise DataWithheldError(f"reads {self.split} images or labels, which --data-free withholds")
+
+    def batch(self, indices: Sequence[int]) -> Any:
+        """Raises, as for an item."""
+        return self[0]
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in ("memory", "rows"):  # where `Examples` have the data
+            self[0]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
 def as_numbers(images: Tensor) -> Tensor:
     """Bytes as float32, floating-point numbers as they are."""
     return images if images.is_floating_point() else images.float()
@@ -104,7 +181,7 @@ def as_numbers(images: Tensor) -> Tensor:
 class Batch(Sequence[Any]):
     """The items at some indices, made when they are asked for: a `collate_fn` of a solution's own sees ordinary items."""
 
-    def __init__(self, examples: Examples, indices: Sequence[int]) -> None:
+    def __init__(self, examples: "Examples | Withheld", indices: Sequence[int]) -> None:
         self.examples, self.indices = examples, indices
 
     def __len__(self) -> int:
@@ -143,21 +220,29 @@ def draw_base_seed(loader: DataLoader[Any]) -> None:
     torch.empty((), dtype=torch.int64).random_(generator=loader.generator)
 
 
-def loader(task: Task, memory: Memory, ids: Ids, batches: Batches) -> DataLoader:
-    """A shuffled loader on some examples; its order comes from torch's global generator, as in the kits.
+def outline(task: Task, data: Data, ids: Ids) -> Outline:
+    """The outline of some examples of a task."""
+    classes = tuple(np.unique(data.labels[ids]).tolist())
+    return Outline(len(ids), classes, data.images.shape[1:], task.pixel_mean, task.pixel_std)
+
+
+def loaders(task: Task, data: Data, batches: Batches, data_free: bool = False) -> tuple[DataLoader, DataLoader, DataLoader]:
+    """The retain, forget and validation loaders of a task, shuffled by torch's global generator, as in the kits.
 
     Args:
         task: gives the batch size.
-        memory: the task's data.
-        ids: of the examples.
+        data: of the task.
         batches: "tuple" for `(images, labels)` (CIFAR kit), "dict" for dicts (Kaggle kit). Images are floating-point numbers
             [batch, channels, height, width] in both, labels int64 [batch].
+        data_free: give loaders that know the outlines of their examples, and raise `DataWithheldError` where one is read.
     """
-    return ResidentLoader(Examples(memory, torch.from_numpy(ids), batches), batch_size=task.loader_batch_size, shuffle=True)
+    memory = None if data_free else Memory.of(data)
 
+    def loader(split: str) -> DataLoader:
+        ids = getattr(data, split)
+        known = outline(task, data, ids)
+        if memory is None:
+            return DataLoader(Withheld(known, split), task.loader_batch_size, shuffle=True)
+        return ResidentLoader(Examples(memory, torch.from_numpy(ids), batches, known), task.loader_batch_size, shuffle=True)
 
-def loaders(task: Task, data: Data, batches: Batches) -> tuple[DataLoader, DataLoader, DataLoader]:
-    """The retain, forget and validation loaders of a task."""
-    memory = Memory.of(data)
-    retain, forget, validation = (loader(task, memory, ids, batches) for ids in (data.retain, data.forget, data.validation))
-    return retain, forget, validation
+    return loader("retain"), loader("forget"), loader("validation")

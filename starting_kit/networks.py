@@ -75,19 +75,20 @@ def small_cnn(task: Task, widths: tuple[int, int, int]) -> nn.Sequential:
     )
 
 
-def all_cnn(task: Task) -> nn.Sequential:
+def all_cnn(task: Task, widths: tuple[int, int] = (96, 192)) -> nn.Sequential:
     """All-CNN-C of Springenberg et al. (2015, https://arxiv.org/abs/1412.6806, table 1), with batch-norm and no dropout."""
+    narrow, wide = widths
     return nn.Sequential(
         Normalise(task.pixel_mean, task.pixel_std),
-        *convolution(task.image_shape[0], 96),
-        *convolution(96, 96),
-        *convolution(96, 96, stride=2),
-        *convolution(96, 192),
-        *convolution(192, 192),
-        *convolution(192, 192, stride=2),
-        *convolution(192, 192),
-        *convolution(192, 192, kernel_size=1),
-        nn.Conv2d(192, task.classes, kernel_size=1),
+        *convolution(task.image_shape[0], narrow),
+        *convolution(narrow, narrow),
+        *convolution(narrow, narrow, stride=2),
+        *convolution(narrow, wide),
+        *convolution(wide, wide),
+        *convolution(wide, wide, stride=2),
+        *convolution(wide, wide),
+        *convolution(wide, wide, kernel_size=1),
+        nn.Conv2d(wide, task.classes, kernel_size=1),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
     )
@@ -135,6 +136,7 @@ NETWORKS: dict[str, Callable[[Task], nn.Module]] = {
     "cnn-8-16-16": partial(small_cnn, widths=(8, 16, 16)),
     "cnn-16-32-32": partial(small_cnn, widths=(16, 32, 32)),
     "all-cnn": all_cnn,
+    "all-cnn-12": partial(all_cnn, widths=(12, 24)),  # an eighth of the width
 }
 
 

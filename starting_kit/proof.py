@@ -24,7 +24,7 @@ import torch
 from torch import nn
 
 from starting_kit.contract import Batches, Solution
-from starting_kit.errors import RunError
+from starting_kit.errors import DataWithheldError, RunError
 from starting_kit.lockstep import NotStackableError, check_stackable
 from starting_kit.readings import falsified, readings
 from starting_kit.runner import call, call_in_lockstep, random_state_restored, start_afresh
@@ -40,7 +40,9 @@ LEAST_PATIENCE = 60.0  # seconds
 RANDOM_FALSIFICATIONS = 5  # of the numbers that a solution reads: a choice between two falls as before in half of them
 
 
-def objection(solution: Solution, net: nn.Module, task: Task, data: Data, batches: Batches) -> str | None:
+def objection(
+    solution: Solution, net: nn.Module, task: Task, data: Data, batches: Batches, data_free: bool = False
+) -> str | None:
     """Why a solution cannot run in lockstep, as half a sentence; None if it can.
 
     The generators' states are restored.
@@ -51,12 +53,16 @@ def objection(solution: Solution, net: nn.Module, task: Task, data: Data, batche
         task: gives the loaders' batch size.
         data: of the task.
         batches: what the loaders yield.
+        data_free: give the solution loaders that hold no data.
+
+    Raises:
+        DataWithheldError: it reads data that it is not given.
     """
     try:
         check_stackable(net)
     except NotStackableError as error:
         return str(error)
-    trial = _Trial(solution, net, task, data, batches)
+    trial = _Trial(solution, net, task, data, batches, data_free)
     with random_state_restored():
         try:
             return trial.objection()
@@ -67,15 +73,18 @@ def objection(solution: Solution, net: nn.Module, task: Task, data: Data, batche
 class _Trial:
     """Three models, unlearned one after another and as one, in float64 and afresh each time (arguments as for `objection`)."""
 
-    def __init__(self, solution: Solution, net: nn.Module, task: Task, data: Data, batches: Batches) -> None:
-        self.solution, self.task, self.batches = solution, task, batches
-        self.nets, self.sets = _three_models(net), _three_data_sets(task, data)
+    def __init__(self, solution: Solution, net: nn.Module, task: Task, data: Data, batches: Batches, data_free: bool) -> None:
+        self.solution, self.task, self.batches, self.data_free = solution, task, batches, data_free
+        # Of labels that nobody reads, only the classes are known, and those are the same for all models of a population.
+        self.nets, self.sets = _three_models(net), [data] * 3 if data_free else _three_data_sets(task, data)
         self.patience = LEAST_PATIENCE
 
     def objection(self) -> str | None:
         """Half a sentence, or None."""
         try:
             alone, read_alone = self.one_after_another()
+        except DataWithheldError:
+            raise
         except (RunError, _TimeUpError) as error:
             return f"the trial in float64 failed: {error}"
         try:
@@ -104,7 +113,7 @@ class _Trial:
         for net, data, seed in zip(self.nets, self.sets, SEEDS, strict=True):
             with _time_limit(self.patience if models else None), readings() as own:
                 start_afresh(seed, torch.float64)
-                models.append(call(self.solution, copy.deepcopy(net), self.task, data, self.batches))
+                models.append(call(self.solution, copy.deepcopy(net), self.task, data, self.batches, self.data_free))
             read.append(own)
             self.patience = max(LEAST_PATIENCE, PATIENCE * (time.monotonic() - start))
         return models, read
@@ -115,7 +124,7 @@ class _Trial:
             start_afresh(SEEDS[0], torch.float64)
             untouched = _global_generators()
             nets = copy.deepcopy(self.nets)
-            models = call_in_lockstep(self.solution, nets, self.task, self.sets, self.batches, SEEDS)
+            models = call_in_lockstep(self.solution, nets, self.task, self.sets, self.batches, SEEDS, self.data_free)
         return models, read, _global_generators() != untouched
 
     def is_blind_to(self, suspect: Container[int], expected: list[nn.Module]) -> bool:

@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from starting_kit.contract import Batches, Solution, describe_error, load
-from starting_kit.errors import SolutionError
+from starting_kit.errors import DataWithheldError, SolutionError
 from starting_kit.loaders import loaders
 from starting_kit.lockstep import stack, unstack
 from starting_kit.side_by_side import loaders_side_by_side, models_side_by_side
@@ -29,7 +29,7 @@ def start_afresh(seed: int, dtype: torch.dtype = torch.float32) -> None:
     random.seed(seed)
 
 
-def call(solution: Solution, net: nn.Module, task: Task, data: Data, batches: Batches) -> nn.Module:
+def call(solution: Solution, net: nn.Module, task: Task, data: Data, batches: Batches, data_free: bool = False) -> nn.Module:
     """Run a solution once, freshly loaded so that nothing is carried over from an earlier call.
 
     Args:
@@ -38,22 +38,30 @@ def call(solution: Solution, net: nn.Module, task: Task, data: Data, batches: Ba
         task: gives the loaders' batch size.
         data: of the task.
         batches: what the loaders yield.
+        data_free: give it loaders that hold no data.
 
     Returns:
         The unlearned network, in eval mode, in the type it was given in.
 
     Raises:
+        DataWithheldError: it reads data that it is not given.
         SolutionError: the solution raised (which line), returned something that is no network, or left weights that are not
             finite.
     """
     dtype = next(net.parameters()).dtype
-    network = _unlearn(solution, net, loaders(task, data, batches)).to(dtype).eval()
+    network = _unlearn(solution, net, loaders(task, data, batches, data_free)).to(dtype).eval()
     _require_finite(network)
     return network
 
 
 def call_in_lockstep(
-    solution: Solution, nets: Sequence[nn.Module], task: Task, data: Sequence[Data], batches: Batches, seeds: Sequence[int]
+    solution: Solution,
+    nets: Sequence[nn.Module],
+    task: Task,
+    data: Sequence[Data],
+    batches: Batches,
+    seeds: Sequence[int],
+    data_free: bool = False,
 ) -> list[nn.Module]:
     """Run a solution once for several models, which it takes for one.
 
@@ -67,6 +75,7 @@ def call_in_lockstep(
         data: of each, all of the same size; may be the same.
         batches: what the loaders yield.
         seeds: of each; what is drawn for it is what would be drawn if the global generator were seeded with it.
+        data_free: give it loaders that hold no data.
 
     Returns:
         `nets`, in eval mode.
@@ -77,8 +86,8 @@ def call_in_lockstep(
     """
     stacked = stack(nets)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    first = loaders(task, data[0], batches)
-    of_models = [first if own is data[0] else loaders(task, own, batches) for own in data]
+    first = loaders(task, data[0], batches, data_free)
+    of_models = [first if own is data[0] else loaders(task, own, batches, data_free) for own in data]
     with models_side_by_side(generators):
         network = _unlearn(solution, stacked, loaders_side_by_side(of_models, generators))
     if getattr(network, "members", None) != len(nets):
@@ -97,6 +106,8 @@ def _unlearn(solution: Solution, net: nn.Module, given: tuple[DataLoader, DataLo
     function = load(solution.path).unlearning
     try:
         returned = function(net, *given, **solution.overrides)
+    except DataWithheldError as error:
+        raise DataWithheldError(f"{solution.name} {error}; score it without --data-free.") from error
     except (Exception, SystemExit) as error:
         raise SolutionError(describe_error(error, solution.path)) from error
     if returned is not None and not isinstance(returned, nn.Module):
@@ -116,13 +127,14 @@ def two_batches(task: Task, data: Data) -> Data:
     return dataclasses.replace(data, **splits)
 
 
-def find_batches(solution: Solution, net: nn.Module, task: Task, data: Data) -> Batches:
+def find_batches(solution: Solution, net: nn.Module, task: Task, data: Data, data_free: bool = False) -> Batches:
     """The batches that a solution reads: the kind it declares, else the first with which a dry call succeeds.
 
     The dry calls, tuple then dict, get a copy of the network and two batches per loader; the random state is restored.
 
     Raises:
-        SolutionError: the solution raises with both.
+        DataWithheldError: the solution reads data that it is not given.
+        SolutionError: it raises with both.
     """
     if solution.batches is not None:
         return solution.batches
@@ -132,7 +144,7 @@ def find_batches(solution: Solution, net: nn.Module, task: Task, data: Data) -> 
     for batches in kinds:
         try:
             with random_state_restored():
-                call(solution, copy.deepcopy(net), task, small, batches)
+                call(solution, copy.deepcopy(net), task, small, batches, data_free)
             return batches
         except SolutionError as error:
             complaints.append(f"with {batches} batches: {error}")

@@ -15,13 +15,13 @@ from unittest import mock
 
 import torch
 from torch import Generator, Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from starting_kit.errors import RunError
-from starting_kit.loaders import Batch, Examples, Memory, draw_base_seed
+from starting_kit.loaders import Batch, Examples, Memory, Outlined, Withheld, draw_base_seed
 
 
-class SideBySide(Dataset[Any]):
+class SideBySide(Outlined):
     """The examples of K models.
 
     It has the length of one model's examples and is read through loaders only: which example number 3 is depends on the model.
@@ -31,18 +31,24 @@ class SideBySide(Dataset[Any]):
         generators: one per model.
     """
 
-    def __init__(self, examples: Sequence[Examples], generators: Sequence[Generator]) -> None:
-        self.length, self.generators = len(examples[0]), generators
-        if all(own is examples[0] for own in examples):
-            self.together, self.offsets = examples[0], [0] * len(examples)
-        else:
-            first_rows = itertools.accumulate((len(own.memory.labels) for own in examples), initial=0)
-            rows = torch.cat([own.rows + first for own, first in zip(examples, first_rows, strict=False)])
-            self.together = Examples(Memory.joined([own.memory for own in examples]), rows, examples[0].batches)
-            self.offsets = [k * self.length for k in range(len(examples))]
+    def __init__(self, examples: Sequence[Examples] | Sequence[Withheld], generators: Sequence[Generator]) -> None:
+        super().__init__(examples[0].outline)
+        self.generators, self.of_classes = generators, {own.classes for own in examples}
+        self.together: Examples | Withheld = examples[0]
+        self.offsets = [0] * len(examples)
+        held = [own for own in examples if isinstance(own, Examples)]
+        if any(own is not examples[0] for own in held):
+            first_rows = itertools.accumulate((len(own.memory.labels) for own in held), initial=0)
+            rows = torch.cat([own.rows + first for own, first in zip(held, first_rows, strict=False)])
+            self.together = Examples(Memory.joined([own.memory for own in held]), rows, held[0].batches, self.outline)
+            self.offsets = [k * len(self) for k in range(len(examples))]
 
-    def __len__(self) -> int:
-        return self.length
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """Labels that occur among each model's examples."""
+        if len(self.of_classes) > 1:
+            raise RunError("the models' examples have different classes, which are asked for once")
+        return super().classes
 
     def __getitem__(self, index: Any) -> NoReturn:
         raise RunError("the examples are read one by one instead of through a loader")

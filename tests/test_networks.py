@@ -32,6 +32,13 @@ def test_networks_take_the_images_of_the_task_and_keep_the_names_of_their_layers
         assert set(layers) <= dict(net.named_children()).keys()
 
 
+def test_the_narrow_all_cnn_has_an_eighth_of_the_channels_of_the_published_one():
+    nets = [networks.build(dataclasses.replace(DIGITS, network=name), seed=0) for name in ("all-cnn", "all-cnn-12")]
+    wide, narrow = ([layer.out_channels for layer in net if isinstance(layer, nn.Conv2d)] for net in nets)
+    assert wide == [96] * 3 + [192] * 5 + [10]
+    assert narrow == [channels // 8 for channels in wide[:-1]] + [10]
+
+
 def test_a_seed_gives_a_network_and_leaves_the_random_state_alone():
     task = dataclasses.replace(DIGITS, network="resnet18")
     before = torch.random.get_rng_state()
