@@ -21,43 +21,41 @@ A network without batch-norm layers (or whose layers keep no running statistics)
 by the other terms alone: it is sure of them, but they are noise to people, and little can be learnt from them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from solutions.toolbox import training_only
+from solutions.toolbox import Facts, training_only
 
 MOST_DEVIATIONS = 3.0  # from the mean: MNIST's white is 2.8, that of digits 1.8
 
 
 def invert(
     net: nn.Module,
+    known: Facts,
     classes: Sequence[int],
     per_class: int,
-    image_shape: tuple[int, int, int],
-    pixel_mean: Sequence[float],
-    pixel_std: Sequence[float],
     *,
     iterations: int = 300,
     batch_size: int = 256,
     learning_rate: float = 0.1,
-    statistics_weight: float = 10.0,
+    statistics_weight: float = 1.0,
     variation_weight: float = 2.5e-5,
     norm_weight: float = 0.0,
     jitter: int = 2,
 ) -> tuple[Tensor, Tensor]:
-    """Images that a network takes for some classes, with the statistics of its training data.
+    """Images that a network takes for some classes, with the statistics of its training images.
 
     Args:
         net: a trained network that takes images as pixels; it is left in eval mode, otherwise as it was.
+        known: shape and scale of the images.
         classes: which.
-        per_class: how many of each.
-        image_shape: channels, height, width.
-        pixel_mean, pixel_std: of the training images, a number for each channel.
+        per_class: how many images of each.
         iterations: steps of Adam for every batch.
         batch_size: images that are made together; their statistics are matched, so there should be hundreds.
         learning_rate: of Adam at first.
@@ -65,28 +63,38 @@ def invert(
         jitter: most pixels of a shift.
 
     Returns:
-        images [classes · per_class, *image_shape], pixels, and their classes, both on the network's device. Classes alternate.
+        images [classes · per_class, channels, height, width] in pixel values, and the class of each [classes · per_class], both
+        on the network's device; classes alternate.
     """
-    some_weight = next(net.parameters())
-    mean, std = (some_weight.new_tensor(values).view(-1, 1, 1) for values in (pixel_mean, pixel_std))
-    labels = torch.tensor(list(classes), device=some_weight.device).repeat(per_class)
+    labels = torch.tensor(list(classes), device=known.mean.device).repeat(per_class)
     net.eval()
-    batches = []
+    made = []
     with training_only(net, []), statistics_mismatch(net) as mismatches:
+
+        def loss(z: Tensor, wanted: Tensor) -> Tensor:
+            mismatches.clear()
+            logits = net(known.pixels(shifted(z, jitter)))
+            at_layers = statistics_weight * sum(mismatches, z.new_zeros(()))
+            of_images = variation_weight * total_variation(z) + norm_weight * mean_square(z)
+            return F.cross_entropy(logits, wanted) + at_layers + of_images
+
         for wanted in labels.split(batch_size):
-            z = torch.randn(len(wanted), *image_shape).to(some_weight).requires_grad_()
-            optimiser = torch.optim.Adam([z], lr=learning_rate)
-            schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, iterations)
-            for _ in range(iterations):
-                optimiser.zero_grad()
-                mismatches.clear()
-                loss = F.cross_entropy(net(mean + std * shifted(z, jitter)), wanted) + statistics_weight * sum(mismatches)
-                (loss + variation_weight * total_variation(z) + norm_weight * mean_square(z)).backward()
-                optimiser.step()
-                schedule.step()
-                z.data.clamp_(-MOST_DEVIATIONS, MOST_DEVIATIONS)
-            batches.append(mean + std * z.detach())
-    return torch.cat(batches), labels
+            z = torch.randn(len(wanted), *known.image_shape).to(known.mean).requires_grad_()
+            descend(z, partial(loss, wanted=wanted), iterations, learning_rate)
+            made.append(known.pixels(z.detach()))
+    return torch.cat(made), labels
+
+
+def descend(z: Tensor, loss: Callable[[Tensor], Tensor], iterations: int, learning_rate: float) -> None:
+    """Move images, in place, to where a loss of them is low."""
+    optimiser = torch.optim.Adam([z], lr=learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, iterations)
+    for _ in range(iterations):
+        optimiser.zero_grad()
+        loss(z).backward()
+        optimiser.step()
+        schedule.step()
+        z.data.clamp_(-MOST_DEVIATIONS, MOST_DEVIATIONS)
 
 
 @contextmanager

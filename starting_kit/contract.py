@@ -33,7 +33,7 @@ Batches = Literal["tuple", "dict"]
 
 PROJECT = Path(__file__).resolve().parents[1]
 ZOO = PROJECT / "solutions"
-NOT_SOLUTIONS = ("__init__", "toolbox")
+NOT_SOLUTIONS = ("__init__", "deep_inversion", "toolbox")
 
 
 @dataclass(frozen=True)

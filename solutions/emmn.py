@@ -1,0 +1,99 @@
+"""EMMN: train on noise that the network finds wrong for the forget classes and on noise that it finds right for the others.
+
+1. Error-maximising noise: for each class of the forget set 16 images, optimised (Adam, 0.1, 25 steps) to maximise their
+   cross-entropy for that class less 0.1 times their squared norm.
+2. Error-minimising noise: for every other class 16 images, optimised (Adam, 0.1, 30 steps) to minimise their cross-entropy.
+3. Impair: one epoch (Adam, 0.001) over 20 copies of all this noise, each labelled with its class, shuffled together.
+4. Repair: 4 epochs (Adam, 0.001) over 20 copies of the error-minimising noise.
+
+RESULTS
+
+Family: zero-shot.
+Source: Chundawat et al. 2023, "Zero-Shot Machine Unlearning", https://arxiv.org/abs/2201.05629; values of
+DataSystemsGroupUT/zero-shot-machine-unlearning, since the authors published no code of it.
+Reported: 10.57 % accuracy on the other classes and 0 % on the forgotten one (MNIST, All-CNN, class 0).
+Needs: the classes to forget, the others, shape and scale of the images; no data.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, TensorDataset
+
+from solutions.toolbox import Facts, Loss, facts, train_epoch, training_only
+from solutions.unsir import goodness
+
+BATCHES = "tuple"
+LOCKSTEP = False
+SEARCH_SPACE = {
+    "noise_per_class": (1, 64),
+    "forget_steps": (1, 100),
+    "retain_steps": (1, 100),
+    "impair_epochs": (1, 4),
+    "repair_epochs": (0, 12),
+    "learning_rate": (1e-5, 0.1, "log"),
+}
+
+
+def unlearning(
+    net: nn.Module,
+    retain_loader: DataLoader,
+    forget_loader: DataLoader,
+    val_loader: DataLoader,
+    *,
+    noise_per_class: int = 16,
+    noise_learning_rate: float = 0.1,
+    noise_penalty: float = 0.1,
+    noise_copies: int = 20,
+    forget_steps: int = 25,
+    retain_steps: int = 30,
+    impair_epochs: int = 1,
+    repair_epochs: int = 4,
+    batch_size: int = 32,
+    learning_rate: float = 1e-3,
+) -> None:
+    """Unlearn `net` in place."""
+    known = facts(net, retain_loader, forget_loader)
+
+    def badness(z: Tensor, labels: Tensor) -> Tensor:
+        return -goodness(net, known.pixels(z), z, labels, noise_penalty)
+
+    def error(z: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(net(known.pixels(z)), labels)
+
+    net.eval()
+    wrong = noise(net, known, known.forget, noise_per_class, badness, forget_steps, noise_learning_rate)
+    right = noise(net, known, known.retain, noise_per_class, error, retain_steps, noise_learning_rate)
+    for sets, epochs in (([wrong, right], impair_epochs), ([right], repair_epochs)):
+        loader = DataLoader(ConcatDataset(sets * noise_copies), batch_size, shuffle=True)
+        optimiser = torch.optim.Adam(net.parameters(), lr=learning_rate)
+        for _ in range(epochs):
+            train_epoch(net, loader, optimiser)
+
+
+def noise(
+    net: nn.Module, known: Facts, classes: Sequence[int], per_class: int, loss: Loss, steps: int, learning_rate: float
+) -> Dataset[Any]:
+    """Images of noise that a loss is low of, labelled with their classes.
+
+    Args:
+        net: the network, of which the loss is.
+        known: shape and scale of images.
+        classes: each is given so many images.
+        per_class: that many.
+        loss: of images in units of deviations [images, channels, height, width] and labels [images].
+        steps: of Adam.
+        learning_rate: of Adam.
+    """
+    labels = torch.tensor(list(classes), device=known.mean.device).repeat_interleave(per_class)
+    z = torch.randn(len(labels), *known.image_shape).to(known.mean).requires_grad_()
+    optimiser = torch.optim.Adam([z], lr=learning_rate)
+    with training_only(net, []):
+        for _ in range(steps):
+            optimiser.zero_grad()
+            loss(z, labels).backward()
+            optimiser.step()
+    return TensorDataset(known.pixels(z.detach()), labels)
