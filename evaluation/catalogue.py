@@ -23,6 +23,7 @@ FAMILIES = {
     "winner": "Winners of the competition",
     "classic": "Classics",
     "Forget with Precision": "Forget with Precision",
+    "zero-shot": "Zero-shot: without data, for whole classes",
 }
 FIELDS = ("family", "source", "reported", "needs")
 COLUMNS = ("solution", "steps", "source", "reported", "{task}, published values", "{task}, tuned values", "cost", "needs")

@@ -33,12 +33,14 @@ class Experiment:
         models: how many models each has.
         engine_reason: why the solution ran in lockstep, or did not.
         cost: time of an unlearning over time of a retraining.
+        pictures: a PNG of what the solution makes up, if that was asked for.
     """
 
     kinds: dict[Kind, Population]
     models: int
     engine_reason: str
     cost: float
+    pictures: bytes | None = None
 
     def outputs(self) -> dict[Kind, Outputs]:
         """Outputs of the populations.
@@ -82,9 +84,11 @@ def run(
             make("unlearned", unlearners)
             with terminal.messages.status("Timing the solution against retraining"):
                 cost = measure_cost(kinds["unlearned"], kinds["retrained"], trainers, unlearners)
+            with terminal.messages.status("Drawing pictures"):
+                pictures = unlearners.run(InWorker("draw"), kinds["unlearned"]) if options.pictures else None
         for kind in TRAINED:
             make(kind, trainers)
-    return Experiment(kinds, options.models, why, cost)
+    return Experiment(kinds, options.models, why, cost, pictures)
 
 
 @contextmanager
@@ -108,6 +112,8 @@ def define_populations(
     The original models to start from are made, and the solution tried on the first: what does it read, may it run in lockstep?
     """
     solution = unlearners.run(InWorker("describe_solution"), path, options.set, tuned)
+    if options.pictures and not solution.pictures:
+        raise InputError(f"--pictures: {path} makes no images up (it defines no function `pictures`); leave the option out.")
     with terminal.messages.status(f"Reading {task.name}"):
         digest, remarks = trainers.run(InWorker("look_at_data"), task)
     task = dataclasses.replace(task, digest=digest)

@@ -21,6 +21,7 @@ FOR_SOLUTIONS = (
     "seed",
     "engine",
     "data_free",
+    "pictures",
     "define",
     "set",
     "hyperparameters",
@@ -79,6 +80,11 @@ def _parser(documentation: str | None) -> argparse.ArgumentParser:
         "--data-free",
         action="store_true",
         help="give the solution loaders that know their classes, shapes and lengths, and hold no images or labels",
+    )
+    add(
+        "--pictures",
+        action="store_true",
+        help="write images that the solution makes up beside the scorecard, as a PNG; takes as long as one more unlearning",
     )
     add(
         "--hyperparameters",

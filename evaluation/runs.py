@@ -221,6 +221,29 @@ def unlearn(population: Population, model: int, data: Data) -> nn.Module:
         runner.start_afresh(seed=0)  # whatever the solution left behind
 
 
+def draw(population: Population) -> bytes:
+    """What a solution makes up on the way to model 0, a grid of images as a PNG, each stretched to its own range of values.
+
+    Errors as for `runner.draw`.
+    """
+    from torchvision.utils import save_image  # half a second to import
+
+    solution, batches, original = _unlearning_parts(population)
+    _require_unchanged(solution)
+    runner.start_afresh(population.model_seed(0))
+    try:
+        with _printing_to(population, "pictures"):
+            net, data = original_model(original), load_data(population.task)
+            images = runner.draw(solution, net, population.task, data, batches, population.data_free)
+    except RunError as error:
+        raise _failure(population, "its pictures", error) from error
+    finally:
+        runner.start_afresh(seed=0)
+    file = io.BytesIO()
+    save_image(images.flatten(0, 1).float(), file, "png", nrow=images.shape[1], normalize=True, scale_each=True, pad_value=1)
+    return file.getvalue()
+
+
 def _unlearn_in_lockstep(population: Population, models: Sequence[int]) -> list[nn.Module]:
     solution, batches, original = _unlearning_parts(population)
     _require_unchanged(solution)

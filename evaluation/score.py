@@ -34,7 +34,7 @@ from evaluation.options import check, cores, find_solution, find_task, parse
 from evaluation.outputs import Outputs
 from evaluation.populations import load_arrays
 from evaluation.scorecard import Scorecard
-from evaluation.store import Arrays, require_writable, write_json
+from evaluation.store import Arrays, require_writable, write_bytes, write_json
 from starting_kit import tasks
 from starting_kit.errors import InputError
 from starting_kit.tasks import SPLITS
@@ -102,6 +102,8 @@ def score_solution(options: argparse.Namespace) -> tuple[Scorecard, Path]:
     card = scorecard.of_experiment(made, measured, seconds, cores(options))
     variant = scorecard.variant(made, options.engine, published=options.hyperparameters == "published")
     written = scorecard.write(card, options.results, variant)
+    if made.pictures:
+        write_bytes(written.with_suffix(".png"), made.pictures)
     if options.json:
         write_json(options.json, card)
     if options.export:

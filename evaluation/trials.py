@@ -97,7 +97,13 @@ def prepare(options: argparse.Namespace, task: Task, path: Path, trainers: Local
         KeyboardInterrupt: the user interrupted; what was finished is kept.
     """
     apart = argparse.Namespace(
-        set=[], seed=SEED + options.seed, runs=options.runs / "tuning", originals=ORIGINALS, engine=None, data_free=False
+        set=[],
+        seed=SEED + options.seed,
+        runs=options.runs / "tuning",
+        originals=ORIGINALS,
+        engine=None,
+        data_free=False,
+        pictures=False,
     )
     with LocalProcesses(1, terminal.notice) as unlearners:
         kinds, _ = experiment.define_populations(apart, task, path, None, trainers, unlearners)

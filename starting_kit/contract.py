@@ -12,6 +12,12 @@ for one model at a time, and saves the trial calls that would find out whether i
 
 The loaders' `.dataset` has, besides its length, `classes` (labels that occur in it), `image_shape`, `pixel_mean` and
 `pixel_std` (what the network normalises with). Under --data-free it has nothing else: no image and no label can be read.
+
+A solution that makes images up may define a second function of the same parameters, for `score.py --pictures`:
+
+    pictures(net, retain_loader, forget_loader, val_loader)
+
+It returns images in pixel values, a tensor [rows, columns, channels, height, width].
 """
 
 import ast
@@ -51,6 +57,7 @@ class Solution:
         search_space: ranges of those that may be tuned.
         batches: the batches it declares, or None.
         lockstep: whether it may be tried for several models at once.
+        pictures: whether it defines `pictures`.
     """
 
     name: str
@@ -63,6 +70,7 @@ class Solution:
     search_space: dict[str, search_space.Range]
     batches: Batches | None
     lockstep: bool = True
+    pictures: bool = False
 
     @property
     def source_of_values(self) -> Literal["published", "tuned", "set"]:
@@ -157,9 +165,8 @@ def describe(path: Path, settings: list[str], tuned: dict[str, Any] | None = Non
     values = {**usual, **chosen}
     given = {**fitted, **chosen}  # only these are compared: a default may be any object, a tensor of class weights say
     overrides = {name: value for name, value in given.items() if value != defaults[name]}
-    return Solution(
-        path.stem, path, sources(path), _shown(values), overrides, chosen, tuned is not None, space, batches, lockstep
-    )
+    constants = batches, lockstep, callable(getattr(module, "pictures", None))
+    return Solution(path.stem, path, sources(path), _shown(values), overrides, chosen, tuned is not None, space, *constants)
 
 
 def _shown(values: dict[str, Any]) -> dict[str, Any]:

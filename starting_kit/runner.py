@@ -5,10 +5,11 @@ import dataclasses
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from starting_kit.contract import Batches, Solution, describe_error, load
@@ -17,6 +18,8 @@ from starting_kit.loaders import loaders
 from starting_kit.lockstep import stack, unstack
 from starting_kit.side_by_side import loaders_side_by_side, models_side_by_side
 from starting_kit.tasks import SPLITS, Data, Task
+
+Loaders = tuple[DataLoader, DataLoader, DataLoader]
 
 
 def start_afresh(seed: int, dtype: torch.dtype = torch.float32) -> None:
@@ -49,7 +52,7 @@ def call(solution: Solution, net: nn.Module, task: Task, data: Data, batches: Ba
             finite.
     """
     dtype = next(net.parameters()).dtype
-    network = _unlearn(solution, net, loaders(task, data, batches, data_free)).to(dtype).eval()
+    network = _unlearned(solution, net, loaders(task, data, batches, data_free)).to(dtype).eval()
     _require_finite(network)
     return network
 
@@ -89,7 +92,7 @@ def call_in_lockstep(
     first = loaders(task, data[0], batches, data_free)
     of_models = [first if own is data[0] else loaders(task, own, batches, data_free) for own in data]
     with models_side_by_side(generators):
-        network = _unlearn(solution, stacked, loaders_side_by_side(of_models, generators))
+        network = _unlearned(solution, stacked, loaders_side_by_side(of_models, generators))
     if getattr(network, "members", None) != len(nets):
         raise SolutionError("unlearning returned a new network instead of one made from the network it got")
     try:
@@ -101,18 +104,32 @@ def call_in_lockstep(
     return list(nets)
 
 
-def _unlearn(solution: Solution, net: nn.Module, given: tuple[DataLoader, DataLoader, DataLoader]) -> nn.Module:
+def draw(solution: Solution, net: nn.Module, task: Task, data: Data, batches: Batches, data_free: bool) -> Tensor:
+    """The images that a solution makes up, [rows, columns, channels, height, width] (arguments and errors as for `call`)."""
+    drawn = _returned(solution, "pictures", net, loaders(task, data, batches, data_free))
+    if not isinstance(drawn, Tensor) or drawn.dim() != 5 or not drawn.numel():
+        shape = tuple(drawn.shape) if isinstance(drawn, Tensor) else type(drawn).__name__
+        raise SolutionError(f"pictures returned {shape}, it must return a tensor [rows, columns, channels, height, width]")
+    return drawn.detach()
+
+
+def _unlearned(solution: Solution, net: nn.Module, given: Loaders) -> nn.Module:
     """The network that comes back."""
-    function = load(solution.path).unlearning
+    returned = _returned(solution, "unlearning", net, given)
+    if returned is not None and not isinstance(returned, nn.Module):
+        raise SolutionError(f"unlearning returned {type(returned).__name__}, it must return a network or nothing")
+    return net if returned is None else returned
+
+
+def _returned(solution: Solution, function: str, net: nn.Module, given: Loaders) -> Any:
+    """What a function of a solution returns."""
+    called = getattr(load(solution.path), function)
     try:
-        returned = function(net, *given, **solution.overrides)
+        return called(net, *given, **solution.overrides)
     except DataWithheldError as error:
         raise DataWithheldError(f"{solution.name} {error}; score it without --data-free.") from error
     except (Exception, SystemExit) as error:
         raise SolutionError(describe_error(error, solution.path)) from error
-    if returned is not None and not isinstance(returned, nn.Module):
-        raise SolutionError(f"unlearning returned {type(returned).__name__}, it must return a network or nothing")
-    return net if returned is None else returned
 
 
 def _require_finite(network: nn.Module) -> None:
