@@ -59,7 +59,9 @@ def invert(
         iterations: steps of Adam for every batch.
         batch_size: images that are made together; their statistics are matched, so there should be hundreds.
         learning_rate: of Adam at first.
-        statistics_weight, variation_weight, norm_weight: of the terms beside cross-entropy.
+        statistics_weight: of the mismatch beside the cross-entropy.
+        variation_weight: of the total variation.
+        norm_weight: of the squared norm.
         jitter: most pixels of a shift.
 
     Returns:

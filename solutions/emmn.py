@@ -27,7 +27,7 @@ from solutions.toolbox import Facts, Loss, facts, train_epoch, training_only
 from solutions.unsir import goodness
 
 BATCHES = "tuple"
-LOCKSTEP = False
+LOCKSTEP = False  # noise for a class is not a batch of K models
 SEARCH_SPACE = {
     "noise_per_class": (1, 64),
     "forget_steps": (1, 100),

@@ -19,6 +19,7 @@ no data.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +29,8 @@ from solutions.deep_inversion import invert
 from solutions.toolbox import facts, reinitialise, train_epoch
 
 BATCHES = "tuple"
-LOCKSTEP = False
+LOCKSTEP = False  # a batch's statistics are matched together
+PICTURES_PER_CLASS = 8
 SEARCH_SPACE = {
     "per_class": (10, 1000, "log"),
     "iterations": (50, 2000, "log"),
@@ -57,9 +59,8 @@ def unlearning(
 ) -> None:
     """Unlearn `net` in place."""
     known = facts(net, retain_loader, forget_loader)
-    images, labels = invert(
-        net, known, known.retain, per_class, iterations=iterations, statistics_weight=statistics_weight, jitter=jitter
-    )
+    inversion = {"iterations": iterations, "statistics_weight": statistics_weight, "jitter": jitter}
+    images, labels = invert(net, known, known.retain, per_class, **inversion)
     targets = opinions(net, images, known.forget) if soft_labels else labels
     reinitialise(net)
     optimiser = torch.optim.Adam(net.parameters(), lr=learning_rate, weight_decay=weight_decay)
@@ -69,6 +70,16 @@ def unlearning(
     for _ in range(epochs):
         train_epoch(net, loader, optimiser)
     net.eval()
+
+
+def pictures(
+    net: nn.Module, retain_loader: DataLoader, forget_loader: DataLoader, val_loader: DataLoader, **values: Any
+) -> Tensor:
+    """Inverted images, a row for each class that is not to be forgotten, [classes, 8, channels, height, width]."""
+    known = facts(net, retain_loader, forget_loader)
+    inversion = {name: value for name, value in values.items() if name in ("iterations", "statistics_weight", "jitter")}
+    images, _ = invert(net, known, known.retain, PICTURES_PER_CLASS, **inversion)
+    return images.unflatten(0, (PICTURES_PER_CLASS, -1)).transpose(0, 1)  # classes alternate
 
 
 @torch.no_grad()

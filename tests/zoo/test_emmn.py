@@ -104,7 +104,9 @@ def test_batch_norm_layers_keep_their_statistics(original):
 
 def test_noise_is_made_without_moving_the_network(original):
     net = copy.deepcopy(original)
-    run_of_noise = emmn.noise(net, toolbox.facts(net, *loaders(CLASS_TASK, CLASS_DATA, "tuple")[:2]), (3,), 2, lambda z, _: net(z).sum(), 2, 0.1)
+    run_of_noise = emmn.noise(
+        net, toolbox.facts(net, *loaders(CLASS_TASK, CLASS_DATA, "tuple")[:2]), (3,), 2, lambda z, _: net(z).sum(), 2, 0.1
+    )
     assert len(run_of_noise) == 2
     assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), original.state_dict().values(), strict=True))
     assert all(weight.grad is None for weight in net.parameters())
