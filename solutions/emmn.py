@@ -1,12 +1,25 @@
 """EMMN: train on noise that the network finds wrong for the forget classes and on noise that it finds right for the others.
 
-1. Error-maximising noise: for each class of the forget set 16 images, optimised (Adam, 0.1, 25 steps) to maximise their
+1. Error-maximising noise: for each class of the forget set 64 images, optimised (Adam, 0.1, 25 steps) to maximise their
    cross-entropy for that class less 0.1 times their squared norm.
-2. Error-minimising noise: for every other class 16 images, optimised (Adam, 0.1, 30 steps) to minimise their cross-entropy.
-3. Impair: one epoch (Adam, 0.001) over 20 copies of all this noise, each labelled with its class, shuffled together.
-4. Repair: 4 epochs (Adam, 0.001) over 20 copies of the error-minimising noise.
+2. Error-minimising noise: for every other class 64 images, optimised (Adam, 0.1, 10 steps) to minimise their cross-entropy.
+3. Impair: one epoch (Adam, 0.003) over 5 copies of all this noise, each image labelled with its class, shuffled together.
+4. Repair: three epochs (Adam, 0.003) over 5 copies of the error-minimising noise.
 
-RESULTS
+Noise is normal at first, and made and penalised in units of the images, z in pixel = mean + deviation·z. No image and no label is
+read.
+
+The values that are known, of a port by others, are 4 images per class in 80 copies, 30 steps in the second step, and two epochs over
+all noise in train mode. With these the forget class is rarely forgotten here, or everything is. Ours are:
+- In the third and fourth step the network is in eval mode: in train mode its batch-norm layers take over the statistics of the noise,
+  which are far from those of images.
+- More noise, in fewer copies, with fewer steps: noise that the network is sure of has nothing to teach. While it is not sure, every
+  image says that it is none of a forget class.
+- The second epoch leaves error-maximising noise out, which says that anything may be of a forget class, and there are two more.
+- The learning rate, of which the source says nothing.
+
+On MNIST (All-CNN at an eighth of its width, class 0 forgotten, two originals with 99 %) accuracy on the other classes and on the
+forgotten one is RESULTS
 
 Family: zero-shot.
 Source: Chundawat et al. 2023, "Zero-Shot Machine Unlearning", https://arxiv.org/abs/2201.05629; values of
@@ -29,7 +42,7 @@ from solutions.unsir import goodness
 BATCHES = "tuple"
 LOCKSTEP = False  # noise for a class is not a batch of K models
 SEARCH_SPACE = {
-    "noise_per_class": (1, 64),
+    "noise_per_class": (4, 256, "log"),
     "forget_steps": (1, 100),
     "retain_steps": (1, 100),
     "impair_epochs": (1, 4),
@@ -44,16 +57,16 @@ def unlearning(
     forget_loader: DataLoader,
     val_loader: DataLoader,
     *,
-    noise_per_class: int = 16,
+    noise_per_class: int = 64,
     noise_learning_rate: float = 0.1,
     noise_penalty: float = 0.1,
-    noise_copies: int = 20,
+    noise_copies: int = 5,
     forget_steps: int = 25,
-    retain_steps: int = 30,
+    retain_steps: int = 10,
     impair_epochs: int = 1,
-    repair_epochs: int = 4,
+    repair_epochs: int = 3,
     batch_size: int = 32,
-    learning_rate: float = 1e-3,
+    learning_rate: float = 3e-3,
 ) -> None:
     """Unlearn `net` in place."""
     known = facts(net, retain_loader, forget_loader)

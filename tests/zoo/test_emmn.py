@@ -14,8 +14,8 @@ OTHERS = (0, 1, 2, 4, 5, 6, 7, 8, 9)
 
 def test_the_published_values_of_the_noise_are_the_defaults():
     values = contract.describe(contract.find("emmn"), []).hyperparameters
-    names = ("noise_learning_rate", "noise_penalty", "forget_steps", "retain_steps")
-    assert tuple(values[name] for name in names) == (0.1, 0.1, 25, 30)
+    names = ("noise_learning_rate", "noise_penalty", "forget_steps")
+    assert tuple(values[name] for name in names) == (0.1, 0.1, 25)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_step_1_the_noise_of_the_forget_class_raises_the_loss(original, epochs):
     for forget_steps in (0, 25):
         run(original, forget_steps=forget_steps, retain_steps=0, noise_copies=1, repair_epochs=0)
     (before, labels, net), (after, same, _) = (noise_of(epochs[i:], (3,)) for i in (0, 1))
-    assert labels.tolist() == same.tolist() == [3] * 16
+    assert labels.tolist() == same.tolist() == [3] * 64
     assert loss(net, after, same) > loss(net, before, labels) + 1
 
 
@@ -64,15 +64,15 @@ def test_step_1_the_norm_is_penalised(original, epochs):
     for penalty in (0.0, 0.1):
         run(original, noise_penalty=penalty, retain_steps=0, noise_copies=1, repair_epochs=0)
     (free, *_), (penalised, *_) = (noise_of(epochs[i:], (3,)) for i in (0, 1))
-    assert (penalised - CLASS_TASK.pixel_mean[0]).norm() < (free - CLASS_TASK.pixel_mean[0]).norm() / 2
+    assert (penalised - CLASS_TASK.pixel_mean[0]).norm() < 0.75 * (free - CLASS_TASK.pixel_mean[0]).norm()
 
 
 def test_step_2_the_noise_of_the_other_classes_is_right_for_them(original, epochs):
     run(original, noise_copies=1, repair_epochs=0)
     images, labels, net = noise_of(epochs, OTHERS)
-    assert labels.bincount().tolist() == [16 * (label in OTHERS) for label in range(10)]
+    assert labels.bincount().tolist() == [64 * (label in OTHERS) for label in range(10)]
     with torch.no_grad():
-        assert (net(images).argmax(dim=1) == labels).double().mean() > 0.95
+        assert (net(images).argmax(dim=1) == labels).double().mean() > 0.7
 
 
 def test_step_3_impairs_on_copies_of_all_noise(original, epochs):
@@ -81,7 +81,7 @@ def test_step_3_impairs_on_copies_of_all_noise(original, epochs):
     for images, labels, optimiser, trains, _ in epochs:
         assert labels.bincount().tolist() == [6] * 10
         assert images.flatten(1).unique(dim=0).shape[0] == 20
-        assert (type(optimiser), optimiser.param_groups[0]["lr"]) == (torch.optim.Adam, 1e-3)
+        assert (type(optimiser), optimiser.param_groups[0]["lr"]) == (torch.optim.Adam, 3e-3)
         assert not trains
 
 
@@ -90,7 +90,7 @@ def test_step_4_repairs_on_copies_of_the_noise_of_the_other_classes(original, ep
     assert len(epochs) == 2
     for _, labels, optimiser, trains, _ in epochs:
         assert labels.bincount().tolist() == [6 * (label in OTHERS) for label in range(10)]
-        assert (type(optimiser), optimiser.param_groups[0]["lr"]) == (torch.optim.Adam, 1e-3)
+        assert (type(optimiser), optimiser.param_groups[0]["lr"]) == (torch.optim.Adam, 3e-3)
         assert not trains
 
 
@@ -104,10 +104,9 @@ def test_batch_norm_layers_keep_their_statistics(original):
 
 def test_noise_is_made_without_moving_the_network(original):
     net = copy.deepcopy(original)
-    run_of_noise = emmn.noise(
-        net, toolbox.facts(net, *loaders(CLASS_TASK, CLASS_DATA, "tuple")[:2]), (3,), 2, lambda z, _: net(z).sum(), 2, 0.1
-    )
-    assert len(run_of_noise) == 2
+    known = toolbox.facts(net, *loaders(CLASS_TASK, CLASS_DATA, "tuple")[:2])
+    made = emmn.noise(net, known, (3, 5), 2, lambda z, labels: F.cross_entropy(net(z), labels), steps=2, learning_rate=0.1)
+    assert [label for _, label in made] == [3, 3, 5, 5]
     assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), original.state_dict().values(), strict=True))
     assert all(weight.grad is None for weight in net.parameters())
 
