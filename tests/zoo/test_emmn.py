@@ -113,7 +113,7 @@ def test_noise_is_made_without_moving_the_network(original):
 
 def test_the_forget_class_is_forgotten_and_the_others_are_not(original):
     unlearned = unlearn("emmn", original, task=CLASS_TASK, data=CLASS_DATA)
-    assert accuracy(unlearned, CLASS_DATA.forget) < 0.1
+    assert accuracy(unlearned, CLASS_DATA.forget) < 0.2  # of 1
     assert accuracy(unlearned, CLASS_DATA.retain) > 0.5
 
 
