@@ -17,7 +17,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.gkt import Settings, become_student, samples
+from solutions.gated_transfer import Settings
+from solutions.gkt import become_student, samples
 
 BATCHES = "tuple"
 LOCKSTEP = False
@@ -32,13 +33,14 @@ def unlearning(
     *,
     most_entropy: float = MOST_ENTROPY,
     pseudo_batches: int = 4000,
-    batch_size: int = 256,
+    batch_size: int = 64,
     student_steps: int = 10,
-    learning_rate: float = 1e-3,
+    learning_rate: float = 3e-3,
     attention_weight: float = 250.0,
-    balance: float = 1.0,
+    balance: float = 0.05,
+    average: float = 0.99,
     share_forget: bool = False,
-    examine_every: int = 50,
+    examine_every: int = 25,
     patience: int = 8,
 ) -> None:
     """Put the student's weights into `net`."""
@@ -50,6 +52,7 @@ def unlearning(
         learning_rate=learning_rate,
         attention_weight=attention_weight,
         balance=balance,
+        average=average,
         share_forget=share_forget,
         examine_every=examine_every,
         patience=patience,

@@ -39,7 +39,7 @@ Batches = Literal["tuple", "dict"]
 
 PROJECT = Path(__file__).resolve().parents[1]
 ZOO = PROJECT / "solutions"
-NOT_SOLUTIONS = ("__init__", "deep_inversion", "toolbox")
+NOT_SOLUTIONS = ("__init__", "deep_inversion", "gated_transfer", "toolbox")
 
 
 @dataclass(frozen=True)

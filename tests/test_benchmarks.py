@@ -77,3 +77,13 @@ def test_losses_are_lower_on_what_was_trained_on(tmp_path):
     assert cells["original"]["forget loss"] < cells["retrained"]["forget loss"] / 2
     assert cells["retrained"]["retain loss before"] > 2 > cells["finetune"]["retain loss before"]
     assert cells["original"]["attack accuracy"] > cells["retrained"]["attack accuracy"]
+
+
+def test_the_curve_of_the_entropy_gate(tmp_path):
+    few = [f"{name}={value}" for name, value in {"pseudo_batches": 4, "batch_size": 32, "student_steps": 1}.items()]
+    arguments = ["--forget", "class:3", "--epochs", 2, "--seeds", 2, "--thresholds", 0.5, 2.5, "--plot", tmp_path / "curve.svg"]
+    rows = tables("entropy_threshold.py", *arguments, *[part for setting in few for part in ("--set", setting)])
+    assert [row[0] for row in rows[2:]] == ["original", "0.5", "2.5"]
+    assert all(0 <= float(row[column]) <= 100 for row in rows[2:] for column in (1, 3))
+    assert float(rows[2][3]) > float(rows[4][3])
+    assert "<svg" in (tmp_path / "curve.svg").read_text()

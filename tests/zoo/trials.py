@@ -37,11 +37,11 @@ def resnet():
     return resnet18(num_classes=10).eval()
 
 
-def unlearn(name, net, seed=0, batches="tuple", task=TASK, data=DATA, **settings):
+def unlearn(name, net, seed=0, batches="tuple", task=TASK, data=DATA, data_free=False, **settings):
     """What a solution makes of a copy of a network, called as the runner calls it."""
     solution = contract.describe(contract.find(name), [f"{key}={value}" for key, value in settings.items()])
     runner.start_afresh(seed)
-    return runner.call(solution, copy.deepcopy(net), task, data, batches)
+    return runner.call(solution, copy.deepcopy(net), task, data, batches, data_free)
 
 
 def given(batches="tuple"):

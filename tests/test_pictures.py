@@ -1,0 +1,80 @@
+"""--pictures: what a solution makes up, as a PNG beside its scorecard."""
+
+import argparse
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from conftest import run_script
+from evaluation import experiment
+from starting_kit import contract, networks, runner, tasks
+from starting_kit.errors import DataWithheldError, InputError, SolutionError
+
+TASK = tasks.find("digits", forget="class:3")
+DATA = TASK.load()
+SOLUTION = """
+import torch
+BATCHES = "tuple"
+
+def unlearning(net, retain_loader, forget_loader, val_loader, *, bright=1.0):
+    with torch.no_grad():
+        net[-1].bias += 0.1 * torch.randn_like(net[-1].bias)
+
+def pictures(net, retain_loader, forget_loader, val_loader, *, bright=1.0):
+    steps = torch.arange(6.0).view(2, 3, 1, 1, 1)
+    return bright * steps + torch.linspace(0, 9, 8).expand(2, 3, *retain_loader.dataset.image_shape)
+"""
+
+
+def described(tmp_path, text, *settings):
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    return contract.describe(path, list(settings))
+
+
+def draw(solution):
+    return runner.draw(solution, networks.build(TASK, seed=0), TASK, DATA, "tuple", data_free=True)
+
+
+def test_pictures_get_the_hyperparameters_and_the_loaders_of_unlearning(tmp_path):
+    images = draw(described(tmp_path, SOLUTION, "bright=100"))
+    assert images.shape == (2, 3, 1, 8, 8)
+    assert images[1, 2, 0, 0, 0] == 500
+    with pytest.raises(DataWithheldError, match="mine reads forget images or labels"):
+        draw(described(tmp_path, SOLUTION.replace("steps =", "next(iter(forget_loader)); steps =")))
+
+
+@pytest.mark.parametrize(
+    ("returned", "shape"),
+    [("torch.zeros(3, 1, 8, 8)", r"\(3, 1, 8, 8\)"), ("None", "NoneType"), ("torch.zeros(0, 1, 1, 8, 8)", "0")],
+)
+def test_what_is_no_grid_of_images_is_refused(tmp_path, returned, shape):
+    text = SOLUTION.split("    steps")[0] + f"    return {returned}\n"
+    with pytest.raises(SolutionError, match=rf"pictures returned .*{shape}.*\[rows, columns, channels, height, width\]"):
+        draw(described(tmp_path, text))
+
+
+def test_a_solution_without_pictures_is_refused_before_the_work_begins(tmp_path):
+    solution = described(tmp_path, SOLUTION.split("def pictures")[0])
+    assert not solution.pictures
+    options = argparse.Namespace(set=[], pictures=True)
+    unlearners = SimpleNamespace(run=lambda function, *arguments: solution)  # trainers, which are none, are not asked
+    with pytest.raises(InputError, match=r"--pictures: .*mine\.py makes no images up"):
+        experiment.define_populations(options, TASK, solution.path, None, None, unlearners)
+
+
+@pytest.mark.slow
+def test_the_command_writes_a_grid_beside_the_scorecard(tmp_path):
+    described(tmp_path, SOLUTION)
+    folders = ("--runs", tmp_path / "runs", "--results", tmp_path / "results", "--no-intervals")
+    arguments = ("--forget", "class:3", "--models", 4, "--epochs", 1, "--pictures", *folders)
+    run = run_script("score.py", "--solution", tmp_path / "mine.py", *arguments)
+    assert run.returncode == 0, run.stderr
+    (card,) = (tmp_path / "results").rglob("*.json")
+    with Image.open(card.with_suffix(".png")) as picture:
+        pixels = np.asarray(picture)
+    assert pixels.shape[:2] == (2 * 10 + 2, 3 * 10 + 2)  # images of 8x8 in frames of two pixels
+    assert torch.equal(torch.from_numpy(pixels[2, 2:10, 0].copy()), torch.linspace(0, 255, 8).add(0.5).byte())

@@ -1,0 +1,50 @@
+import copy
+
+import pytest
+import torch
+
+from solutions.gated_transfer import Gate, Settings
+from solutions.toolbox import facts, frozen_copy
+from starting_kit import contract
+from starting_kit.loaders import loaders
+from trials import CLASS_DATA, CLASS_TASK, unlearn
+
+P = [[0.8, 0.2, 0, 0, 0, 0, 0, 0, 0, 0], [0.6, 0.4, 0, 0, 0, 0, 0, 0, 0, 0], [0.5, 0.5, 0, 0, 0, 0, 0, 0, 0, 0]]
+ENTROPIES = [0.500, 0.673, 0.693]  # of these, in nats
+
+
+def test_published_values_are_the_defaults_and_the_rest_is_that_of_gkt():
+    own, base = (contract.describe(contract.find(name), []).hyperparameters for name in ("gkt_entropy", "gkt"))
+    assert own.pop("most_entropy") == 0.6
+    assert own == {name: value for name, value in base.items() if name != "gate"}
+
+
+@pytest.mark.parametrize(("most", "passing"), [(0.4, 0), (0.6, 1), (0.68, 2), (0.7, 3)])
+def test_step_1_images_that_the_teacher_is_unsure_of_are_left_out(original, most, passing):
+    known = facts(original, *loaders(CLASS_TASK, CLASS_DATA, "tuple", data_free=True)[:2])
+    gate = Gate(frozen_copy(original), known, Settings(most_entropy=most))
+    assert gate.passes(torch.tensor(P).log()).tolist() == [entropy <= most for entropy in ENTROPIES]
+    assert sum(entropy <= most for entropy in ENTROPIES) == passing
+    sure_of_what_is_to_be_forgotten = torch.zeros(1, 10)
+    sure_of_what_is_to_be_forgotten[0, 3] = 99
+    assert not gate.passes(sure_of_what_is_to_be_forgotten).any()
+
+
+def test_step_1_the_threshold_reaches_the_gate(original, monkeypatch):
+    seen = []
+    monkeypatch.setattr(Gate, "passes", lambda gate, logits: seen.append(gate.settings) or logits[:, 0] < 1e9)
+    few = {"pseudo_batches": 1, "batch_size": 16, "student_steps": 1}
+    unlearn("gkt_entropy", original, task=CLASS_TASK, data=CLASS_DATA, most_entropy=0.3, **few)
+    assert {(settings.most_entropy, settings.attention_weight) for settings in seen} == {(0.3, 250.0)}
+
+
+def test_pictures_have_the_same_gate(original, monkeypatch):
+    from solutions import gkt_entropy, gkt_no_attention
+
+    seen = []
+    for module in (gkt_entropy, gkt_no_attention):
+        monkeypatch.setattr(module, "samples", lambda *given: seen.append(given[-1]))
+        for values in ({}, {"most_entropy": 0.1, "batch_size": 7}):
+            module.pictures(copy.deepcopy(original), None, None, None, **values)
+    found = [(settings.most_entropy, settings.attention_weight, settings.batch_size) for settings in seen]
+    assert found == [(0.6, 250, 64), (0.1, 250, 7), (0.75, 0, 64), (0.1, 0, 7)]
