@@ -6,20 +6,21 @@
 3. Impair: one epoch (Adam, 0.003) over 5 copies of all this noise, each image labelled with its class, shuffled together.
 4. Repair: three epochs (Adam, 0.003) over 5 copies of the error-minimising noise.
 
-Noise is normal at first, and made and penalised in units of the images, z in pixel = mean + deviation·z. No image and no label is
-read.
+Noise is normal at first, and made and penalised in units of the images, z in pixel = mean + deviation·z. No image and no
+label is read.
 
-The values that are known, of a port by others, are 4 images per class in 80 copies, 30 steps in the second step, and two epochs over
-all noise in train mode. With these the forget class is rarely forgotten here, or everything is. Ours are:
-- In the third and fourth step the network is in eval mode: in train mode its batch-norm layers take over the statistics of the noise,
-  which are far from those of images.
-- More noise, in fewer copies, with fewer steps: noise that the network is sure of has nothing to teach. While it is not sure, every
-  image says that it is none of a forget class.
-- The second epoch leaves error-maximising noise out, which says that anything may be of a forget class, and there are two more.
+The values that are known, of a port by others, are 4 images per class in 80 copies, 30 steps in the second step, and two
+epochs over all noise in train mode. With these the forget class is not forgotten here, or everything is. Ours are:
+- In the third and fourth step the network is in eval mode: in train mode its batch-norm layers take over the statistics of
+  the noise, which are far from those of images.
+- More noise, in fewer copies and with fewer steps: noise that the network is sure of teaches nothing. Of noise that it is not
+  sure of, every image teaches that it is not of the forget class.
+- The second epoch leaves out the error-maximising noise, which teaches that anything may be of the forget class, and two more
+  epochs follow it.
 - The learning rate, of which the source says nothing.
 
-On MNIST (All-CNN at an eighth of its width, class 0 forgotten, two originals with 99 %) accuracy on the other classes and on the
-forgotten one is RESULTS
+Accuracy on the other classes / on class 0, on MNIST with All-CNN at an eighth of its width, for two originals with 99 %: 65 %
+and 81 % / 0 % and 0 %. With the port's values it was 91 % / 60 % for one of them at a learning rate of 0.001.
 
 Family: zero-shot.
 Source: Chundawat et al. 2023, "Zero-Shot Machine Unlearning", https://arxiv.org/abs/2201.05629; values of
@@ -41,14 +42,6 @@ from solutions.unsir import goodness
 
 BATCHES = "tuple"
 LOCKSTEP = False  # noise for a class is not a batch of K models
-SEARCH_SPACE = {
-    "noise_per_class": (4, 256, "log"),
-    "forget_steps": (1, 100),
-    "retain_steps": (1, 100),
-    "impair_epochs": (1, 4),
-    "repair_epochs": (0, 12),
-    "learning_rate": (1e-5, 0.1, "log"),
-}
 
 
 def unlearning(

@@ -16,7 +16,9 @@ MOVING = [name for name in ZOO if name != "original"]
 
 # Fewer steps than published where those take many seconds; the same code runs.
 FEW_PSEUDO_BATCHES = {"pseudo_batches": 3, "batch_size": 16, "student_steps": 1}
+LITTLE_NOISE = {"noise_per_class": 2, "noise_copies": 1, "repair_epochs": 1}
 ON_DIGITS = {
+    "emmn": LITTLE_NOISE,
     "gkt_deep_inversion": {"per_class": 4, "iterations": 2, "epochs": 2},
     "gkt": FEW_PSEUDO_BATCHES,
     "gkt_entropy": {**FEW_PSEUDO_BATCHES, "most_entropy": 9.0},
@@ -36,7 +38,7 @@ ON_PICTURES = {
     "gkt": FEW_PSEUDO_BATCHES,
     "gkt_entropy": {**FEW_PSEUDO_BATCHES, "most_entropy": 9.0},
     "gkt_no_attention": {**FEW_PSEUDO_BATCHES, "most_entropy": 9.0},
-    "emmn": {"noise_per_class": 2, "noise_copies": 1},
+    "emmn": {**LITTLE_NOISE, "forget_steps": 2, "retain_steps": 2},
     "gkt_deep_inversion": {"per_class": 4, "iterations": 2, "epochs": 1},
     "gradient_ascent": {"rounds": "1F-1R"},
     "influence": {"iterations": 2},

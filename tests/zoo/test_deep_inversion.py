@@ -19,7 +19,9 @@ def known_of(net):
 
 def inverted(net, seed=0, per_class=16, **settings):
     torch.manual_seed(seed)
-    return deep_inversion.invert(net, known_of(net), CLASSES, per_class, **{"iterations": 60, **settings})
+    return deep_inversion.invert(
+        net, known_of(net), CLASSES, per_class, **{"iterations": 60, "statistics_weight": 1.0, **settings}
+    )
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ from starting_kit.loaders import loaders
 from trials import CLASS_DATA, CLASS_TASK, accuracy, steps, unlearn, weights
 
 OTHERS = (0, 1, 2, 4, 5, 6, 7, 8, 9)
-SHORT = {"per_class": 20, "iterations": 60}
+SHORT = {"per_class": 20, "iterations": 60, "statistics_weight": 1.0}
 
 
 def test_published_values_are_the_defaults():
