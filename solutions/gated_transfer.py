@@ -75,6 +75,10 @@ class Gate:
         unforgotten = p[:, self.forget].sum(dim=1) <= self.settings.gate
         return unforgotten & (torch.special.entr(p).sum(dim=1) <= self.settings.most_entropy)
 
+    def is_forgotten(self, labels: Tensor) -> Tensor:
+        """Which of some classes [images] are to be forgotten, [images]."""
+        return torch.isin(labels, torch.tensor(self.forget, device=labels.device))
+
     def targets(self, logits: Tensor) -> Tensor:
         """Logarithms of the teacher's probabilities, without those of forget classes unless these are to be shared."""
         if not self.settings.share_forget:

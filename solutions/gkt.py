@@ -34,6 +34,9 @@ Needs: no data; whole classes to be forgotten.
 """
 
 import copy
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -52,8 +55,8 @@ NOISE = 128  # numbers that an image is made from
 PUBLISHED_WIDTH = 192  # of the widest convolution of the source's network, for which its generator is 128 channels wide
 LEAST_WIDTH = 16
 MOST_RELEARNT = 0.01  # of images that the teacher takes for a forget class
-EXAMINED = 4  # pseudo-batches
-PICTURES_PER_CLASS = 8
+EXAMINED, PROBES = 256, 4  # generated images of an examination, and of how many examinations they are used
+PICTURES_PER_CLASS, PICTURED = 8, 1024  # images drawn, of which the first of each class are shown
 
 
 def unlearning(
@@ -111,7 +114,7 @@ def transfer(net: nn.Module, known: Facts, settings: Settings) -> tuple[nn.Modul
     gate = Gate(teacher, known, settings)
     learner, maker = (Adam(part.parameters(), lr=settings.learning_rate) for part in (student, generator))
     schedules = [ReduceLROnPlateau(optimiser, mode="max", factor=0.5, patience=2) for optimiser in (learner, maker)]
-    average, best = copy.deepcopy(student), Best(student)
+    average, examiner = copy.deepcopy(student), Examiner(student, gate, settings)
     for batch in range(1, settings.pseudo_batches + 1):
         noise = draw_noise(generator, settings.batch_size)
         challenge(generator, noise, student, gate, maker)
@@ -121,12 +124,12 @@ def transfer(net: nn.Module, known: Facts, settings: Settings) -> tuple[nn.Modul
             study(student, lesson, learner, settings)
             follow(average, student, settings.average)
         if batch % settings.examine_every == 0 or batch == settings.pseudo_batches:
-            agreement, relearnt = examine(average, generator, gate, settings.batch_size)
-            if relearnt > MOST_RELEARNT or best.examinations_since(average, agreement) >= settings.patience:
+            agreement = examiner.agreement(average, probe(generator, gate, EXAMINED))
+            if agreement is None:
                 break
             for schedule in schedules:
                 schedule.step(agreement)
-    return best.student, generator
+    return examiner.best, generator
 
 
 # --- the generator
@@ -172,7 +175,7 @@ def generator_for(net: nn.Module, known: Facts) -> Generator:
     return Generator(known.image_shape, width).to(next(net.parameters()))
 
 
-def draw_noise(generator: Generator, number: int) -> Tensor:
+def draw_noise(generator: nn.Module, number: int) -> Tensor:
     """Noise for a number of images, [number, 128]."""
     weight = next(generator.parameters())
     return torch.randn(number, NOISE, dtype=weight.dtype, device=weight.device)
@@ -194,9 +197,34 @@ def challenge(generator: Generator, noise: Tensor, student: nn.Module, gate: Gat
 # --- early stopping
 
 
+@dataclass(frozen=True)
+class Probe:
+    """Generated images that students are examined on, and what the teacher makes of them.
+
+    Attributes:
+        images: [images, channels, height, width].
+        answers: the class that a student is to predict, [images].
+        passes: whether an image passes the gate, [images].
+        forgotten: whether the teacher takes it for a forget class, [images].
+    """
+
+    images: Tensor
+    answers: Tensor
+    passes: Tensor
+    forgotten: Tensor
+
+
 @torch.no_grad()
-def examine(student: nn.Module, generator: Generator, gate: Gate, batch_size: int) -> tuple[float, float]:
-    """How a student does on freshly generated images.
+def probe(generator: nn.Module, gate: Gate, number: int) -> Probe:
+    """That many freshly generated images."""
+    images = gate.known.pixels(generator(draw_noise(generator, number)))
+    logits = gate.teacher(images)
+    return Probe(images, gate.targets(logits).argmax(dim=1), gate.passes(logits), gate.is_forgotten(logits.argmax(dim=1)))
+
+
+@torch.no_grad()
+def examine(student: nn.Module, probes: Iterable[Probe], gate: Gate) -> tuple[float, float]:
+    """How a student does on some images.
 
     Returns:
         The share of images that pass the gate for which it predicts what it is to learn, and the share of images that the
@@ -204,33 +232,40 @@ def examine(student: nn.Module, generator: Generator, gate: Gate, batch_size: in
     """
     student.eval()
     agrees, relearnt = [], []
-    for _ in range(EXAMINED):
-        images = gate.known.pixels(generator(draw_noise(generator, batch_size)))
-        logits, answers = gate.teacher(images), student(images).argmax(dim=1)
-        agrees.append((gate.targets(logits).argmax(dim=1) == answers)[gate.passes(logits)])
-        forget = torch.tensor(gate.forget, device=answers.device)
-        relearnt.append(torch.isin(answers, forget)[torch.isin(logits.argmax(dim=1), forget)])
+    for images in probes:
+        predicted = student(images.images).argmax(dim=1)
+        agrees.append((predicted == images.answers)[images.passes])
+        relearnt.append(gate.is_forgotten(predicted)[images.forgotten])
     student.train()
-    shares = (torch.cat(found).double().mean().nan_to_num(0).item() for found in (agrees, relearnt))
-    return next(shares), next(shares)
+    agreement, again = (torch.cat(found).double().mean().nan_to_num(0).item() for found in (agrees, relearnt))
+    return agreement, again
 
 
-class Best:
-    """The best student so far.
+class Examiner:
+    """Keeps the best student, and says when there will be no better one.
+
+    Generated images change, and so does how hard they are: students are compared on the same ones, of several examinations.
 
     Args:
         student: before it has learnt anything.
+        gate, settings: as elsewhere.
     """
 
-    def __init__(self, student: nn.Module) -> None:
-        self.student, self.agreement, self.since = copy.deepcopy(student), -1.0, 0
+    def __init__(self, student: nn.Module, gate: Gate, settings: Settings) -> None:
+        self.gate, self.settings = gate, settings
+        self.best, self.since = copy.deepcopy(student), 0
+        self.probes: deque[Probe] = deque(maxlen=PROBES)
 
-    def examinations_since(self, student: nn.Module, agreement: float) -> int:
-        """Keep a student if it is the best; gives how many examinations ago the best was."""
+    def agreement(self, student: nn.Module, fresh: Probe) -> float | None:
+        """How often a student agrees with the teacher on the last probes; None where the training is to end."""
+        self.probes.append(fresh)
+        agreement, relearnt = examine(student, self.probes, self.gate)
+        if relearnt > MOST_RELEARNT:
+            return None
         self.since += 1
-        if agreement > self.agreement:
-            self.student, self.agreement, self.since = copy.deepcopy(student), agreement, 0
-        return self.since
+        if agreement > examine(self.best, self.probes, self.gate)[0]:
+            self.best, self.since = copy.deepcopy(student), 0
+        return agreement if self.since < self.settings.patience else None
 
 
 # --- pictures
@@ -245,9 +280,7 @@ def samples(net: nn.Module, retain_loader: DataLoader, forget_loader: DataLoader
     known = facts(net, retain_loader, forget_loader)
     with torch.enable_grad():
         _, generator = transfer(net, known, settings)
-    images = known.pixels(
-        generator(draw_noise(generator, EXAMINED * settings.batch_size))
-    )  # in train mode, as students saw them
+    images = known.pixels(generator(draw_noise(generator, PICTURED)))  # in train mode, as students saw them
     found = net.eval()(images).argmax(dim=1)
     rows = []
     for label in sorted((*known.retain, *known.forget)):

@@ -233,7 +233,7 @@ def test_step_6_gradients_are_clipped(original):
 def test_step_6_learning_rates_are_halved_when_the_student_does_no_better(original, monkeypatch):
     optimisers, make = [], gkt.Adam
     monkeypatch.setattr(gkt, "Adam", lambda *a, **b: optimisers.append(make(*a, **b)) or optimisers[-1])
-    monkeypatch.setattr(gkt, "examine", lambda *given: (0.5, 0.0))
+    monkeypatch.setattr(gkt.Examiner, "agreement", lambda *given: 0.5)
     settings = Settings(pseudo_batches=4, batch_size=16, student_steps=1, examine_every=1)
     gkt.transfer(copy.deepcopy(original), known(original), settings)
     assert [optimiser.param_groups[0]["lr"] for optimiser in optimisers] == [1.5e-3, 1.5e-3]
@@ -242,7 +242,7 @@ def test_step_6_learning_rates_are_halved_when_the_student_does_no_better(origin
 def test_the_average_of_the_students_weights_is_examined(original, monkeypatch):
     students, examined, study = [], [], gkt.study
     monkeypatch.setattr(gkt, "study", lambda student, *more: study(student, *more) or students.append(copy.deepcopy(student)))
-    monkeypatch.setattr(gkt, "examine", lambda student, *given: examined.append(student) or (0.5, 0.0))
+    monkeypatch.setattr(gkt.Examiner, "agreement", lambda examiner, student, fresh: examined.append(student))
     torch.manual_seed(0)
     start = gkt.fresh_copy(original)
     monkeypatch.setattr(gkt, "fresh_copy", lambda net: copy.deepcopy(start))
@@ -256,50 +256,69 @@ def test_the_average_of_the_students_weights_is_examined(original, monkeypatch):
 
 
 def run_with(original, monkeypatch, results, **settings):
-    """Weights of the student at each examination, and of the one that is returned."""
-    seen = []
+    """Weights of the students that are examined, in order, and of the one that is returned.
 
-    def examine(student, *given):
-        seen.append(weights(student).clone())
-        return results[len(seen) - 1]
+    Each has its own result, whenever it is examined; the untrained one is compared with the first, and so the second.
+    """
+    seen = {}
+
+    def examine(student, probes, gate):
+        key = weights(student).sum().item()
+        seen.setdefault(key, (weights(student).clone(), results[min(len(seen), len(results) - 1)]))
+        return seen[key][1]
 
     monkeypatch.setattr(gkt, "examine", examine)
     settings = {"pseudo_batches": 9, "batch_size": 16, "student_steps": 1, "examine_every": 1, **settings}
     student, _ = gkt.transfer(copy.deepcopy(original), known(original), Settings(**settings))
-    return seen, weights(student)
+    return [vector for vector, _ in seen.values()], weights(student)
 
 
 def test_step_7_the_best_student_before_the_forget_class_is_relearnt_is_kept(original, monkeypatch):
-    seen, kept = run_with(original, monkeypatch, [(0.1, 0.0), (0.6, 0.01), (0.5, 0.0), (0.9, 0.02), (0.9, 0.0)])
-    assert len(seen) == 4
-    assert torch.equal(kept, seen[1])
+    results = [(0.1, 0.0), (0.0, 0.0), (0.6, 0.01), (0.5, 0.0), (0.9, 0.02), (0.9, 0.0)]
+    seen, kept = run_with(original, monkeypatch, results)
+    assert len(seen) == 5
+    assert torch.equal(kept, seen[2])
 
 
 def test_step_7_training_ends_when_the_student_gets_no_better(original, monkeypatch):
-    seen, kept = run_with(original, monkeypatch, [(0.5, 0.0)] + [(0.4, 0.0)] * 8, patience=3)
-    assert len(seen) == 4
+    seen, kept = run_with(original, monkeypatch, [(0.5, 0.0), (0.0, 0.0), (0.4, 0.0)], patience=3)
+    assert len(seen) == 5
     assert torch.equal(kept, seen[0])
+
+
+class Digits(nn.Module):
+    """A generator that has seen the data."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, noise):
+        mean, std = CLASS_TASK.pixel_mean[0], CLASS_TASK.pixel_std[0]
+        return (examples(DATA.retain[: len(noise)])[0] - mean) / std
 
 
 def test_step_7_students_are_examined_on_generated_images(original):
     """A student that is the teacher agrees with it in everything, the forget class too."""
     gate, _, student = parts(original)
-
-    class Images(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.weight = nn.Parameter(torch.zeros(1))
-
-        def forward(self, noise):
-            return (examples(DATA.retain[: len(noise)])[0] - gate.known.mean) / gate.known.std
-
-    assert gkt.examine(copy.deepcopy(original), Images(), gate, 200) == (1.0, 1.0)
+    probes = [gkt.probe(Digits(), gate, number) for number in (100, 200)]
+    assert gkt.examine(copy.deepcopy(original), probes, gate) == (1.0, 1.0)
     never = copy.deepcopy(original)
     never[-1].bias.data[3] = -1e4
-    assert gkt.examine(never, Images(), gate, 200) == (1.0, 0.0)
-    agreement, _ = gkt.examine(student, Images(), gate, 200)
+    assert gkt.examine(never, probes, gate) == (1.0, 0.0)
+    agreement, _ = gkt.examine(student, probes, gate)
     assert agreement < 0.5
     assert student.training
+
+
+def test_step_7_students_are_compared_on_the_same_images_of_several_examinations(original, monkeypatch):
+    gate, generator, student = parts(original, Settings(patience=99))
+    examiner, seen, examine = gkt.Examiner(student, gate, gate.settings), [], gkt.examine
+    monkeypatch.setattr(gkt, "examine", lambda own, probes, gate: seen.append(list(probes)) or examine(own, probes, gate))
+    fresh = [gkt.probe(generator, gate, 16) for _ in range(6)]
+    for number in range(6):
+        examiner.agreement(student, fresh[number])
+        assert seen[-1] == seen[-2] == fresh[max(0, number - 3) : number + 1]
 
 
 def test_pictures_are_generated_images_by_the_class_that_the_teacher_sees(original):
