@@ -45,7 +45,7 @@ Batches = Literal["tuple", "dict"]
 
 PROJECT = Path(__file__).resolve().parents[1]
 ZOO = PROJECT / "solutions"
-NOT_SOLUTIONS = ("__init__", "gated_transfer", "toolbox")
+NOT_SOLUTIONS = ("__init__", "deep_inversion", "gated_transfer", "toolbox")
 KIT = PROJECT / "starting_kit"
 TRAINER = ["task", "seed", "data", "examples"]  # parameters by which a solution's own trainer is told from any other `train`
 

@@ -20,7 +20,10 @@ SHORT_RESNET = dataclasses.replace(SHORT, network="resnet18", image_shape=(3, 32
 
 # Fewer steps than published where those take many seconds; the same code runs.
 FEW_PSEUDO_BATCHES = {"pseudo_batches": 3, "batch_size": 16, "student_steps": 1}
+LITTLE_NOISE = {"noise_per_class": 2, "noise_copies": 1, "repair_epochs": 1}
 ON_DIGITS = {
+    "emmn": LITTLE_NOISE,
+    "gkt_deep_inversion": {"per_class": 4, "iterations": 2, "epochs": 2},
     "gkt": FEW_PSEUDO_BATCHES,
     "gkt_entropy": {**FEW_PSEUDO_BATCHES, "most_entropy": 9.0},
     "gkt_no_attention": {**FEW_PSEUDO_BATCHES, "most_entropy": 9.0},
@@ -40,6 +43,8 @@ ON_PICTURES = {
     "gkt": FEW_PSEUDO_BATCHES,
     "gkt_entropy": {**FEW_PSEUDO_BATCHES, "most_entropy": 9.0},
     "gkt_no_attention": {**FEW_PSEUDO_BATCHES, "most_entropy": 9.0},
+    "emmn": {**LITTLE_NOISE, "forget_steps": 2, "retain_steps": 2},
+    "gkt_deep_inversion": {"per_class": 4, "iterations": 2, "epochs": 1},
     "gradient_ascent": {"rounds": "1F-1R"},
     "influence": {"iterations": 2},
     "kookmin": {"epochs": 1},
