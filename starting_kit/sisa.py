@@ -170,8 +170,8 @@ def vote(log_probabilities: Tensor) -> Tensor:
     """The majority vote as a distribution: ln((votes + mean probability) / (voters + 1)).
 
     The paper counts votes, one for each network and of equal weight. Their share alone would be zero for most classes, and the
-    logarithm infinite; so the mean of the networks' probabilities is counted as one more voter, who divides his vote. It never
-    overrules a majority, because it is less than one vote; where several classes have equally many votes it decides.
+    logarithm infinite; so the mean of the networks' probabilities is counted as one more voter, whose vote is divided. It
+    never overrules a majority, because no class gets the whole of it; where several classes have equally many votes it decides.
 
     Args:
         log_probabilities: [voters, batch, classes].
