@@ -96,3 +96,15 @@ def test_the_curve_of_the_entropy_gate(tmp_path):
     assert all(0 <= float(row[column]) <= 100 for row in rows[2:] for column in (1, 3))
     assert float(rows[2][3]) > float(rows[4][3])
     assert "<svg" in (tmp_path / "curve.svg").read_text()
+
+
+def test_zero_shot_shows_that_a_class_is_forgotten_and_others_are_not(tmp_path):
+    places = ("--runs", tmp_path / "runs", "--results", tmp_path / "results")
+    options = ("--forget", "class:3", "--models", 4, "--solution", "emmn")
+    head, _, *rows = tables("zero_shot.py", *options, *places)
+    percent = {row[0]: [float(cell.split("%")[0]) for cell in row[1:3]] for row in rows}
+    assert list(percent) == ["original", "retrained", "emmn"]
+    assert percent["original"][1] > 90
+    assert percent["retrained"][1] == 0
+    assert percent["emmn"][0] > 50 > percent["emmn"][1]
+    assert {len(row) for row in rows} == {len(head)}

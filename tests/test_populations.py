@@ -57,6 +57,7 @@ def test_the_key_depends_on_everything_that_determines_the_numbers(tmp_path):
         dataclasses.replace(base, task=dataclasses.replace(TASK, forget="random:0.1")),
         dataclasses.replace(base, original=dataclasses.replace(original, master_seed=1)),
         dataclasses.replace(base, originals=2),
+        dataclasses.replace(base, device="cuda"),
         dataclasses.replace(base, solution=contract.describe(contract.find("finetune"), ["epochs=2"])),
         dataclasses.replace(base, solution=dataclasses.replace(solution, sources=other_toolbox)),
         Population(TASK, "retrained", 0, tmp_path, TASK.engine),

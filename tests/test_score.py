@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
 from conftest import PROJECT, run_script
 from evaluation import populations, scorecard
@@ -123,6 +124,13 @@ def test_settings_name_the_scorecard(score, tmp_path):
         "source": "set",
         "values": {"epochs": 2, "learning_rate": 0.02, "batch_size": None, "weight_decay": 5e-4},
     }
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_said_before_any_work(score):
+    run = score("--solution", "finetune", "--device", "cuda")
+    assert run.returncode == 2
+    assert "PyTorch finds no GPU that it can use here" in run.stderr
 
 
 @pytest.mark.slow

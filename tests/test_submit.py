@@ -23,6 +23,11 @@ def unlearning(net, retain_loader, forget_loader, val_loader, *, scale: float = 
 HOURS = 8.0
 
 
+def test_a_solution_with_its_own_trainer_is_not_submitted(tmp_path, capsys):
+    assert submit.main(["--solution", "sisa", "--dry-run", "--out", str(tmp_path)]) == 2
+    assert "there is nothing to submit" in capsys.readouterr().err
+
+
 def make(write_solution, text=STEP, settings=(), **options):
     solution = contract.describe(write_solution(text, name="mine", whole=True), list(settings))
     options = {"title": "A title", "seed": 0, "half": False, "hours": HOURS, **options}
