@@ -102,6 +102,7 @@ def prepare(options: argparse.Namespace, task: Task, path: Path, trainers: Local
         runs=options.runs / "tuning",
         originals=ORIGINALS,
         engine=None,
+        device="cpu",
         data_free=False,
         pictures=False,
     )
