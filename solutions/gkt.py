@@ -19,10 +19,11 @@ What is ours, because the source is silent or meant for larger networks and hour
 learning rate of 0.003, examinations every 25 pseudo-batches; the source has 256, 0.001, 50. (b) An image that passes the gate
 may still be given up to 1 % of a forget class, by which the source's student relearns it in the end. So the teacher's
 probabilities of forget classes are taken out and the rest is brought to a sum of 1; `share_forget` leaves them in, as the
-source has it. (c) A generator that only looks for disagreement shows few classes at a time and the student forgets the
-others: so it is also rewarded, by `balance`, for the entropy of the teacher's mean prediction. (d) The student chases a
-moving target: what is examined and kept is the running average of its weights, of which each step keeps the share `average`.
-(e) The source's early stopping looks at test images. (f) The generator's channels are 128 and 64 for a network whose widest
+source has it. (c) A generator that only looks for disagreement shows few classes at a time, and the student forgets the
+others; or it shows nothing but a forget class, and the student learns nothing. So it is also rewarded, by `balance`, for the
+entropy of the teacher's mean prediction, of which only the retain classes' part counts. (d) The student chases a moving
+target: what is examined and kept is the running average of its weights, of which each step keeps the share `average`. (e) The
+source's early stopping looks at test images. (f) The generator's channels are 128 and 64 for a network whose widest
 convolution has 192 channels, as in the source, and in proportion for narrower ones. (g) Maps are taken after a ReLU behind
 each block that keeps places, but for the head. The smaller a map, the larger its mean squared differences: the weight of
 attention is for images of 32x32 pixels, and is in proportion to their number for others.
@@ -186,11 +187,10 @@ def challenge(generator: Generator, noise: Tensor, student: nn.Module, gate: Gat
     images = gate.known.pixels(generator(noise))
     logits = gate.teacher(images)
     passes = gate.passes(logits)
-    if passes.sum() < 2:  # batch-norm needs two images
-        return
-    loss = -divergence(student(images[passes]), gate.targets(logits[passes]))
-    mean = logits.softmax(dim=1).mean(dim=0)
-    loss = loss - gate.settings.balance * torch.special.entr(mean).sum()
+    shown = logits.softmax(dim=1).mean(dim=0)[list(gate.known.retain)]
+    loss = -gate.settings.balance * torch.special.entr(shown).sum()
+    if passes.sum() > 1:  # batch-norm needs two images
+        loss = loss - divergence(student(images[passes]), gate.targets(logits[passes]))
     descend(loss, generator, optimiser, gate.settings)
 
 

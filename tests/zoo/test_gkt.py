@@ -107,6 +107,21 @@ def test_a_generator_is_rewarded_for_showing_all_classes(original):
     assert entropies[1] > entropies[0] + 0.1
 
 
+def test_a_generator_that_shows_a_forget_class_only_is_led_back(original):
+    gate, generator, student = parts(original)
+    gate.teacher[-1].bias.data[3] += 16
+    noise, optimiser = gkt.draw_noise(generator, 64), adam(generator, 1e-2)
+
+    def forgotten():
+        return gate.teacher(gate.known.pixels(generator(noise))).softmax(dim=1)[:, 3]
+
+    at_first = forgotten()
+    assert (at_first > gate.settings.gate).all()
+    for _ in range(10):
+        gkt.challenge(generator, noise, student, gate, optimiser)
+    assert forgotten().mean() < at_first.mean() - 0.01
+
+
 def logits_of(*probabilities):
     return torch.tensor(probabilities, dtype=torch.float64).log()
 
@@ -140,7 +155,7 @@ def test_step_3_holds_for_the_generator_too(original, monkeypatch):
     assert 0 < len(seen[0]) < 64
     assert (gate.teacher(seen[0]).softmax(dim=1)[:, 3] <= 0.01001).all()
     monkeypatch.setattr(gate, "passes", lambda logits: torch.zeros(len(logits), dtype=torch.bool))
-    gkt.challenge(generator, noise, student, gate, adam(generator, 0.0))  # none passes: no step
+    gkt.challenge(generator, noise, student, gate, adam(generator, 0.0))  # none passes
     gkt.study(student, gate.lesson(examples(DATA.retain[:9])[0]), adam(student), FEW)
     assert len(seen) == 1
 
