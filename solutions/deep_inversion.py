@@ -108,7 +108,7 @@ def statistics_mismatch(net: nn.Module) -> Iterator[list[Tensor]]:
     """
     mismatches: list[Tensor] = []
 
-    def measure(layer: nn.Module, arguments: tuple[Tensor], output: Any) -> None:
+    def measure(layer: Any, arguments: tuple[Tensor], output: Any) -> None:
         features = arguments[0]
         axes = [axis for axis in range(features.dim()) if axis != 1]
         variances, means = torch.var_mean(features, axes, correction=0)

@@ -74,7 +74,7 @@ def unlearning(
     wrong = noise(net, known, known.forget, noise_per_class, badness, forget_steps, noise_learning_rate)
     right = noise(net, known, known.retain, noise_per_class, error, retain_steps, noise_learning_rate)
     for sets, epochs in (([wrong, right], impair_epochs), ([right], repair_epochs)):
-        loader = DataLoader(ConcatDataset(sets * noise_copies), batch_size, shuffle=True)
+        loader: DataLoader[Any] = DataLoader(ConcatDataset(sets * noise_copies), batch_size, shuffle=True)
         optimiser = torch.optim.Adam(net.parameters(), lr=learning_rate)
         for _ in range(epochs):
             train_epoch(net, loader, optimiser)

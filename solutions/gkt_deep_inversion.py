@@ -52,7 +52,7 @@ def unlearning(
 ) -> None:
     """Unlearn `net` in place."""
     known = facts(net, retain_loader, forget_loader)
-    inversion = {"iterations": iterations, "statistics_weight": statistics_weight, "jitter": jitter}
+    inversion: dict[str, Any] = {"iterations": iterations, "statistics_weight": statistics_weight, "jitter": jitter}
     images, labels = invert(net, known, known.retain, per_class, **inversion)
     targets = opinions(net, images, known.forget) if soft_labels else labels
     reinitialise(net)
