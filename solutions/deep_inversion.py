@@ -11,8 +11,8 @@
 Source: Yin et al. 2020, "Dreaming to Distill", https://arxiv.org/abs/1912.08795. Published for CIFAR-10: 2000 iterations of
 Adam at 0.1, batches of 256, jitter of 2 pixels, a weight of 100 for the mismatch, 2.5e-5 for the total variation and none for
 the norm. The defaults here are those but for 200 iterations, because 2000 take hours on a CPU, and a weight of 10, because in
-so few 100 leave the classes no chance (of images of digits the network saw the class in one of four). The competition of a
-student ("Adaptive Deep Inversion") is left out. The cosine is ours.
+so few 100 left the classes no chance in a trial on `digits` (the network saw the class in one image of four). The competition
+of a student ("Adaptive Deep Inversion") is left out. The cosine is ours.
 
 The published code clips to the range of the images. Of a network's data only mean and deviation are known here, so images are
 made and penalised in units of them, z in pixel = mean + deviation·z, and clipped at three deviations.
