@@ -1,6 +1,7 @@
 """What teaches a student through a gate, for GKT and its variants (`gkt.py` says what it is for)."""
 
 import copy
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from torch.optim import Optimizer
 
 from solutions.toolbox import Facts, blocks, reinitialise
 
+FEWEST = 8  # images that pass the gate; batch-norm needs some
 PUBLISHED_PIXELS = 32 * 32  # of an image, for which the weight of attention is meant
 
 
@@ -71,9 +73,14 @@ class Gate:
 
     def passes(self, logits: Tensor) -> Tensor:
         """Which images the student may see, [images], by the teacher's logits."""
-        p = logits.softmax(dim=1)
-        unforgotten = p[:, self.forget].sum(dim=1) <= self.settings.gate
-        return unforgotten & (torch.special.entr(p).sum(dim=1) <= self.settings.most_entropy)
+        return self.excess(logits) == 0
+
+    def excess(self, logits: Tensor) -> Tensor:
+        """What keeps images from passing, [images]: log-probability of the forget classes, and entropy, beyond the most."""
+        log_p = logits.log_softmax(dim=1)
+        forgotten = log_p[:, self.forget].logsumexp(dim=1) - math.log(self.settings.gate)
+        entropy = -(log_p.exp() * log_p).sum(dim=1) - self.settings.most_entropy
+        return forgotten.clamp(min=0) + entropy.clamp(min=0)
 
     def is_forgotten(self, labels: Tensor) -> Tensor:
         """Which of some classes [images] are to be forgotten, [images]."""
@@ -106,7 +113,7 @@ def fresh_copy(net: nn.Module) -> nn.Module:
 
 def study(student: nn.Module, lesson: Lesson, optimiser: Optimizer, settings: Settings) -> None:
     """One step of the student towards its teacher."""
-    if len(lesson.images) < 2:  # batch-norm needs two images
+    if len(lesson.images) < FEWEST:
         return
     with recorded(student) as activations:
         logits = student(lesson.images)

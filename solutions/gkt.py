@@ -20,13 +20,15 @@ learning rate of 0.003, examinations every 25 pseudo-batches; the source has 256
 may still be given up to 1 % of a forget class, by which the source's student relearns it in the end. So the teacher's
 probabilities of forget classes are taken out and the rest is brought to a sum of 1; `share_forget` leaves them in, as the
 source has it. (c) A generator that only looks for disagreement shows few classes at a time, and the student forgets the
-others; or it shows nothing but a forget class, and the student learns nothing. So it is also rewarded, by `balance`, for the
-entropy of the teacher's mean prediction, of which only the retain classes' part counts. (d) The student chases a moving
-target: what is examined and kept is the running average of its weights, of which each step keeps the share `average`. (e) The
-source's early stopping looks at test images. (f) The generator's channels are 128 and 64 for a network whose widest
-convolution has 192 channels, as in the source, and in proportion for narrower ones. (g) Maps are taken after a ReLU behind
-each block that keeps places, but for the head. The smaller a map, the larger its mean squared differences: the weight of
-attention is for images of 32x32 pixels, and is in proportion to their number for others.
+others; or it shows nothing that passes the gate, and the student learns nothing. So it also lessens, by `balance`, what keeps
+its images from passing (by how much the logarithm of the forget classes' probability exceeds that of the gate) and the lack
+of entropy in the retain classes' part of the teacher's mean prediction. Fewer than 8 images that pass are not learnt from:
+batch-norm needs some. (d) The student chases a moving target: what is examined and kept is the running average of its
+weights, of which each step keeps the share `average`. (e) The source's early stopping looks at test images. (f) The
+generator's channels are 128 and 64 for a network whose widest convolution has 192 channels, as in the source, and in
+proportion for narrower ones. (g) Maps are taken after a ReLU behind each block that keeps places, but for the head. The
+smaller a map, the larger its mean squared differences: the weight of attention is for images of 32x32 pixels, and is in
+proportion to their number for others.
 
 Family: zero-shot.
 Source: Chundawat et al. 2023, "Zero-shot machine unlearning", https://arxiv.org/abs/2201.05629.
@@ -46,7 +48,7 @@ from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DataLoader
 
-from solutions.gated_transfer import Gate, Settings, descend, divergence, follow, fresh_copy, study
+from solutions.gated_transfer import FEWEST, Gate, Settings, descend, divergence, follow, fresh_copy, study
 from solutions.toolbox import Facts, convolutions, facts, frozen_copy
 
 BATCHES = "tuple"
@@ -187,9 +189,9 @@ def challenge(generator: Generator, noise: Tensor, student: nn.Module, gate: Gat
     images = gate.known.pixels(generator(noise))
     logits = gate.teacher(images)
     passes = gate.passes(logits)
-    shown = logits.softmax(dim=1).mean(dim=0)[list(gate.known.retain)]
-    loss = -gate.settings.balance * torch.special.entr(shown).sum()
-    if passes.sum() > 1:  # batch-norm needs two images
+    shown = logits.softmax(dim=1).mean(dim=0)[list(gate.known.retain)].clamp(min=1e-12)  # the entropy's gradient at 0 is none
+    loss = gate.settings.balance * (gate.excess(logits).mean() - torch.special.entr(shown).sum())
+    if passes.sum() >= FEWEST:
         loss = loss - divergence(student(images[passes]), gate.targets(logits[passes]))
     descend(loss, generator, optimiser, gate.settings)
 
