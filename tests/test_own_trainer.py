@@ -177,7 +177,7 @@ def test_sisa_is_scored_against_its_own_retrained_ensembles(tmp_path):
     (path,) = (tmp_path / "results" / "digits").iterdir()
     card = json.loads(path.read_text())
     assert (card["trainer"], card["originals"], card["engine"]["unlearning"]) == ("sisa", 4, "single")
-    assert card["engine"]["reason"] == "what sisa trains takes one model at a time"
+    assert card["engine"]["reason"] == "sisa takes one model at a time"
     assert card["hyperparameters"]["values"] == {"shards": 2, "slices": 2}
     assert card["cost"] > 0.3
 
@@ -196,4 +196,4 @@ def test_sisa_is_scored_against_its_own_retrained_ensembles(tmp_path):
     assert "all models trained by sisa" in table.stdout
     lockstep = run_script(*command, "--engine", "lockstep")
     assert lockstep.returncode == 2
-    assert "what sisa trains takes one model at a time" in lockstep.stderr
+    assert "sisa takes one model at a time" in lockstep.stderr
