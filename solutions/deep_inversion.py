@@ -6,7 +6,7 @@
 3. What they descend is the cross-entropy of their classes, a little of their total variation, and the mismatch of statistics:
    at every batch-norm layer, how far the batch's means and variances are from the running ones, which are all that the
    network remembers of its training images. Optionally their squared norm, too.
-4. After every step they are clipped.
+4. After every step they are clipped to the range of pixels.
 
 Source: Yin et al. 2020, "Dreaming to Distill", https://arxiv.org/abs/1912.08795. Published for CIFAR-10: 2000 iterations of
 Adam at 0.1, batches of 256, jitter of 2 pixels, a weight of 100 for the mismatch, 2.5e-5 for the total variation and none for
@@ -14,8 +14,7 @@ the norm. The defaults here are those but for 200 iterations, because 2000 take 
 so few 100 left the classes no chance in a trial on `digits` (the network saw the class in one image of four). The competition
 of a student ("Adaptive Deep Inversion") is left out. The cosine is ours.
 
-The published code clips to the range of the images. Of a network's data only mean and deviation are known here, so images are
-made and penalised in units of them, z in pixel = mean + deviation·z, and clipped at three deviations.
+Images are made and penalised in units of their mean and deviation, z in pixel = mean + deviation·z.
 
 A network without batch-norm layers (or whose layers keep no running statistics) remembers none. Its images are found by the
 other terms alone: it is sure of them, but nothing makes them resemble its training images.
@@ -31,8 +30,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from solutions.toolbox import Facts, training_only
-
-MOST_DEVIATIONS = 3.0  # from the mean: MNIST's white is 2.8, that of digits 1.8
 
 
 def invert(
@@ -53,7 +50,7 @@ def invert(
 
     Args:
         net: a trained network that takes images as pixels; it is left in eval mode, otherwise as it was.
-        known: shape and scale of the images.
+        known: shape, scale and range of the images.
         classes: which.
         per_class: how many images of each.
         iterations: steps of Adam for every batch.
@@ -82,13 +79,15 @@ def invert(
 
         for wanted in labels.split(batch_size):
             z = torch.randn(len(wanted), *known.image_shape).to(known.mean).requires_grad_()
-            descend(z, partial(loss, wanted=wanted), iterations, learning_rate)
+            descend(z, partial(loss, wanted=wanted), known.normalised_range(), iterations, learning_rate)
             made.append(known.pixels(z.detach()))
     return torch.cat(made), labels
 
 
-def descend(z: Tensor, loss: Callable[[Tensor], Tensor], iterations: int, learning_rate: float) -> None:
-    """Move images, in place, to where a loss of them is low."""
+def descend(
+    z: Tensor, loss: Callable[[Tensor], Tensor], ends: tuple[Tensor, Tensor], iterations: int, learning_rate: float
+) -> None:
+    """Move images, in place, to where a loss of them is low, between some least and greatest values."""
     optimiser = torch.optim.Adam([z], lr=learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, iterations)
     for _ in range(iterations):
@@ -96,7 +95,7 @@ def descend(z: Tensor, loss: Callable[[Tensor], Tensor], iterations: int, learni
         loss(z).backward()
         optimiser.step()
         schedule.step()
-        z.data.clamp_(-MOST_DEVIATIONS, MOST_DEVIATIONS)
+        z.data.clamp_(*ends)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ class Settings:
         most_entropy: of the teacher's prediction, in nats; images above it are left out as well.
     """
 
-    pseudo_batches: int = 500
+    pseudo_batches: int = 400
     batch_size: int = 64
     student_steps: int = 10
     learning_rate: float = 3e-3

@@ -17,7 +17,7 @@
 No image and no label is read (--data-free): shape, forget classes and scale of the images are what the loaders tell.
 
 What is ours, because the source is silent or meant for larger networks and hours on a GPU. (a) Pseudo-batches of 64 images, a
-learning rate of 0.003, examinations every 25 pseudo-batches, at most 500 pseudo-batches; the source has 256, 0.001, 50, 4000.
+learning rate of 0.003, examinations every 25 pseudo-batches, at most 400 pseudo-batches; the source has 256, 0.001, 50, 4000.
 (b) An image that passes the gate may still be given up to 1 % of a forget class, by which the source's student relearns it in
 the end. So the teacher's probabilities of forget classes are taken out and the rest is brought to a sum of 1; `share_forget`
 leaves them in, as the source has it. (c) A generator that only looks for disagreement shows few classes at a time, and the
@@ -70,7 +70,7 @@ def unlearning(
     forget_loader: DataLoader,
     val_loader: DataLoader,
     *,
-    pseudo_batches: int = 500,
+    pseudo_batches: int = 400,
     batch_size: int = 64,
     student_steps: int = 10,
     learning_rate: float = 3e-3,

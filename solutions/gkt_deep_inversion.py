@@ -2,22 +2,23 @@
 
 1. Invert the network (`deep_inversion`): 100 images of every class of the retain set that is not to be forgotten.
 2. Draw its weights anew.
-3. Train it on these images and their classes with cross-entropy: 50 epochs (Adam, 0.001, weight decay 1e-4, gradients clipped
-   at 0.1, element by element).
+3. Train it on these images and what the original says of them with cross-entropy: 50 epochs (Adam, 0.001, weight decay 1e-4,
+   gradients clipped at 0.1, element by element). Forget classes are left out of what it says, and every batch is shifted by
+   a few pixels, as images were while they were made.
 
-No image is of a forget class, so nothing is relearnt and nothing stopped early. `soft_labels` is ours: the third step then
-learns what the original says of an image, instead of the class that it was made for, as if the original did not know the
-forget classes (their logits are left out). On `digits` without class 3, one run on one original, 100 images per class,
-accuracy on the other classes was 84 % with it and 70 % without; those images were made by a forerunner of this code, whose
-Adam had other momenta (0.5, 0.9).
+No image is of a forget class, so nothing is relearnt and nothing stopped early. The report trains on the classes that images
+were made for (`soft_labels=False`), and does not shift them. Yin et al. teach by what the original says; it matters here,
+because in 200 iterations images come to resemble the training images more than their class: the original sees it in half of
+them. On MNIST without class 0 (All-CNN at an eighth of its width, one original, the same 900 images) accuracy on the other
+classes was 21 % with classes as labels and no shifts, 72 % (after 30 epochs) with the original's words alone, 90 % with both.
 
 Family: zero-shot.
 Source: SP1029/CS-772-Unlearning, https://github.com/SP1029/CS-772-Unlearning, after Chundawat et al. 2023, "Zero-Shot Machine
 Unlearning", https://arxiv.org/abs/2201.05629, and Yin et al. 2020, "Dreaming to Distill", https://arxiv.org/abs/1912.08795.
 Reported: 40 to 50 % accuracy on the other classes with 100 images per class and 80 to 85 % with 6000, 0 % on the forgotten
 one (MNIST, All-CNN, class 0).
-Needs: batch-norm statistics, layers that can be drawn anew, the classes to forget, the others, shape and scale of the images;
-no data.
+Needs: batch-norm statistics, layers that can be drawn anew, the classes to forget, the others, shape, scale and range of the
+images; no data.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from solutions.deep_inversion import invert
+from solutions.deep_inversion import invert, shifted
 from solutions.toolbox import facts, reinitialise, train_epoch
 
 BATCHES = "tuple"
@@ -45,7 +46,7 @@ def unlearning(
     iterations: int = 200,
     statistics_weight: float = 10.0,
     jitter: int = 2,
-    soft_labels: bool = False,
+    soft_labels: bool = True,
     epochs: int = 50,
     learning_rate: float = 1e-3,
     weight_decay: float = 1e-4,
@@ -62,7 +63,7 @@ def unlearning(
     loader = shuffled(images, targets, retain_loader.batch_size or len(images))
     net.train()
     for _ in range(epochs):
-        train_epoch(net, loader, optimiser)
+        train_epoch(net, ((shifted(batch, jitter), wanted) for batch, wanted in loader), optimiser)
     net.eval()
 
 

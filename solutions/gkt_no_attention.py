@@ -33,7 +33,7 @@ def unlearning(
     val_loader: DataLoader,
     *,
     most_entropy: float = MOST_ENTROPY,
-    pseudo_batches: int = 500,
+    pseudo_batches: int = 400,
     batch_size: int = 64,
     student_steps: int = 10,
     learning_rate: float = 3e-3,

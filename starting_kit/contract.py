@@ -11,7 +11,8 @@ for one model at a time, and saves the trial calls that would find out whether i
 `SEARCH_SPACE` gives the ranges in which hyper-parameters may be fitted to a task (`starting_kit.search_space`).
 
 The loaders' `.dataset` has, besides its length, `classes` (labels that occur in it), `image_shape`, `pixel_mean` and
-`pixel_std` (what the network normalises with). Under --data-free it has nothing else: no image and no label can be read.
+`pixel_std` (what the network normalises with) and `pixel_range` (the least and the greatest value that a pixel can have).
+Under --data-free it has nothing else: no image and no label can be read.
 
 A solution that makes images up may define a second function of the same parameters, for `score.py --pictures`:
 

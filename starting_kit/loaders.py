@@ -71,6 +71,7 @@ class Outline:
         classes: labels that occur, ascending.
         image_shape: channels, height, width.
         pixel_mean, pixel_std: what the network normalises with, a number for each channel.
+        pixel_range: the least and the greatest value that a pixel can have.
     """
 
     length: int
@@ -78,6 +79,7 @@ class Outline:
     image_shape: tuple[int, int, int]
     pixel_mean: tuple[float, ...]
     pixel_std: tuple[float, ...]
+    pixel_range: tuple[float, float]
 
 
 class Outlined(Dataset[Any]):
@@ -108,6 +110,11 @@ class Outlined(Dataset[Any]):
     def pixel_std(self) -> tuple[float, ...]:
         """What it divides them by then."""
         return self.outline.pixel_std
+
+    @property
+    def pixel_range(self) -> tuple[float, float]:
+        """The least and the greatest value that a pixel can have."""
+        return self.outline.pixel_range
 
 
 class Examples(Outlined):
@@ -237,7 +244,7 @@ def draw_base_seed(loader: DataLoader[Any]) -> None:
 def outline(task: Task, data: Data, ids: Ids) -> Outline:
     """The outline of some examples of a task."""
     classes = tuple(np.unique(data.labels[ids]).tolist())
-    return Outline(len(ids), classes, data.images.shape[1:], task.pixel_mean, task.pixel_std)
+    return Outline(len(ids), classes, data.images.shape[1:], task.pixel_mean, task.pixel_std, task.pixel_range)
 
 
 def loaders(

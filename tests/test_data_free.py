@@ -59,7 +59,7 @@ def test_no_data_are_in_the_loaders():
 def test_loaders_with_and_without_data_tell_the_same_of_them():
     held, withheld = loaders(TASK, DATA, "tuple"), loaders(TASK, DATA, "tuple", data_free=True)
     for own, other, split in zip(held, withheld, SPLITS, strict=True):
-        for name in ("classes", "image_shape", "pixel_mean", "pixel_std"):
+        for name in ("classes", "image_shape", "pixel_mean", "pixel_std", "pixel_range"):
             assert getattr(own.dataset, name) == getattr(other.dataset, name)
         assert len(own) == len(other)
         assert len(own.dataset) == len(other.dataset) == len(getattr(DATA, split))
@@ -83,6 +83,7 @@ def test_what_may_be_known_is_told_or_looked_at():
     seen = facts(net, retain, forget)
     assert (told.image_shape, told.forget, told.retain) == (seen.image_shape, seen.forget, seen.retain)
     assert told.forget == (3,)
+    assert told.pixel_range == seen.pixel_range == (0, 16)
     assert (told.mean.shape, told.mean.dtype) == ((1, 1, 1), torch.float64)
     assert told.mean.item() == pytest.approx(TASK.pixel_mean[0])
     pixels = torch.from_numpy(DATA.images[DATA.retain]).double()

@@ -16,7 +16,7 @@ def digits():
 def test_digits_are_the_real_images_split_without_overlap(digits):
     task, data = digits
     assert data.images.shape == (1797, 1, 8, 8)
-    assert (data.images.min(), data.images.max()) == (0, 16)
+    assert (data.images.min(), data.images.max()) == task.pixel_range == (0, 16)
     assert [len(getattr(data, split)) for split in tasks.SPLITS] == [360, 90, 347, 1000]
     together = np.concatenate([getattr(data, split) for split in tasks.SPLITS])
     np.testing.assert_array_equal(np.sort(together), np.arange(1797))

@@ -160,6 +160,7 @@ class Task:
         unlearned_at_once: models that a solution is called for at once, if it runs in lockstep. Fewer than are trained at once:
             a solution's batches are larger, and take as much memory.
         original: weights of the original model, where the data set brings them; else it is trained.
+        pixel_range: the least and the greatest value that a pixel can have.
         folder: of data sets that are not embedded (`--data`).
         changed: which fields the user wants otherwise than the task has them.
         digest: of the data, once they were read.
@@ -183,6 +184,7 @@ class Task:
     engine: Engine
     unlearned_at_once: int
     original: Path | None = None
+    pixel_range: tuple[float, float] = (0.0, 255.0)
     folder: Path = Path("data")
     changed: tuple[str, ...] = ()
     digest: str = ""
@@ -211,8 +213,9 @@ class Task:
         return not self.signs or any(any(self.folder.glob(sign)) for sign in self.signs)
 
     def identity(self) -> dict[str, Any]:
-        """Everything that determines the numbers but for the engines and the files, ready for JSON."""
-        left_out = ("read", "summary", "needs", "signs", "engine", "unlearned_at_once", "original", "folder", "changed")
+        """What determines the numbers but for the engines and what the data set and its files tell, ready for JSON."""
+        of_data = ("read", "summary", "needs", "signs", "original", "pixel_range", "folder")
+        left_out = (*of_data, "engine", "unlearned_at_once", "changed")
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in left_out}
         return {**fields, "recipe": dataclasses.asdict(self.recipe), "forget": str(forget_requests.parse(self.forget))}
 

@@ -40,4 +40,5 @@ TASK = Task(
     loader_batch_size=64,
     engine=Engine("grouped", members=32),
     unlearned_at_once=16,
+    pixel_range=(0.0, 16.0),
 )

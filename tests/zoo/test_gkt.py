@@ -38,7 +38,7 @@ def test_published_values_are_the_defaults_but_for_those_that_are_ours():
     values = contract.describe(contract.find("gkt"), []).hyperparameters
     published = {"student_steps": 10, "gate": 0.01, "attention_weight": 250.0}
     ours = {
-        "pseudo_batches": 500,
+        "pseudo_batches": 400,
         "batch_size": 64,
         "learning_rate": 3e-3,
         "balance": 0.05,
