@@ -5,7 +5,7 @@ ideal), means over models with 95 % intervals; the time of an unlearning over th
 original model of its own, and no solution is given data.
 
     python benchmarks/zero_shot.py --task mnist --data DIR --network all-cnn-12 --epochs 2 --forget class:0 --models 5
-    python benchmarks/zero_shot.py --task ham10000_8x8 --data DIR --forget class:1 --models 5
+    python benchmarks/zero_shot.py --task ham10000_8x8 --data DIR --forget class:6 --models 5
 
 Options are those of evaluation/score.py; --solution limits the table to one method. The same populations are made, or found in
 --runs: an interrupted run goes on where it stopped.
