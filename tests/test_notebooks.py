@@ -243,6 +243,7 @@ def test_a_folder_that_cannot_be_written(notebook, tmp_path):
 # --- the whole command
 
 
+@pytest.mark.slow
 def test_a_notebook_is_scored(score, notebook, tmp_path):
     finished = score("--solution", notebook(*KAGGLE, name="kaggle_kit"), "--json", tmp_path / "card.json")
     assert finished.returncode == 0, finished.stderr

@@ -154,6 +154,7 @@ def test_lockstep_is_chosen_by_proof_and_changes_only_rounding(sixteen, score, t
     assert 0 < np.abs(one - other).mean() < between / 100
 
 
+@pytest.mark.slow
 def test_unlearning_starts_from_several_original_models_in_turn(score, sixteen, tmp_path):
     run = score("--solution", "original", "--originals", 3, "--no-intervals")
     assert run.returncode == 0, run.stderr
@@ -209,6 +210,7 @@ def test_the_number_of_workers_changes_nothing(sixteen, tmp_path):
     assert json.dumps(comparable(cards[0])) == json.dumps(comparable(cards[1]))
 
 
+@pytest.mark.slow
 def test_a_file_that_reads_dicts_and_prints_is_scored_like_the_zoos(score, sixteen, tmp_path):
     body = (PROJECT / "solutions" / "finetune.py").read_text()
     loop = """\
