@@ -1,10 +1,11 @@
 import copy
+import dataclasses
 from itertools import product
 
 import pytest
 import torch
 
-from solutions import gkt_deep_inversion
+from solutions import gkt_deep_inversion, toolbox
 from starting_kit import contract, runner
 from starting_kit.loaders import loaders
 from trials import CLASS_DATA, CLASS_TASK, accuracy, steps, unlearn, weights
@@ -103,11 +104,18 @@ def test_soft_labels_are_the_originals_opinions_without_the_forget_classes(origi
 
 
 def test_every_batch_is_shifted_as_images_were_while_they_were_made(original, seen):
-    run(original, per_class=4, iterations=1, epochs=9, jitter=2)
+    run(original, per_class=4, iterations=1, epochs=9, jitter=1 / 4)
     made = {ordered(image.roll(shift, (1, 2))) for image in seen["images"][0] for shift in product(range(-2, 3), repeat=2)}
     shown = [{ordered(image) for image in batch} for given, *_ in seen["epochs"] for batch, _ in given]
     assert all(batch <= made for batch in shown)
     assert len({frozenset(batch) for batch in shown}) > 1
+
+
+def test_a_shift_is_a_share_of_the_width(original):
+    known = toolbox.facts(original, *loaders(CLASS_TASK, CLASS_DATA, "tuple", data_free=True)[:2])
+    for width, expected in ((8, 0), (28, 2), (32, 2), (224, 14)):
+        wide = dataclasses.replace(known, image_shape=(1, width, width))
+        assert gkt_deep_inversion.in_pixels(gkt_deep_inversion.JITTER, wide) == expected
 
 
 def test_no_batch_is_a_single_image():
