@@ -35,6 +35,7 @@ SAVE_EVERY = 30.0  # seconds between writes of a shard: what a killed worker los
 RETAIN_SAMPLE = 1000  # retain examples of which logits are kept
 EVALUATION_BATCH = 1000
 PRINTED = 10_000  # characters of a call's output that are kept
+SMALLEST_PICTURE = 32  # pixels across; smaller images are drawn enlarged
 
 
 class SourceChangedError(RunError):
@@ -250,6 +251,8 @@ def unlearn(population: Population, model: int, data: Data) -> nn.Module:
 def draw(population: Population) -> bytes:
     """What a solution makes up on the way to model 0, a grid of images as a PNG, each stretched to its own range of values.
 
+    Small images are enlarged, each pixel to a square.
+
     Errors as for `runner.draw`.
     """
     from torchvision.utils import save_image  # half a second to import
@@ -266,7 +269,9 @@ def draw(population: Population) -> bytes:
     finally:
         runner.start_afresh(seed=0)
     file = io.BytesIO()
-    save_image(images.flatten(0, 1).float(), file, "png", nrow=images.shape[1], normalize=True, scale_each=True, pad_value=1)
+    times = -(-SMALLEST_PICTURE // images.shape[-1])
+    enlarged = images.flatten(0, 1).float().repeat_interleave(times, -2).repeat_interleave(times, -1)
+    save_image(enlarged, file, "png", nrow=images.shape[1], normalize=True, scale_each=True, pad_value=1)
     return file.getvalue()
 
 

@@ -76,5 +76,6 @@ def test_the_command_writes_a_grid_beside_the_scorecard(tmp_path):
     (card,) = (tmp_path / "results").rglob("*.json")
     with Image.open(card.with_suffix(".png")) as picture:
         pixels = np.asarray(picture)
-    assert pixels.shape[:2] == (2 * 10 + 2, 3 * 10 + 2)  # images of 8x8 in frames of two pixels
-    assert torch.equal(torch.from_numpy(pixels[2, 2:10, 0].copy()), torch.linspace(0, 255, 8).add(0.5).byte())
+    assert pixels.shape[:2] == (2 * 34 + 2, 3 * 34 + 2)  # images of 8x8, each pixel drawn as 4x4, in frames of two pixels
+    expected = torch.linspace(0, 255, 8).add(0.5).byte().repeat_interleave(4)
+    assert torch.equal(torch.from_numpy(pixels[5, 2:34, 0].copy()), expected)
