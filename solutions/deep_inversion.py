@@ -44,7 +44,7 @@ def invert(
     statistics_weight: float = 10.0,
     variation_weight: float = 2.5e-5,
     norm_weight: float = 0.0,
-    jitter: int = 2,
+    jitter: float = 1 / 16,
 ) -> tuple[Tensor, Tensor]:
     """Images that a network takes for some classes, with the statistics of its training images.
 
@@ -59,7 +59,7 @@ def invert(
         statistics_weight: of the mismatch beside the cross-entropy.
         variation_weight: of the total variation.
         norm_weight: of the squared norm.
-        jitter: most pixels of a shift.
+        jitter: the largest shift as a share of an image's width, to the nearest pixel; 2 of 32 are published.
 
     Returns:
         images [classes · per_class, channels, height, width] in pixel values, and the class of each [classes · per_class], both
@@ -122,8 +122,9 @@ def statistics_mismatch(net: nn.Module) -> Iterator[list[Tensor]]:
             hook.remove()
 
 
-def shifted(images: Tensor, most: int) -> Tensor:
-    """All images moved by so many pixels at most, at random and the same way; what leaves at one edge enters at the other."""
+def shifted(images: Tensor, jitter: float) -> Tensor:
+    """All images moved by that share of their width at most, at random and the same way, around the edges."""
+    most = round(jitter * images.shape[-1])
     down, right = torch.randint(-most, most + 1, (2,)).tolist()
     return images.roll((down, right), dims=(2, 3))
 

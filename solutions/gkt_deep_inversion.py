@@ -29,12 +29,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from solutions.deep_inversion import invert, shifted
-from solutions.toolbox import Facts, facts, reinitialise, train_epoch
+from solutions.toolbox import facts, reinitialise, train_epoch
 
 BATCHES = "tuple"
 LOCKSTEP = False  # a batch's statistics are matched together
 PICTURES_PER_CLASS = 8
-JITTER = 1 / 16  # of the side of an image: the 2 pixels of 32 that are published
 
 
 def unlearning(
@@ -46,7 +45,7 @@ def unlearning(
     per_class: int = 100,
     iterations: int = 200,
     statistics_weight: float = 10.0,
-    jitter: float = JITTER,
+    jitter: float = 1 / 16,
     soft_labels: bool = True,
     epochs: int = 50,
     learning_rate: float = 1e-3,
@@ -55,8 +54,7 @@ def unlearning(
 ) -> None:
     """Unlearn `net` in place."""
     known = facts(net, retain_loader, forget_loader)
-    most_shift = in_pixels(jitter, known)
-    inversion: dict[str, Any] = {"iterations": iterations, "statistics_weight": statistics_weight, "jitter": most_shift}
+    inversion: dict[str, Any] = {"iterations": iterations, "statistics_weight": statistics_weight, "jitter": jitter}
     images, labels = invert(net, known, known.retain, per_class, **inversion)
     targets = opinions(net, images, known.forget) if soft_labels else labels
     reinitialise(net)
@@ -65,7 +63,7 @@ def unlearning(
     loader = shuffled(images, targets, retain_loader.batch_size or len(images))
     net.train()
     for _ in range(epochs):
-        train_epoch(net, ((shifted(batch, most_shift), wanted) for batch, wanted in loader), optimiser)
+        train_epoch(net, ((shifted(batch, jitter), wanted) for batch, wanted in loader), optimiser)
     net.eval()
 
 
@@ -74,15 +72,9 @@ def pictures(
 ) -> Tensor:
     """Inverted images, a row for each class that is not to be forgotten, [classes, 8, channels, height, width]."""
     known = facts(net, retain_loader, forget_loader)
-    inversion = {name: value for name, value in values.items() if name in ("iterations", "statistics_weight")}
-    inversion["jitter"] = in_pixels(values.get("jitter", JITTER), known)
+    inversion = {name: value for name, value in values.items() if name in ("iterations", "statistics_weight", "jitter")}
     images, _ = invert(net, known, known.retain, PICTURES_PER_CLASS, **inversion)
     return images.unflatten(0, (PICTURES_PER_CLASS, -1)).transpose(0, 1)  # classes alternate
-
-
-def in_pixels(share: float, known: Facts) -> int:
-    """A share of the width of the images, in pixels."""
-    return round(share * known.image_shape[2])
 
 
 @torch.no_grad()

@@ -51,7 +51,7 @@ def test_the_network_sees_in_each_image_the_class_it_was_made_for(original):
     noise, _ = inverted(original, iterations=0)
     with torch.no_grad():
         assert (original(noise).argmax(dim=1) == labels).double().mean() < 0.5
-        assert (original(images).argmax(dim=1) == labels).double().mean() > 0.8
+        assert (original(images).argmax(dim=1) == labels).double().mean() > 0.9
 
 
 def test_images_are_within_the_range_of_pixels(original):
@@ -69,8 +69,8 @@ def test_the_mismatch_falls_if_it_counts(original):
     noise, _ = inverted(original, iterations=0)
     images, _ = inverted(original)
     careless, _ = inverted(original, statistics_weight=0.0)
-    assert mismatch(original, images) < mismatch(original, noise) / 2.5
-    assert mismatch(original, images) < mismatch(original, careless) / 1.5
+    assert mismatch(original, images) < mismatch(original, noise) / 3
+    assert mismatch(original, images) < mismatch(original, careless) / 3
 
 
 def test_the_mismatch_is_that_of_every_batch_norm_layer():
@@ -126,11 +126,19 @@ def test_jitter_moves_the_whole_batch_the_same_way_around_the_edges():
     ways = {(down, right): images.roll((down, right), (2, 3)) for down in range(-2, 3) for right in range(-2, 3)}
     seen = set()
     for _ in range(500):
-        moved = deep_inversion.shifted(images, 2)
+        moved = deep_inversion.shifted(images, 1 / 4)
         (way,) = [way for way, expected in ways.items() if torch.equal(moved, expected)]
         seen.add(way)
     assert seen == set(ways)
     assert torch.equal(deep_inversion.shifted(images, 0), images)
+
+
+@pytest.mark.parametrize(("width", "most"), [(8, 0), (28, 2), (32, 2), (224, 14)])
+def test_a_shift_is_a_share_of_the_width(width, most):
+    torch.manual_seed(0)
+    columns = torch.arange(width).expand(1, 1, width, width)
+    firsts = {deep_inversion.shifted(columns, 1 / 16)[0, 0, 0, 0].item() for _ in range(500)}
+    assert firsts == {-shift % width for shift in range(-most, most + 1)}
 
 
 def test_the_learning_rate_falls_as_a_cosine():

@@ -1,11 +1,10 @@
 import copy
-import dataclasses
 from itertools import product
 
 import pytest
 import torch
 
-from solutions import gkt_deep_inversion, toolbox
+from solutions import gkt_deep_inversion
 from starting_kit import contract, runner
 from starting_kit.loaders import loaders
 from trials import CLASS_DATA, CLASS_TASK, accuracy, steps, unlearn, weights
@@ -111,13 +110,6 @@ def test_every_batch_is_shifted_as_images_were_while_they_were_made(original, se
     assert len({frozenset(batch) for batch in shown}) > 1
 
 
-def test_a_shift_is_a_share_of_the_width(original):
-    known = toolbox.facts(original, *loaders(CLASS_TASK, CLASS_DATA, "tuple", data_free=True)[:2])
-    for width, expected in ((8, 0), (28, 2), (32, 2), (224, 14)):
-        wide = dataclasses.replace(known, image_shape=(1, width, width))
-        assert gkt_deep_inversion.in_pixels(gkt_deep_inversion.JITTER, wide) == expected
-
-
 def test_no_batch_is_a_single_image():
     images = torch.zeros(17, 1, 8, 8)
     for number, sizes in ((17, [8, 8]), (16, [8, 8]), (14, [8, 6])):
@@ -139,7 +131,7 @@ def test_pictures_have_a_row_for_each_of_the_other_classes(original):
     assert drawn.shape == (9, 8, 1, 8, 8)
     with torch.no_grad():
         seen = original(drawn.flatten(0, 1)).argmax(dim=1).unflatten(0, (9, 8))
-    assert (seen == torch.tensor(OTHERS)[:, None]).double().mean() > 0.7
+    assert (seen == torch.tensor(OTHERS)[:, None]).double().mean() > 0.9
 
 
 def test_every_step_is_tested():
