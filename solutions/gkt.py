@@ -23,8 +23,9 @@ the end. So the teacher's probabilities of forget classes are taken out and the 
 leaves them in, as the source has it. (c) A generator that only looks for disagreement shows few classes at a time, and the
 student forgets the others; or it shows nothing that passes the gate, and the student learns nothing. So it also lessens, by
 `balance`, what keeps its images from passing (by how much the logarithm of the forget classes' probability exceeds that of
-the gate) and the lack of entropy in the retain classes' part of the teacher's mean prediction. Fewer than 8 images that pass
-are not learnt from: batch-norm needs some. (d) The student chases a moving target: what is examined and kept is the running
+the gate), and the mean over the retain classes of -log of the teacher's mean probability for them: the less a class is shown,
+the more it is called for. (The entropy of the mean prediction would not do: it hardly misses a class that is never shown.)
+Fewer than 8 images that pass are not learnt from: batch-norm needs some. (d) The student chases a moving target: what is examined and kept is the running
 average of its weights, of which each step keeps the share `average`. Students are compared on the same images, those of the
 last four examinations. (e) The source's early stopping looks at test images. (f) The generator's channels are 128 and 64 for
 a network whose widest convolution has 192 channels, as in the source, and in proportion for narrower ones. (g) Maps are taken
@@ -38,6 +39,7 @@ Needs: no data; whole classes to be forgotten.
 """
 
 import copy
+import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -191,11 +193,15 @@ def challenge(generator: Generator, noise: Tensor, student: nn.Module, gate: Gat
     images = gate.known.pixels(generator(noise))
     logits = gate.teacher(images)
     passes = gate.passes(logits)
-    shown = logits.softmax(dim=1).mean(dim=0)[list(gate.known.retain)].clamp(min=1e-12)  # the entropy's gradient at 0 is none
-    loss = gate.settings.balance * (gate.excess(logits).mean() - torch.special.entr(shown).sum())
+    loss = gate.settings.balance * (gate.excess(logits).mean() - log_shown(logits)[list(gate.known.retain)].mean())
     if passes.sum() >= FEWEST:
         loss = loss - divergence(student(images[passes]), gate.targets(logits[passes]))
     descend(loss, generator, optimiser, gate.settings)
+
+
+def log_shown(logits: Tensor) -> Tensor:
+    """The logarithm of each class's mean probability, [classes], of logits [images, classes]."""
+    return logits.log_softmax(dim=1).logsumexp(dim=0) - math.log(len(logits))
 
 
 # --- early stopping

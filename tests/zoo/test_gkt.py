@@ -115,6 +115,26 @@ def test_a_generator_is_rewarded_for_showing_all_classes(original):
     assert entropies[1] > entropies[0] + 0.1
 
 
+def test_a_class_is_shown_as_much_as_its_mean_probability():
+    logits = torch.randn(5, 4, dtype=torch.float64)
+    torch.testing.assert_close(gkt.log_shown(logits), logits.softmax(dim=1).mean(dim=0).log())
+
+
+def test_a_generator_is_called_for_a_class_that_it_never_shows(original):
+    gate, generator, student = parts(original)
+    gate.teacher[-1].bias.data[7] -= 16
+    noise, optimiser = gkt.draw_noise(generator, 64), adam(generator, 1e-2)
+
+    def shown():
+        return gkt.log_shown(gate.teacher(gate.known.pixels(generator(noise))))[7].item()
+
+    at_first = shown()
+    assert at_first < math.log(1e-4)
+    for _ in range(10):
+        gkt.challenge(generator, noise, student, gate, optimiser)
+    assert shown() > at_first + 5
+
+
 def test_a_generator_whose_images_do_not_pass_the_gate_is_led_back(original):
     gate, generator, student = parts(original)
     gate.teacher[-1].bias.data[3] += 16
