@@ -25,12 +25,13 @@ student forgets the others; or it shows nothing that passes the gate, and the st
 `balance`, what keeps its images from passing (by how much the logarithm of the forget classes' probability exceeds that of
 the gate), and the mean over the retain classes of -log of the teacher's mean probability for them: the less a class is shown,
 the more it is called for. (The entropy of the mean prediction would not do: it hardly misses a class that is never shown.)
-Fewer than 8 images that pass are not learnt from: batch-norm needs some. (d) The student chases a moving target: what is examined and kept is the running
-average of its weights, of which each step keeps the share `average`. Students are compared on the same images, those of the
-last four examinations. (e) The source's early stopping looks at test images. (f) The generator's channels are 128 and 64 for
-a network whose widest convolution has 192 channels, as in the source, and in proportion for narrower ones. (g) Maps are taken
-after a ReLU behind each block that keeps places, but for the head. The smaller a map, the larger its mean squared
-differences: the weight of attention is for images of 32x32 pixels, and is in proportion to their number for others.
+Fewer than 8 images that pass are not learnt from: batch-norm needs some. (d) The student chases a moving target: what is
+examined and kept is the running average of its weights, of which each step keeps the share `average`. Students are compared
+on the same images, those of the last four examinations. (e) The source's early stopping looks at test images. (f) The
+generator's channels are 128 and 64 for a network whose widest convolution has 192 channels, as in the source, and in
+proportion for narrower ones. (g) Maps are taken after a ReLU behind each block that keeps places, but for the head. The
+smaller a map, the larger its mean squared differences: the weight of attention is for images of 32x32 pixels, and is in
+proportion to their number for others.
 
 Family: zero-shot.
 Source: Chundawat et al. 2023, "Zero-shot machine unlearning", https://arxiv.org/abs/2201.05629.

@@ -90,7 +90,7 @@ def test_step_2_a_step_of_the_generator_makes_teacher_and_student_disagree_more(
     at_first = disagreement()
     for _ in range(10):
         gkt.challenge(generator, noise, student, gate, optimiser)
-    assert disagreement() > 1.5 * at_first
+    assert disagreement() > 1.2 * at_first
     assert torch.equal(weights(student), before)
     assert all(weight.grad is None for weight in student.parameters())
 
