@@ -121,7 +121,7 @@ MAY_NOT = {
         repair("states = []", after="states.append((abs(loss.item() - 1e-9), epoch, copy.deepcopy(net.state_dict())))").replace(
             "return net", "net.load_state_dict(max(states, key=lambda state: state[:2])[2])"
         ),
-        BY_CHANCE,
+        (BY_CHANCE, DIFFERENT),  # whether the three choose the same epoch depends on the network, and so on the machine
     ),
     "a condition that none of the three meets": (repair(after="if loss > 99: break"), BY_CHANCE),
     "an array that decides": (

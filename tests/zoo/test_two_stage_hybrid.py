@@ -16,7 +16,6 @@ def test_published_values_are_the_defaults():
 
 
 def test_the_first_stage_breaks_forget_predictions_and_reads_no_retain_example(original):
-    assert loss(unlearn("two_stage_hybrid", original, epochs=0), DATA.forget) > loss(original, DATA.forget)
     assert accuracy(unlearn("two_stage_hybrid", original, epochs=0, **STRONG), DATA.forget) < 0.4
 
 
