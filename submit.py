@@ -24,19 +24,21 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from evaluation import reported, terminal
-from evaluation.populations import Population
-from evaluation.store import require_writable, write_json
-from starting_kit import contract, kaggle_client, submission, tasks
+from evaluation.populations.population import Population
+from evaluation.reports import console, reported
+from starting_kit import contract, tasks
 from starting_kit.contract import Batches, Solution
 from starting_kit.errors import InputError, RunError
-from starting_kit.kaggle_flow import Flow, State
+from starting_kit.files import require_writable, write_json
+from starting_kit.kaggle import client, submission
+from starting_kit.kaggle.flow import Flow, State
 from starting_kit.tasks import kaggle_layout
+from starting_kit.tasks.task import ONE_AT_A_TIME
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; gives the exit code."""
-    parser = terminal.command_parser("submit.py", __doc__)
+    parser = console.command_parser("submit.py", __doc__)
     add = parser.add_argument
     add("--solution", required=True, metavar="NAME|PATH", help=f"one of {', '.join(contract.zoo())}, or a .py file")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyper-parameter; may be repeated")
@@ -59,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     add("--results", type=Path, default=Path("results"), metavar="DIR", help="for reported.csv (default: %(default)s)")
     add("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(arguments)
-    return terminal.run_command(lambda: submit(options), options.debug)
+    return console.run_command(lambda: submit(options), options.debug)
 
 
 def submit(options: argparse.Namespace) -> None:
@@ -94,14 +96,14 @@ def write(solution: Solution, folder: Path, options: argparse.Namespace) -> None
     """Write the notebook and its description, and check it if that is wanted (errors as for `submit`)."""
     title = options.title or f"Unlearning: {solution.name.replace('_', ' ')}"
     sending = options.push or options.submit
-    user = options.user or (kaggle_client.user() if sending else None)
+    user = options.user or (client.user() if sending else None)
     if user:
         write_json(folder / submission.METADATA, submission.metadata(user, title, options.accelerator))
     elif sending or options.dry_run:
         raise InputError("The notebook's address on Kaggle has your name in it: give --user or $KAGGLE_USERNAME.")
     else:
         submission.slug_of(title)
-        terminal.notice(f"{submission.METADATA} is not written, because it names the user: give --user or $KAGGLE_USERNAME.")
+        console.notice(f"{submission.METADATA} is not written, because it names the user: give --user or $KAGGLE_USERNAME.")
     batches = find_batches(solution)
     notebook = submission.notebook(solution, batches, title, options.seed, options.half, options.hours)
     write_json(folder / submission.NOTEBOOK, notebook)
@@ -123,12 +125,12 @@ def say_what_would_be_sent(folder: Path) -> None:
 def send(solution: Solution, folder: Path, options: argparse.Namespace) -> None:
     """Push, follow, fetch, and if it is wanted submit and record the score (errors as for `submit`)."""
     with (
-        terminal.messages.status("Kaggle") as status,
+        console.messages.status("Kaggle") as status,
         Flow(
             folder,
             options.poll,
             write_json,
-            lambda sentence: terminal.messages.print(escape(sentence), soft_wrap=True),
+            lambda sentence: console.messages.print(escape(sentence), soft_wrap=True),
             status.update,
         ) as flow,
     ):
@@ -157,15 +159,15 @@ def find_batches(solution: Solution) -> Batches:
 
     from starting_kit import runner
     from starting_kit.networks import build
-    from starting_kit.tasks import SPLITS, Data
     from starting_kit.tasks.casia_surf import TASK
+    from starting_kit.tasks.data import SPLITS, Data
 
     task = dataclasses.replace(TASK, loader_batch_size=8)
     rng = np.random.default_rng(0)
     splits = np.arange(len(SPLITS) * 2 * task.loader_batch_size).reshape(len(SPLITS), -1)  # two batches of each
     images = rng.integers(0, 256, (splits.size, *task.image_shape), dtype=np.uint8)
     data = Data(images, rng.integers(0, task.classes, splits.size), *splits)
-    with terminal.messages.status("Trying the solution"):
+    with console.messages.status("Trying the solution"):
         return runner.find_batches(solution, build(task, seed=0).eval(), task, data)
 
 
@@ -174,8 +176,9 @@ def check(solution: Solution, batches: Batches, options: argparse.Namespace) -> 
     import numpy as np
     import torch
 
-    from evaluation import runs
-    from starting_kit import kaggle_folder, submission_check
+    from evaluation.populations import worker
+    from starting_kit.kaggle import check as checking
+    from starting_kit.kaggle import competition_folder
 
     notebook = submission.notebook(solution, batches, "check", options.seed, half=False, hours=options.hours)
     with tempfile.TemporaryDirectory() as folder:
@@ -186,20 +189,20 @@ def check(solution: Solution, batches: Batches, options: argparse.Namespace) -> 
         if options.data:
             competition.symlink_to(kaggle_layout.find_root(options.data).resolve())
         else:
-            with terminal.messages.status("Writing a folder laid out as the competition's, from digits"):
-                kaggle_folder.write(tasks.find("digits").load(), competition)
-                kaggle_folder.write_original(competition, epochs=1, seed=0)
-        with terminal.messages.status(f"Executing the notebook with {options.models} models"):
-            found = submission_check.execute(notebook, kaggle, work, options.models)
+            with console.messages.status("Writing a folder laid out as the competition's, from digits"):
+                competition_folder.write(tasks.find("digits").load(), competition)
+                competition_folder.write_original(competition, epochs=1, seed=0)
+        with console.messages.status(f"Executing the notebook with {options.models} models"):
+            found = checking.execute(notebook, kaggle, work, options.models)
         task = tasks.find("kaggle_layout", competition)
-        original = Population(task, "original", options.seed, Path(folder), tasks.ONE_AT_A_TIME)
+        original = Population(task, "original", options.seed, Path(folder), ONE_AT_A_TIME)
         scored = dataclasses.replace(original, kind="unlearned", solution=solution, batches=batches, original=original)
         data = task.load()  # scoring keeps half of the validation images for testing, the competition gives all
         data = dataclasses.replace(data, validation=np.sort(np.concatenate([data.validation, data.test])))
-        with terminal.stage("compared", options.models) as on_finished:
+        with console.stage("compared", options.models) as on_finished:
             on_finished(0)
             for model in range(options.models):
-                weights = runs.unlearn(scored, model, data).state_dict()
+                weights = worker.unlearn(scored, model, data).state_dict()
                 submitted = found.pop(f"unlearned_checkpoint_{model}.pth", {})
                 equal = [torch.equal(submitted[name], weights[name]) for name in weights.keys() & submitted.keys()]
                 if submitted.keys() != weights.keys() or not all(equal):

@@ -26,10 +26,10 @@ from rich.progress import Progress
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from evaluation import intervals
-from evaluation.epsilon import epsilons, resampled_epsilons
-from evaluation.forgetting import forgetting_quality, points
-from evaluation.store import identity_key, read_arrays, write_arrays
+from evaluation.metric import intervals
+from evaluation.metric.epsilon import epsilons, resampled_epsilons
+from evaluation.metric.forgetting import forgetting_quality, points
+from starting_kit.files import identity_key, read_arrays, write_arrays
 
 Floats = NDArray[np.float64]
 
@@ -127,7 +127,7 @@ def jackknife(unlearned: Floats, retrained: Floats, random: np.random.Generator)
     return quality - half, quality + half
 
 
-KEPT = "subsamples"  # evaluation.intervals
+KEPT = "subsamples"  # evaluation.metric.intervals
 OTHERS = {"bootstrap": bootstrap, "smoothed": smoothed_bootstrap, "jackknife": jackknife}
 
 

@@ -24,13 +24,14 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from evaluation import terminal
 from evaluation.options import add_data_options
-from evaluation.runs import logits_of
+from evaluation.populations.worker import logits_of
+from evaluation.reports import console
 from starting_kit import contract, networks, runner, tasks, training
 from starting_kit.contract import Solution
 from starting_kit.errors import InputError
-from starting_kit.tasks import ONE_AT_A_TIME, Data, Task
+from starting_kit.tasks.data import Data
+from starting_kit.tasks.task import ONE_AT_A_TIME, Task
 
 Accuracies = NDArray[np.float64]  # on retain and on forget classes, in percent
 
@@ -41,7 +42,7 @@ FIGURE = Path(__file__).resolve().parents[1] / "docs" / "figures" / "entropy_thr
 
 def main() -> int:
     """The command; gives the exit code."""
-    parser = terminal.command_parser("entropy_threshold.py", __doc__)
+    parser = console.command_parser("entropy_threshold.py", __doc__)
     add_data_options(parser)
     add = parser.add_argument
     add("--forget", required=True, metavar="class:ID", help="the class to be forgotten")
@@ -52,7 +53,7 @@ def main() -> int:
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyper-parameter; may be repeated")
     add("--plot", type=Path, default=FIGURE, metavar="FILE", help="where the curve goes, as SVG (default: %(default)s)")
     options = parser.parse_args()
-    return terminal.run_command(lambda: show(options))
+    return console.run_command(lambda: show(options))
 
 
 def show(options: argparse.Namespace) -> None:

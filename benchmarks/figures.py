@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.coverage import CELLS, coverage, simulate
-from evaluation.epsilon import epsilons
-from evaluation.forgetting import BIN_WIDTH, forgetting_quality
+from evaluation.metric.epsilon import epsilons
+from evaluation.metric.forgetting import BIN_WIDTH, forgetting_quality
 
 Floats = NDArray[np.float64]
 

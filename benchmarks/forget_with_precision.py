@@ -19,12 +19,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from evaluation import experiment, options, populations
+from evaluation import options
 from evaluation.attacks import distances, likelihood_ratio
-from evaluation.executors import LocalProcesses
-from evaluation.outputs import Outputs
-from evaluation.populations import Kind, Population
-from evaluation.terminal import notice, run_command, stage
+from evaluation.metric.outputs import Outputs
+from evaluation.populations import shards
+from evaluation.populations.executors import LocalProcesses
+from evaluation.populations.population import Kind, Population
+from evaluation.reports.console import notice, run_command, stage
+from evaluation.scoring import experiment
 from starting_kit import contract
 
 # ε̂, accuracy on retain, forget and test images, as reported for CIFAR-10.
@@ -59,8 +61,8 @@ def show(given: argparse.Namespace, approaches: tuple[str, ...] = APPROACHES) ->
 
         def outputs(population: Population, executor: LocalProcesses) -> Outputs:
             with stage(population.kind.replace("_", " "), given.models) as on_finished:
-                populations.make(population, given.models, executor, on_finished, notice)
-            return populations.load(population, given.models)
+                shards.make(population, given.models, executor, on_finished, notice)
+            return shards.load(population, given.models)
 
         retrained: dict[Kind, Outputs] = {}
         for name in approaches:

@@ -20,11 +20,14 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from evaluation import experiment, options, runs
+from evaluation import options
 from evaluation.attacks.membership import membership_accuracies
-from evaluation.outputs import Outputs
-from evaluation.populations import Kind, Population, load_arrays
-from evaluation.terminal import run_command
+from evaluation.metric.outputs import Outputs
+from evaluation.populations import worker
+from evaluation.populations.population import Kind, Population
+from evaluation.populations.shards import load_arrays
+from evaluation.reports.console import run_command
+from evaluation.scoring import experiment
 from starting_kit import contract
 from starting_kit.networks import build
 
@@ -61,16 +64,16 @@ def cells(outputs: Outputs, before: Floats) -> list[str]:
 
 def losses_before(population: Population, models: int) -> Floats:
     """Mean loss of each model on the retain images of which logits are kept, before it was trained or unlearned, [models]."""
-    data = runs.load_data(population.task)
+    data = worker.load_data(population.task)
     ids = load_arrays(population, 1)["ids_retain"]
     labels = data.labels[ids]
     losses = []
     for model in range(models):
         if population.original is not None:
-            net = runs.original_model(population.original, model % population.originals)
+            net = worker.original_model(population.original, model % population.originals)
         else:
             net = build(population.task, population.model_seed(model)).eval()
-        logits = torch.from_numpy(runs.logits_of(net, data.images[ids], population.task.classes))
+        logits = torch.from_numpy(worker.logits_of(net, data.images[ids], population.task.classes))
         losses.append(torch.nn.functional.cross_entropy(logits, torch.from_numpy(labels)).item())
     return np.array(losses)
 

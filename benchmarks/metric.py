@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from evaluation import intervals
-from evaluation.epsilon import BUFFER, DELTA, LEFT_COUNT, THRESHOLDS_PER_UNIT, epsilons
+from evaluation.metric import intervals
+from evaluation.metric.epsilon import BUFFER, DELTA, LEFT_COUNT, THRESHOLDS_PER_UNIT, epsilons
 
 Result = TypeVar("Result")
 

@@ -32,15 +32,16 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from evaluation import populations
-from evaluation.executors import WORKER_ENVIRONMENT, InWorker, LocalProcesses
-from evaluation.populations import Population
+from evaluation.populations import shards
+from evaluation.populations.executors import WORKER_ENVIRONMENT, InWorker, LocalProcesses
+from evaluation.populations.population import Population
 from starting_kit import contract, runner, tasks
 from starting_kit.contract import PROJECT
 from starting_kit.errors import InputError
 from starting_kit.loaders import as_numbers
 from starting_kit.networks import CentredConvolution, build
-from starting_kit.tasks import ONE_AT_A_TIME, Data, DataSet, Engine, Task
+from starting_kit.tasks.data import Data, DataSet
+from starting_kit.tasks.task import ONE_AT_A_TIME, Engine, Task
 from starting_kit.training import optimiser_and_schedule, train
 
 PLAIN = PROJECT / "tests" / "plain_solutions"
@@ -156,7 +157,7 @@ def populations_table(task: Task, counts: Sequence[int]) -> None:
             with tempfile.TemporaryDirectory() as folder, LocalProcesses(workers, print) as executor:
                 warm(executor, workers)
                 population = Population(task, "retrained", 0, Path(folder), task.engine)
-                took = seconds(partial(populations.make, population, count, executor, lambda models: None, print))
+                took = seconds(partial(shards.make, population, count, executor, lambda models: None, print))
             memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
             row(count, workers, f"{took:.1f}", f"{count / took:.1f}", f"{memory:.0f}")
 

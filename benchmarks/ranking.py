@@ -24,8 +24,9 @@ from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from evaluation import reported, tuned
-from evaluation.scorecard import DEFAULT_MODELS
+from evaluation.reports import reported
+from evaluation.scoring.scorecard import DEFAULT_MODELS
+from evaluation.tuning import tuned
 from starting_kit import contract, tasks
 from starting_kit.contract import Solution
 from starting_kit.search_space import Range, times

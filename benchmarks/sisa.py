@@ -32,11 +32,13 @@ from torch import nn
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from evaluation.options import add_data_options
-from evaluation.runs import logits_of
-from evaluation.terminal import run_command
-from starting_kit import sisa, tasks, training
+from evaluation.populations.worker import logits_of
+from evaluation.reports.console import run_command
+from solutions.parts import sisa
+from starting_kit import tasks, training
 from starting_kit.errors import InputError, RunError
-from starting_kit.tasks import ONE_AT_A_TIME, Data, Ids, Task
+from starting_kit.tasks.data import Data, Ids
+from starting_kit.tasks.task import ONE_AT_A_TIME, Task
 
 SHARDS, SLICES = (1, 5, 10, 20), (1, 5)
 PLOT = Path(__file__).resolve().parents[1] / "docs" / "figures" / "sisa.svg"

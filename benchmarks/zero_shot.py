@@ -19,9 +19,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from evaluation import options
+from evaluation.reports.console import run_command
 from evaluation.score import score_solution
-from evaluation.scorecard import Scorecard
-from evaluation.terminal import run_command
+from evaluation.scoring.scorecard import Scorecard
 from starting_kit.errors import InputError
 
 # Accuracy on D_r and D_f, reported for MNIST, All-CNN, class 0 (GKT's paper, and SP1029/CS-772-Unlearning for the variants).

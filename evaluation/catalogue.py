@@ -13,10 +13,11 @@ from pathlib import Path
 if __package__ in (None, ""):  # run as a file: import the project from its root, installed or not
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from evaluation import scorecard, terminal
-from evaluation.store import write_bytes
+from evaluation.reports import console
+from evaluation.scoring import scorecard
 from starting_kit import contract, tasks
 from starting_kit.errors import InputError
+from starting_kit.files import write_bytes
 
 FAMILIES = {
     "baseline": "Baselines",
@@ -71,14 +72,14 @@ class Description:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; gives the exit code."""
-    parser = terminal.command_parser("catalogue.py", __doc__)
+    parser = console.command_parser("catalogue.py", __doc__)
     parser.add_argument("--task", default="digits", help="whose scores (default: %(default)s)")
     parser.add_argument(
         "--results", type=Path, default=Path("results"), metavar="DIR", help="scorecards (default: %(default)s)"
     )
     parser.add_argument("--markdown", type=Path, required=True, metavar="FILE", help="write the page to this file")
     options = parser.parse_args(arguments)
-    return terminal.run_command(lambda: write_page(options))
+    return console.run_command(lambda: write_page(options))
 
 
 def write_page(options: argparse.Namespace) -> None:
@@ -109,7 +110,7 @@ def page(zoo: Path, results: Path, task: str) -> str:
         InputError: a docstring lacks a field, or a file is no scorecard.
     """
     cards = {path.stem: scorecard.read(path) for path in (results / task).glob("*.json")}
-    described = {path.stem: describe(path) for path in sorted(zoo.glob("*.py")) if path.stem not in contract.NOT_SOLUTIONS}
+    described = {path.stem: describe(path) for path in sorted(zoo.glob("*.py")) if path.stem != "__init__"}
     ends = "".join(f"; its ceiling there is {card['ceiling']:.3f}" for card in list(cards.values())[:1])
     parts = [INTRODUCTION.format(ends=ends)]
     for family, title in FAMILIES.items():
@@ -133,14 +134,14 @@ def cells(name: str, description: Description, cards: dict[str, scorecard.Scorec
         description.reported,
         measured(cards.get(f"{name}--published") if is_tuned else card),
         measured(card if is_tuned else None),
-        terminal.percent(card["cost"] if card else None),
+        console.percent(card["cost"] if card else None),
         description.needs,
     )
 
 
 def measured(card: scorecard.Scorecard | None) -> str:
     """A score and its interval."""
-    return f"{terminal.number(card['score'])} ({terminal.interval(card['score_interval'])})" if card else "-"
+    return f"{console.number(card['score'])} ({console.interval(card['score_interval'])})" if card else "-"
 
 
 if __name__ == "__main__":

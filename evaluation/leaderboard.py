@@ -33,10 +33,12 @@ from rich.box import Box
 from rich.console import Console
 from rich.table import Table
 
-from evaluation import intervals, reported, scorecard, terminal
-from evaluation.store import write_bytes
+from evaluation.metric import intervals
+from evaluation.reports import console, reported
+from evaluation.scoring import scorecard
 from starting_kit import contract
 from starting_kit.errors import InputError, did_you_mean
+from starting_kit.files import write_bytes
 
 GROUP = ("task", "task_version", "data", "forget", "network", "epochs", "metric_version", "models", "originals", "seed")
 COLUMNS = ("#", "solution", "values", "score", "95 % interval", "of ceiling", "acc. kept", "cost", "forget acc.")
@@ -53,7 +55,7 @@ Row = dict[str, Any]
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; gives the exit code."""
-    parser = terminal.command_parser("leaderboard.py", __doc__)
+    parser = console.command_parser("leaderboard.py", __doc__)
     parser.add_argument("--task", help="only this task (default: all)")
     parser.add_argument(
         "--results", type=Path, default=Path("results"), metavar="DIR", help="scorecards (default: %(default)s)"
@@ -64,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--reported", action="store_true", help="reported beside measured scores, with their rank correlation")
     parser.add_argument("--ends", type=int, metavar="N", help="in Markdown, only the first and the last N ranked rows")
     options = parser.parse_args(arguments)
-    return terminal.run_command(lambda: publish(options))
+    return console.run_command(lambda: publish(options))
 
 
 def publish(options: argparse.Namespace) -> None:
@@ -166,7 +168,7 @@ def compare(first: Row, second: Row) -> str:
         raise InputError(f"{names} cannot be compared, because one of them has no interval; score it without --no-intervals.")
     (low, high), p_value = test
     lines = [
-        f"{row['entry']}: {row['score']:.6f}, 95 % interval {terminal.interval(row['score_interval'])}"
+        f"{row['entry']}: {row['score']:.6f}, 95 % interval {console.interval(row['score_interval'])}"
         for row in (first, second)
     ]
     verdict = "they differ" if p_value < SIGNIFICANT else "no difference has been shown"
@@ -186,7 +188,7 @@ def title(table: list[Row]) -> str:
     parts.append(f"{row['models']} models")
     parts += [f"from {row['originals']} original models"] if (row["originals"] or 1) > 1 else []
     parts += [f"seed {row['seed']}"] if row["seed"] else []
-    ends = f"ceiling {terminal.number(row['ceiling'])}, floor {terminal.number(row['floor'])}"
+    ends = f"ceiling {console.number(row['ceiling'])}, floor {console.number(row['floor'])}"
     return f"{', '.join(parts)}, metric v{row['metric_version']}; {ends}"
 
 
@@ -196,16 +198,16 @@ def cells(row: Row) -> tuple[str, ...]:
         "-" if row["rank"] is None else str(row["rank"]),
         row["entry"].replace("--published", ""),
         row["hyperparameters"]["source"] if row["hyperparameters"] else "-",
-        terminal.number(row["score"]) + ("*" if row["differs_from_above"] else ""),
-        terminal.interval(row["score_interval"]),
-        terminal.percent(row["relative"]),
-        terminal.percent(None if row["score"] is None else row["retain_ratio"] * row["test_ratio"]),
-        terminal.percent(row["cost"]),
-        terminal.percent(row["forget_accuracy"] and row["forget_accuracy"]["unlearned"]),
+        console.number(row["score"]) + ("*" if row["differs_from_above"] else ""),
+        console.interval(row["score_interval"]),
+        console.percent(row["relative"]),
+        console.percent(None if row["score"] is None else row["retain_ratio"] * row["test_ratio"]),
+        console.percent(row["cost"]),
+        console.percent(row["forget_accuracy"] and row["forget_accuracy"]["unlearned"]),
     )
 
 
-def show(table: list[Row], console: Console) -> None:
+def show(table: list[Row], screen: Console) -> None:
     """Print a table, with a line above the entries that are unranked."""
     view = Table(title=title(table), title_justify="left", box=LINES, padding=0, pad_edge=False)
     for column in ON_TERMINALS:
@@ -213,8 +215,8 @@ def show(table: list[Row], console: Console) -> None:
     for row, following in zip(table, [*table[1:], None], strict=True):
         last_ranked = following is not None and row["rank"] is not None and following["rank"] is None
         view.add_row(*cells(row)[: len(ON_TERMINALS)], end_section=last_ranked)
-    console.print(view)
-    console.print(" ".join(legend(table, "Unranked")))
+    screen.print(view)
+    screen.print(" ".join(legend(table, "Unranked")))
 
 
 def legend(table: list[Row], unranked: str) -> list[str]:
@@ -223,7 +225,7 @@ def legend(table: list[Row], unranked: str) -> list[str]:
     return [LEGEND] * marked + [f"{unranked}: {UNRANKED}."] * slow
 
 
-def show_reported(table: list[Row], entries: list[reported.Entry], console: Console) -> None:
+def show_reported(table: list[Row], entries: list[reported.Entry], screen: Console) -> None:
     """Print the reported scores of those solutions of a table that have any, beside the measured ones.
 
     A reported score belongs to a measured one of the same hyper-parameters, and where those were the published ones also to one
@@ -237,21 +239,21 @@ def show_reported(table: list[Row], entries: list[reported.Entry], console: Cons
         measured = measured_of(table, entry)
         if not any(measured.values()):
             continue
-        texts = [f"{entry['solution']} {entry['settings']}".strip(), entry["board"], terminal.number(float(entry["score"]))]
+        texts = [f"{entry['solution']} {entry['settings']}".strip(), entry["board"], console.number(float(entry["score"]))]
         for kind, row in measured.items():
             texts += [
-                terminal.number(row["score"] if row else None),
+                console.number(row["score"] if row else None),
                 "-" if row is None or row["rank"] is None else str(row["rank"]),
             ]
             if row and row["score"] is not None:
                 pairs[kind][0].append(float(entry["score"]))
                 pairs[kind][1].append(row["score"])
         view.add_row(*texts)
-    console.print(view)
+    screen.print(view)
     for kind, (theirs, ours) in pairs.items():
         found = reported.rank_correlation(theirs, ours)
         said = "too few to say" if found is None else f"Spearman's ρ {found[0]:.2f}, p = {found[1]:.2g}"
-        console.print(f"Reported against {kind}: {said} ({len(theirs)} pairs).")
+        screen.print(f"Reported against {kind}: {said} ({len(theirs)} pairs).")
 
 
 def measured_of(table: list[Row], entry: reported.Entry) -> dict[str, Row | None]:

@@ -4,12 +4,15 @@ import argparse
 import os
 from pathlib import Path
 
-from evaluation import scorecard, terminal
-from evaluation.forgetting import FEWEST_MODELS
-from evaluation.store import require_writable
-from starting_kit import contract, forget_requests, notebooks, tasks
+from evaluation.metric.forgetting import FEWEST_MODELS
+from evaluation.reports import console
+from evaluation.scoring import scorecard
+from starting_kit import contract, tasks
 from starting_kit.errors import InputError
-from starting_kit.tasks import Task, kaggle_layout
+from starting_kit.files import require_writable
+from starting_kit.notebooks import extraction
+from starting_kit.tasks import forget_requests, kaggle_layout
+from starting_kit.tasks.task import Task
 
 FOR_SOLUTIONS = (
     "task",
@@ -37,7 +40,7 @@ def parse(arguments: list[str] | None, documentation: str | None) -> argparse.Na
 
 
 def _parser(documentation: str | None) -> argparse.ArgumentParser:
-    parser = terminal.command_parser("score.py", documentation)
+    parser = console.command_parser("score.py", documentation)
     add = parser.add_argument
     add("--solution", metavar="NAME|PATH", help=f"what to score: one of {', '.join(contract.zoo())}, a .py file, or a notebook")
     add("--retrained", type=Path, metavar="FILE", help="or: retrained models, an .npz file, and")
@@ -118,7 +121,7 @@ def _parser(documentation: str | None) -> argparse.ArgumentParser:
 def add_data_options(parser: argparse.ArgumentParser) -> None:
     """The task, and where its data lie."""
     add = parser.add_argument
-    add("--task", default="digits", help=f"one of {', '.join(tasks.names())} (default: %(default)s)")
+    add("--task", default="digits", help=f"one of {', '.join(tasks.NAMES)} (default: %(default)s)")
     add(
         "--data",
         type=Path,
@@ -153,8 +156,8 @@ def find_solution(options: argparse.Namespace, task: Task) -> Path:
             )
         return path
     competition = kaggle_layout.find_root(task.folder).resolve() if task.name == "kaggle_layout" else None
-    path, remarks = notebooks.write(path, options.define, competition, options.runs / "notebooks")
-    terminal.notices(remarks, path.with_suffix(".log"))
+    path, remarks = extraction.write(path, options.define, competition, options.runs / "notebooks")
+    console.notices(remarks, path.with_suffix(".log"))
     return path
 
 

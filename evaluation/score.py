@@ -27,34 +27,36 @@ from typing import Any
 if __package__ in (None, ""):  # run as a file: import the project from its root, installed or not
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from evaluation import experiment, external, scorecard, terminal, tuned
-from evaluation.experiment import Experiment, timed
-from evaluation.forgetting import FEWEST_MODELS
+from evaluation.metric.forgetting import FEWEST_MODELS
+from evaluation.metric.outputs import Outputs
 from evaluation.options import check, cores, find_solution, find_task, parse
-from evaluation.outputs import Outputs
-from evaluation.populations import load_arrays
-from evaluation.scorecard import Scorecard
-from evaluation.store import Arrays, require_writable, write_bytes, write_json
+from evaluation.populations.shards import load_arrays
+from evaluation.reports import console
+from evaluation.scoring import experiment, external, scorecard
+from evaluation.scoring.experiment import Experiment, timed
+from evaluation.scoring.scorecard import Scorecard
+from evaluation.tuning import tuned
 from starting_kit import tasks
 from starting_kit.errors import InputError
-from starting_kit.tasks import SPLITS
+from starting_kit.files import Arrays, require_writable, write_bytes, write_json
+from starting_kit.tasks.data import SPLITS
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; gives the exit code."""
     options = parse(arguments, __doc__)
-    return terminal.run_command(lambda: show_tasks(options) if options.list_tasks else show_scores(options), options.debug)
+    return console.run_command(lambda: show_tasks(options) if options.list_tasks else show_scores(options), options.debug)
 
 
 def show_tasks(options: argparse.Namespace) -> None:
     """Print which tasks there are, and what they need."""
-    terminal.list_of_tasks(tasks.every(options.data), terminal.Console(highlight=False))
+    console.list_of_tasks(tasks.every(options.data), console.Console(highlight=False))
 
 
 def show_scores(options: argparse.Namespace) -> None:
     """Print each scorecard when it is finished (errors as for `score`)."""
     for card, path in score(options):
-        terminal.summary(card, terminal.Console(highlight=False))
+        console.summary(card, console.Console(highlight=False))
         if path:
             print(f"scorecard: {path}")
 
@@ -94,7 +96,7 @@ def score_solution(options: argparse.Namespace) -> tuple[Scorecard, Path]:
         )
     values = entry["values"] if entry and options.hyperparameters != "published" else None
     made = experiment.run(options, task, path, values, cores(options), seconds)
-    with terminal.messages.status("Comparing the populations"):
+    with console.messages.status("Comparing the populations"):
         outputs = made.outputs()
         populations = outputs["unlearned"], outputs["retrained"]
         reference = outputs["second_retrained"], outputs["retrained"]
@@ -144,7 +146,7 @@ def score_brought(options: argparse.Namespace, pair: external.Pair, task: str, s
             f"{pair.retrained.models} retrained models are too few, at least {2 * FEWEST_MODELS} are needed: what can be hoped "
             "for is measured on their two halves."
         )
-    with terminal.messages.status(f"Comparing {solution} with retrained models"):
+    with console.messages.status(f"Comparing {solution} with retrained models"):
         try:
             measured = measure(options, (pair.unlearned, pair.retrained), halves, None, seconds)
         except ValueError as error:
@@ -161,8 +163,8 @@ def measure(
 ) -> dict[str, Any]:
     """All that is measured on unlearned and retrained outputs; `reference` are two retrained populations."""
     # Only now: compiler and scipy take 150 MB, which workers may need while populations are made.
-    from evaluation import measures
     from evaluation.attacks import second_opinions
+    from evaluation.metric import measures
 
     with timed(seconds, "metric"):
         measured = measures.scores(*populations, reference, original, cores(options))
@@ -177,7 +179,7 @@ def measure(
 
 def measure_class_forgetting(made: Experiment, seconds: dict[str, float]) -> dict[str, Any]:
     """What is measured beside the score where a class is to be forgotten."""
-    from evaluation import class_forgetting  # as in `measure`
+    from evaluation.scoring import class_forgetting  # as in `measure`
 
     with timed(seconds, "class_forgetting"):
         return class_forgetting.fields(made)

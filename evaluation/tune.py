@@ -37,16 +37,17 @@ import optuna
 from filelock import FileLock, Timeout
 from optuna.trial import FrozenTrial, TrialState
 
-from evaluation import terminal, trials, tuned
-from evaluation.executors import LocalProcesses, WorkerDiedError
-from evaluation.experiment import TIMED_RUNS
-from evaluation.forgetting import FEWEST_MODELS
+from evaluation.metric.forgetting import FEWEST_MODELS
 from evaluation.options import add_data_options, cores
-from evaluation.populations import Population
-from evaluation.store import identity_key, require_writable
-from evaluation.trials import HIGHEST_COST, ORIGINALS, Trials
+from evaluation.populations.executors import LocalProcesses, WorkerDiedError
+from evaluation.populations.population import Population
+from evaluation.reports import console
+from evaluation.scoring.experiment import TIMED_RUNS
+from evaluation.tuning import trials, tuned
+from evaluation.tuning.trials import HIGHEST_COST, ORIGINALS, Trials
 from starting_kit import contract, tasks
 from starting_kit.errors import InputError, RunError, SolutionError
+from starting_kit.files import identity_key, require_writable
 
 STUDY_FORMAT = 2  # raised when trials mean something else
 RANDOM_SHARE = 0.5  # of the trials; they spread over the whole space, the others gather where these were good
@@ -60,7 +61,7 @@ FAILED_COST = 1.0  # of a trial that failed
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; gives the exit code."""
-    parser = terminal.command_parser("tune.py", __doc__)
+    parser = console.command_parser("tune.py", __doc__)
     add = parser.add_argument
     add("--solution", required=True, metavar="NAME|PATH", help="what to tune: a solution of the zoo, or a .py file")
     add_data_options(parser)
@@ -71,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where trials are kept (default: %(default)s)")
     add("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(arguments)
-    return terminal.run_command(lambda: tune(options), options.debug)
+    return console.run_command(lambda: tune(options), options.debug)
 
 
 def tune(options: argparse.Namespace) -> None:
@@ -85,7 +86,7 @@ def tune(options: argparse.Namespace) -> None:
     check(options)
     task, path = tasks.find(options.task, options.data), contract.find(options.solution)
     require_writable(options.runs / "tuning", "--runs")
-    with LocalProcesses(cores(options), terminal.notice) as trainers:
+    with LocalProcesses(cores(options), console.notice) as trainers:
         common = trials.prepare(options, task, path, trainers, cores(options))
         with open_study(common) as study:
             run_trials(study, common, options.trials)
@@ -145,11 +146,11 @@ def open_study(common: Trials) -> Iterator[optuna.Study]:
 
 def run_trials(study: optuna.Study, common: Trials, wanted: int) -> None:
     """Run the trials that are missing (errors as for `tune`)."""
-    with terminal.trials(f"Tuning {common.solution.name}", wanted) as on_finished:
+    with console.trials(f"Tuning {common.solution.name}", wanted) as on_finished:
         while (done := len(finished(study))) < wanted:
             on_finished(done, best_score(study), "")
             # Workers that a trial has killed, or left in a strange state, end with it.
-            with LocalProcesses(common.workers, terminal.notice) as unlearners:
+            with LocalProcesses(common.workers, console.notice) as unlearners:
                 for number in range(done, wanted):
                     # A new sampler each time: what it proposes depends on the trials so far, not on interruptions.
                     study.sampler = optuna.samplers.GPSampler(seed=number, n_startup_trials=math.ceil(RANDOM_SHARE * wanted))
@@ -209,7 +210,7 @@ def choose(study: optuna.Study, common: Trials) -> dict[str, Any]:
     common.retrain(models)
     finalists: list[tuple[float, float, dict[str, Any]]] = []
     tried: set[Path] = set()  # by the folders of their models: several trials may have had the same values
-    with LocalProcesses(common.workers, terminal.notice) as unlearners:
+    with LocalProcesses(common.workers, console.notice) as unlearners:
         for trial in sorted(eligible(study), key=lambda trial: trial.user_attrs["score"], reverse=True):
             values = trials.values_of(trial, common.solution.search_space)
             population = common.population(values, unlearners)
@@ -217,7 +218,7 @@ def choose(study: optuna.Study, common: Trials) -> dict[str, Any]:
                 continue
             tried.add(population.folder)
             if (cost := common.cost(population, unlearners, TIMED_RUNS)) <= HIGHEST_COST:  # the trial's one timing is noisy
-                with terminal.stage(f"trial {trial.number + 1} again", models) as on_finished:
+                with console.stage(f"trial {trial.number + 1} again", models) as on_finished:
                     score = common.forecast(population, models, unlearners, on_finished)
                 finalists.append((score, cost, values))
             if len(finalists) == FINALISTS:

@@ -26,9 +26,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from solutions.parts.toolbox import batches, convolutions, head, rebatch, reinitialise, train
 from solutions.prune import renew
 from solutions.prune_complex import random_share
-from solutions.toolbox import batches, convolutions, head, rebatch, reinitialise, train
 
 SEARCH_SPACE = {
     "positions": (0.0, 1.0),

@@ -27,7 +27,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import batches, distillation, frozen_copy, head, reinitialise, sgd, stem
+from solutions.parts.toolbox import batches, distillation, frozen_copy, head, reinitialise, sgd, stem
 
 SEARCH_SPACE = {
     "temperature": (1.0, 10.0, "log"),

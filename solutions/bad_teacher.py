@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import ConcatDataset, DataLoader
 
-from solutions.toolbox import Relabelled, batches, distillation, frozen_copy, reinitialise
+from solutions.parts.toolbox import Relabelled, batches, distillation, frozen_copy, reinitialise
 
 SEARCH_SPACE = {
     "epochs": (1, 12),

@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import batches, by_member, head, sgd
+from solutions.parts.toolbox import batches, by_member, head, sgd
 
 SEARCH_SPACE = {
     "epochs": (1, 12),

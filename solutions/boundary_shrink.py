@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import batches, frozen_copy, sgd
+from solutions.parts.toolbox import batches, frozen_copy, sgd
 
 SEARCH_SPACE = {
     "epochs": (1, 12),

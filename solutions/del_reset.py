@@ -30,7 +30,7 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import (
+from solutions.parts.toolbox import (
     by_member,
     confine,
     sgd,

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import batches, distillation, frozen_copy, rebatch, sgd
+from solutions.parts.toolbox import batches, distillation, frozen_copy, rebatch, sgd
 
 SEARCH_SPACE = {
     "epochs": (1, 20),

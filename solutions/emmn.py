@@ -39,7 +39,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, TensorDataset
 
-from solutions.toolbox import Facts, Loss, facts, train_epoch, training_only
+from solutions.parts.toolbox import Facts, Loss, facts, train_epoch, training_only
 from solutions.unsir import goodness
 
 BATCHES = "tuple"

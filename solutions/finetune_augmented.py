@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import batches, sgd, train_epoch
+from solutions.parts.toolbox import batches, sgd, train_epoch
 
 SEARCH_SPACE = {
     "most_epochs": (1, 20),

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import (
+from solutions.parts.toolbox import (
     Batch,
     draw_examples,
     head,

@@ -31,7 +31,7 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import batches, frozen_copy, head, reinitialise, sgd
+from solutions.parts.toolbox import batches, frozen_copy, head, reinitialise, sgd
 
 SEARCH_SPACE = {
     "layers": (1, 12),

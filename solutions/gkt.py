@@ -52,8 +52,8 @@ from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DataLoader
 
-from solutions.gated_transfer import FEWEST, Gate, Settings, descend, divergence, follow, fresh_copy, study
-from solutions.toolbox import Facts, convolutions, facts, frozen_copy
+from solutions.parts.gated_transfer import FEWEST, Gate, Settings, descend, divergence, follow, fresh_copy, study
+from solutions.parts.toolbox import Facts, convolutions, facts, frozen_copy
 
 BATCHES = "tuple"
 LOCKSTEP = False  # a run takes minutes, and ends when its own student is ready

@@ -28,8 +28,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from solutions.deep_inversion import invert, shifted
-from solutions.toolbox import facts, reinitialise, train_epoch
+from solutions.parts.deep_inversion import invert, shifted
+from solutions.parts.toolbox import facts, reinitialise, train_epoch
 
 BATCHES = "tuple"
 LOCKSTEP = False  # a batch's statistics are matched together

@@ -18,8 +18,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.gated_transfer import Settings
 from solutions.gkt import become_student, samples
+from solutions.parts.gated_transfer import Settings
 
 BATCHES = "tuple"
 LOCKSTEP = False

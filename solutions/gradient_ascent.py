@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import endless, trainable, unpack
+from solutions.parts.toolbox import endless, trainable, unpack
 
 SEARCH_SPACE = {
     "learning_rate": (1e-5, 0.1, "log"),

@@ -36,7 +36,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils import parameters_to_vector
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import Batch, draw_examples, summed_gradients, trainable
+from solutions.parts.toolbox import Batch, draw_examples, summed_gradients, trainable
 
 SEARCH_SPACE = {
     "alpha": (1e-3, 10.0, "log"),

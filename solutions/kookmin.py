@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, RandomSampler
 
-from solutions.toolbox import (
+from solutions.parts.toolbox import (
     convolutions,
     kaiming_normal,
     sgd,

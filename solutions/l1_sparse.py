@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import Loss, sgd, train_epoch, trainable
+from solutions.parts.toolbox import Loss, sgd, train_epoch, trainable
 
 SEARCH_SPACE = {
     "alpha": (1e-6, 0.1, "log"),

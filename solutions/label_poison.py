@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import Relabelled, number_of_classes, train
+from solutions.parts.toolbox import Relabelled, number_of_classes, train
 
 SEARCH_SPACE = {
     "epochs": (1, 12),

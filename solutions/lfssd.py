@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from solutions.parts.toolbox import trainable
 from solutions.ssd import all_training_data, dampen, importances, select
-from solutions.toolbox import trainable
 
 SEARCH_SPACE = {
     "selection_weight": (0.1, 100.0, "log"),

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import batches, endless, sgd
+from solutions.parts.toolbox import batches, endless, sgd
 
 SEARCH_SPACE = {
     "alpha": (0.7, 1.0),

@@ -21,7 +21,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import SGD
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import add_noise, batches, trainable
+from solutions.parts.toolbox import add_noise, batches, trainable
 
 SEARCH_SPACE = {
     "epochs": (1, 12),

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.optim import SGD
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import batch_gradients, batches, endless, per_example_gradients, rebatch, trainable
+from solutions.parts.toolbox import batch_gradients, batches, endless, per_example_gradients, rebatch, trainable
 
 SEARCH_SPACE = {
     "epochs": (1, 12),

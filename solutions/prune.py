@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import kaiming_normal, rebatch, smallest, train, trainable
+from solutions.parts.toolbox import kaiming_normal, rebatch, smallest, train, trainable
 
 SEARCH_SPACE = {
     "fraction": (0.05, 0.95),

@@ -24,8 +24,8 @@ from math import ceil
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from solutions.parts.toolbox import batches, by_member, rebatch, train
 from solutions.prune import least_moved, matrices, overfit, renew
-from solutions.toolbox import batches, by_member, rebatch, train
 
 SEARCH_SPACE = {
     "fraction": (0.05, 0.95),

@@ -16,8 +16,8 @@ Needs: the retain set and the forget set in batches of another size (`.dataset`)
 from torch import nn
 from torch.utils.data import DataLoader
 
+from solutions.parts.toolbox import head, rebatch, train
 from solutions.prune import least_moved, matrices, overfit, renew
-from solutions.toolbox import head, rebatch, train
 
 SEARCH_SPACE = {
     "fraction": (0.05, 1.0),

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import ConcatDataset, DataLoader
 
-from solutions.toolbox import Relabelled, batches, in_order, number_of_classes, train
+from solutions.parts.toolbox import Relabelled, batches, in_order, number_of_classes, train
 
 SEARCH_SPACE = {
     "epochs": (1, 12),

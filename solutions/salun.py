@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
+from solutions.parts.toolbox import confine, sgd, smallest, summed_gradients, train_epoch, trainable
 from solutions.random_labels import random_labels_for, together
-from solutions.toolbox import confine, sgd, smallest, summed_gradients, train_epoch, trainable
 
 SEARCH_SPACE = {
     "fraction": (0.05, 0.95),

@@ -18,8 +18,8 @@ from functools import partial
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from solutions.parts.toolbox import rebatch
 from solutions.scl import divergence_from_uniform, pull_to_uniform, repair
-from solutions.toolbox import rebatch
 
 SEARCH_SPACE = {
     "reverse_weight": (0.0, 2.0),

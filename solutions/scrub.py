@@ -29,7 +29,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import MultiStepLR
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import batches, distillation, frozen_copy, rebatch, sgd
+from solutions.parts.toolbox import batches, distillation, frozen_copy, rebatch, sgd
 
 SEARCH_SPACE = {
     "epochs": (1, 12),

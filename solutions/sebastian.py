@@ -26,8 +26,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
+from solutions.parts.toolbox import batches, endless, frozen_copy, sgd, smallest, trainable, uniform_by_fan_in
 from solutions.seif import class_counts, weighted_cross_entropy
-from solutions.toolbox import batches, endless, frozen_copy, sgd, smallest, trainable, uniform_by_fan_in
 
 SEARCH_SPACE = {
     "pruned_fraction": (0.05, 0.99),

@@ -30,7 +30,7 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import add_noise, batches, by_member, sgd, stem, train_epoch
+from solutions.parts.toolbox import add_noise, batches, by_member, sgd, stem, train_epoch
 
 SEARCH_SPACE = {
     "noise": (0.03, 3.0, "log"),

@@ -30,7 +30,7 @@ from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import batches, endless, per_example_gradients, sgd, trainable, unpack
+from solutions.parts.toolbox import batches, endless, per_example_gradients, sgd, trainable, unpack
 
 EXAMPLES_AT_ONCE = 16  # whose gradients are held, each as large as all weights
 

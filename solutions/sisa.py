@@ -8,7 +8,7 @@
 
 Unlike the others it does not unlearn the task's original model: it brings its own trainer, and is compared with ensembles that
 were trained without the forget set. It is exact: given the assignment to shards and slices, what comes out is what training
-without the forget set gives, bit for bit if the seeds are the same (`starting_kit/sisa.py`, `docs/sisa.md`). Here the seeds of
+without the forget set gives, bit for bit if the seeds are the same (`parts/sisa.py`, `docs/sisa.md`). Here the seeds of
 what is trained again are drawn afresh, as every solution draws. Unlearned models that come from one original model share its
 assignment and the networks that need no training; `--originals N` gives each an original of its own, as the definition of
 unlearning has it.
@@ -28,8 +28,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from starting_kit import sisa
-from starting_kit.tasks import Data, Ids, Task
+from solutions.parts import sisa
+from starting_kit.tasks.data import Data, Ids
+from starting_kit.tasks.task import Task
 
 BATCHES = "tuple"  # it reads none, so either would do, and no dry call is needed
 

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import ConcatDataset, DataLoader
 
-from solutions.toolbox import Loss, batch_gradients, trainable
+from solutions.parts.toolbox import Loss, batch_gradients, trainable
 
 SEARCH_SPACE = {
     "selection_weight": (0.1, 100.0, "log"),

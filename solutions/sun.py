@@ -27,7 +27,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from solutions.toolbox import (
+from solutions.parts.toolbox import (
     add_noise,
     head,
     normalisation_weights,

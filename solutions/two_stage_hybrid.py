@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from solutions.label_poison import poison
-from solutions.toolbox import rebatch, train
+from solutions.parts.toolbox import rebatch, train
 
 SEARCH_SPACE = {
     "poison_epochs": (1, 5),

@@ -46,7 +46,6 @@ Batches = Literal["tuple", "dict"]
 
 PROJECT = Path(__file__).resolve().parents[1]
 ZOO = PROJECT / "solutions"
-NOT_SOLUTIONS = ("__init__", "deep_inversion", "gated_transfer", "toolbox")
 KIT = PROJECT / "starting_kit"
 TRAINER = ["task", "seed", "data", "examples"]  # parameters by which a solution's own trainer is told from any other `train`
 
@@ -97,7 +96,7 @@ class Solution:
 
 def zoo() -> list[str]:
     """Names of the solutions that come with the project."""
-    return sorted(path.stem for path in ZOO.glob("*.py") if path.stem not in NOT_SOLUTIONS)
+    return sorted(path.stem for path in ZOO.glob("*.py") if path.stem != "__init__")
 
 
 def find(name_or_path: str, endings: tuple[str, ...] = (".py",)) -> Path:

@@ -22,7 +22,8 @@ from torch.utils.data._utils.collate import collate, default_collate_fn_map
 
 from starting_kit.contract import Batches
 from starting_kit.errors import DataWithheldError
-from starting_kit.tasks import Data, Ids, Task
+from starting_kit.tasks.data import Data, Ids
+from starting_kit.tasks.task import Task
 
 
 class TupleItem(tuple[Any, ...]):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from starting_kit.errors import InputError, did_you_mean
-from starting_kit.tasks import Task
+from starting_kit.tasks.task import Task
 
 TIMM = "timm:"
 

@@ -15,9 +15,10 @@ from torch.utils.data import DataLoader
 from starting_kit.contract import Batches, Solution, describe_error, load
 from starting_kit.errors import DataWithheldError, SolutionError
 from starting_kit.loaders import loaders
-from starting_kit.lockstep import stack, unstack
-from starting_kit.side_by_side import loaders_side_by_side, models_side_by_side
-from starting_kit.tasks import SPLITS, Data, Ids, Task
+from starting_kit.lockstep.random_streams import loaders_side_by_side, models_side_by_side
+from starting_kit.lockstep.stacking import stack, unstack
+from starting_kit.tasks.data import SPLITS, Data, Ids
+from starting_kit.tasks.task import Task
 
 Loaders = tuple[DataLoader, DataLoader, DataLoader]
 
@@ -110,7 +111,7 @@ def call_in_lockstep(
     """Run a solution once for several models, which it takes for one.
 
     A solution that lets the models influence each other, or draws random numbers otherwise than `side_by_side` knows, gives
-    other models than when it is called once for each: `starting_kit.proof` finds out.
+    other models than when it is called once for each: `starting_kit.lockstep.proof` finds out.
 
     Args:
         solution: what to run, with which hyper-parameters.

@@ -12,9 +12,10 @@ from torch.nn import functional as F
 from torch.optim import SGD, Adam, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
-from starting_kit.lockstep import Mapped, NotStackableError, check_stackable, stack, unstack
+from starting_kit.lockstep.stacking import Mapped, NotStackableError, check_stackable, stack, unstack
 from starting_kit.networks import build
-from starting_kit.tasks import ONE_AT_A_TIME, Data, Engine, Recipe, Task
+from starting_kit.tasks.data import Data
+from starting_kit.tasks.task import ONE_AT_A_TIME, Engine, Recipe, Task
 
 SHIFT = 4  # pixels, as in the CIFAR kit's RandomCrop(32, padding=4)
 LARGE = 10**6  # weights; a ResNet-18 has 11 million, and several as one are slower (docs/performance.md)

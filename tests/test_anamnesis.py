@@ -9,14 +9,15 @@ import pytest
 import torch
 from scipy import stats
 
-from evaluation import anamnesis, populations, relearning, runs, weights
-from evaluation.anamnesis import NoIndexError, RelearnTimes, fieller, index
-from evaluation.populations import Population
-from evaluation.store import read_arrays
+from evaluation.populations import relearning, shards, weights, worker
+from evaluation.populations.population import Population
+from evaluation.scoring import anamnesis
+from evaluation.scoring.anamnesis import NoIndexError, RelearnTimes, fieller, index
 from starting_kit import tasks
 from starting_kit.errors import RunError
+from starting_kit.files import read_arrays
 from starting_kit.networks import build
-from starting_kit.tasks import ONE_AT_A_TIME
+from starting_kit.tasks.task import ONE_AT_A_TIME
 from starting_kit.training import train
 
 TASK = tasks.find("digits", forget="class:3", epochs=5)
@@ -166,7 +167,7 @@ def test_missing_and_damaged_weights_are_made_again_with_the_same_outputs(tmp_pa
     """Models that are stored without them (by an earlier version, say) are not stored twice."""
     task = dataclasses.replace(TASK, recipe=dataclasses.replace(TASK.recipe, epochs=1))
     plain = Population(task, "retrained", 0, tmp_path, ONE_AT_A_TIME)
-    populations.make(plain, 3, Here(), print, silent)
+    shards.make(plain, 3, Here(), print, silent)
     outputs = plain.shard_path(0).read_bytes()
     assert not list(plain.folder.glob("weights-*"))
     keeping = dataclasses.replace(plain, kept=2)
@@ -175,11 +176,11 @@ def test_missing_and_damaged_weights_are_made_again_with_the_same_outputs(tmp_pa
     for spoil in (lambda path: None, lambda path: path.unlink(), lambda path: path.write_bytes(b"rubbish")):
         if keeping.weights_path(1).exists():
             spoil(keeping.weights_path(1))
-        populations.make(keeping, 3, Here(), print, notices.append)
+        shards.make(keeping, 3, Here(), print, notices.append)
         assert sorted(path.name for path in plain.folder.glob("weights-*")) == ["weights-00000.npz", "weights-00001.npz"]
         assert plain.shard_path(0).read_bytes() == outputs
     assert notices == [f"{keeping.weights_path(1)} is damaged; its models are made again."]
-    logits = runs.logits_of(weights.load(keeping, 1), DATA.images[DATA.test], 10)
+    logits = worker.logits_of(weights.load(keeping, 1), DATA.images[DATA.test], 10)
     np.testing.assert_allclose(logits, read_arrays(plain.shard_path(0))["logits_test"][1], atol=1e-4)
 
 

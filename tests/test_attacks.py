@@ -7,7 +7,7 @@ from evaluation.attacks import ATTACKS, NotComputableError, second_opinions
 from evaluation.attacks.attack import halves
 from evaluation.attacks.distances import shifts_and_spreads
 from evaluation.attacks.klom import divergences, histograms
-from evaluation.outputs import Outputs
+from evaluation.metric.outputs import Outputs
 
 SIZES = {"forget": 30, "retain": 40, "validation": 25, "test": 50}
 BY_NAME = {attack.name: attack for attack in ATTACKS}

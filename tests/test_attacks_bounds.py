@@ -7,7 +7,7 @@ from evaluation.attacks.gaussian_dp import gaussian_dp_epsilons, gaussian_dp_low
 from evaluation.attacks.held_out import upper_limits
 from evaluation.attacks.lower_bound import epsilon_lower_bounds
 from evaluation.attacks.sweep import sweep
-from evaluation.epsilon import DELTA, epsilons
+from evaluation.metric.epsilon import DELTA, epsilons
 
 BOUNDS = {"epsilon": epsilon_lower_bounds, "gaussian_dp": gaussian_dp_lower_bounds}
 either = pytest.mark.parametrize("bounds", BOUNDS.values(), ids=BOUNDS)

@@ -7,9 +7,9 @@ from evaluation.attacks import ulira
 from evaluation.attacks.attack import MIN_DEVIATION, gaussian_log_ratios
 from evaluation.attacks.likelihood_ratio import likelihood_ratio_epsilons
 from evaluation.attacks.ulira import area_under_curve, held_out_scores, rate_at
-from evaluation.confidence import margins
-from evaluation.epsilon import CAP
-from evaluation.outputs import Outputs
+from evaluation.metric.confidence import margins
+from evaluation.metric.epsilon import CAP
+from evaluation.metric.outputs import Outputs
 
 
 def gaussians(seed, models, examples, shift=0.0, scale=1.0):

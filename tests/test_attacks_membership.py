@@ -6,7 +6,7 @@ from sklearn.model_selection import StratifiedShuffleSplit
 
 from evaluation.attacks import membership
 from evaluation.attacks.membership import interval, membership_accuracies
-from evaluation.outputs import Outputs
+from evaluation.metric.outputs import Outputs
 
 
 def kit_accuracy(forget, test, tolerance=1e-4):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from conftest import PROJECT, run_script
-from evaluation import scorecard
 from evaluation.attacks import ATTACKS
+from evaluation.scoring import scorecard
 
 
 @pytest.fixture(scope="module")

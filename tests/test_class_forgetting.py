@@ -10,12 +10,12 @@ from scipy.spatial.distance import jensenshannon
 from scipy.special import softmax
 
 from conftest import run_script
-from evaluation import class_forgetting, scorecard
 from evaluation.attacks.membership import membership_accuracies
-from evaluation.class_forgetting import ClassOutputs, estimate, jensen_shannon
-from evaluation.confidence import confidences
-from evaluation.experiment import Experiment
-from evaluation.populations import Population
+from evaluation.metric.confidence import confidences
+from evaluation.populations.population import Population
+from evaluation.scoring import class_forgetting, scorecard
+from evaluation.scoring.class_forgetting import ClassOutputs, estimate, jensen_shannon
+from evaluation.scoring.experiment import Experiment
 from starting_kit import tasks
 
 CLASSES, FORGOTTEN = 4, 2

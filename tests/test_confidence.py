@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.confidence import TINY, confidences
+from evaluation.metric.confidence import TINY, confidences
 
 GOLDEN = Path(__file__).parent / "golden" / "confidence.npz"
 

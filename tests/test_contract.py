@@ -192,14 +192,14 @@ def test_sources_follow_imports_and_modules_beside_the_file_can_be_imported(solu
     described = solution(
         """
         import my_helper
-        from solutions.toolbox import sgd
+        from solutions.parts.toolbox import sgd
         def unlearning(net, a, b, c): net[-1].bias.data.fill_(my_helper.VALUE)
         """
     )
-    assert set(described.sources) == {"mine.py", "my_helper.py", "solutions/toolbox.py"}
+    assert set(described.sources) == {"mine.py", "my_helper.py", "solutions/parts/toolbox.py"}
     assert (call(described)[1][-1].bias == 9).all()
     improved = contract.sources(contract.ZOO / "scl_improved.py")
-    assert set(improved) == {"solutions/scl_improved.py", "solutions/scl.py", "solutions/toolbox.py"}
+    assert set(improved) == {"solutions/scl_improved.py", "solutions/scl.py", "solutions/parts/toolbox.py"}
 
 
 def test_a_default_may_be_a_tensor(solution):

@@ -10,14 +10,15 @@ import torch
 from torch.utils.data import ConcatDataset, DataLoader, Subset
 
 from conftest import run_script
-from evaluation.experiment import choose_engine
-from evaluation.populations import Population
-from solutions.toolbox import facts
-from starting_kit import contract, networks, proof, runner, tasks
+from evaluation.populations.population import Population
+from evaluation.scoring.experiment import choose_engine
+from solutions.parts.toolbox import facts
+from starting_kit import contract, networks, runner, tasks
 from starting_kit.errors import DataWithheldError, InputError, RunError
 from starting_kit.loaders import loaders
-from starting_kit.side_by_side import loaders_side_by_side
-from starting_kit.tasks import ONE_AT_A_TIME, Engine
+from starting_kit.lockstep import proof
+from starting_kit.lockstep.random_streams import loaders_side_by_side
+from starting_kit.tasks.task import ONE_AT_A_TIME, Engine
 
 TASK = tasks.find("digits", forget="class:3")
 DATA = TASK.load()

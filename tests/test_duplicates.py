@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from starting_kit import duplicates
-from starting_kit.tasks import Data
+from starting_kit.tasks import duplicates
+from starting_kit.tasks.data import Data
 
 
 @pytest.fixture

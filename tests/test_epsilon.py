@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from evaluation.epsilon import CAP, DELTA, epsilons, resampled_epsilons
-from evaluation.forgetting import forgetting_quality
+from evaluation.metric.epsilon import CAP, DELTA, epsilons, resampled_epsilons
+from evaluation.metric.forgetting import forgetting_quality
 
 GOLDEN = sorted(path for path in (Path(__file__).parent / "golden").glob("*.npz") if path.stem != "confidence")
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from evaluation.executors import WORKER_ENVIRONMENT, LocalProcesses, report_finished, stop_requested
+from evaluation.populations.executors import WORKER_ENVIRONMENT, LocalProcesses, report_finished, stop_requested
 from starting_kit.errors import InputError, RunError
 
 

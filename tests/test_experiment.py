@@ -4,11 +4,12 @@ import dataclasses
 
 import pytest
 
-from evaluation import experiment, runs
-from evaluation.populations import Population
+from evaluation.populations import worker
+from evaluation.populations.population import Population
+from evaluation.scoring import experiment
 from starting_kit import contract, tasks
 from starting_kit.errors import InputError
-from starting_kit.tasks import ONE_AT_A_TIME
+from starting_kit.tasks.task import ONE_AT_A_TIME
 
 TASK = tasks.find("digits")
 
@@ -21,20 +22,20 @@ class Here:
 
     def run(self, function, *arguments):
         self.called.append(function.name)
-        return getattr(runs, function.name)(*arguments)
+        return getattr(worker, function.name)(*arguments)
 
 
 def test_a_long_training_is_timed_by_an_epoch(tmp_path, monkeypatch):
     population = Population(TASK, "retrained", 0, tmp_path, ONE_AT_A_TIME)
-    whole = runs.time_retraining(population, 0)
-    monkeypatch.setattr(runs, "LONG", 0.0)
-    from_one_epoch = runs.time_retraining(population, 0)
+    whole = worker.time_retraining(population, 0)
+    monkeypatch.setattr(worker, "LONG", 0.0)
+    from_one_epoch = worker.time_retraining(population, 0)
     assert whole / 2 < from_one_epoch < whole * 2
 
 
 def test_long_timings_are_not_repeated(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "time_unlearning", lambda population, model: 1.0 + model)
-    monkeypatch.setattr(runs, "time_retraining", lambda population, model: 10.0)
+    monkeypatch.setattr(worker, "time_unlearning", lambda population, model: 1.0 + model)
+    monkeypatch.setattr(worker, "time_retraining", lambda population, model: 10.0)
     unlearners, trainers = Here(), Here()
     assert experiment.measure_cost(None, None, trainers, unlearners) == 0.2  # the median of 1, 2, 3 over 10
     assert len(unlearners.called) == len(trainers.called) == experiment.TIMED_RUNS

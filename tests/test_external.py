@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from conftest import PROJECT
-from evaluation.confidence import confidences, margins
-from evaluation.epsilon import epsilons
-from evaluation.external import approaches, read_approach, read_pair, write_folder
-from evaluation.outputs import Outputs
+from evaluation.metric.confidence import confidences, margins
+from evaluation.metric.epsilon import epsilons
+from evaluation.metric.outputs import Outputs
+from evaluation.scoring.external import approaches, read_approach, read_pair, write_folder
 from starting_kit.errors import InputError
 
 MODELS, EXAMPLES, CLASSES = 5, 7, 4
@@ -131,7 +131,7 @@ def test_the_order_of_models_changes_no_epsilon(pair):
 
 
 def test_reading_needs_no_torch():
-    program = "import sys, evaluation.external; sys.exit('torch' in sys.modules)"
+    program = "import sys, evaluation.scoring.external; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=PROJECT).returncode == 0
 
 

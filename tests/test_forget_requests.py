@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from starting_kit import forget_requests
 from starting_kit.errors import InputError
-from starting_kit.tasks import DataSet, random_splits
+from starting_kit.tasks import forget_requests
+from starting_kit.tasks.data import DataSet, random_splits
 
 CLASSES = 4
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from evaluation.forgetting import forgetting_quality, points
+from evaluation.metric.forgetting import forgetting_quality, points
 
 
 def test_points_halve_with_every_bin_and_end_with_the_last():

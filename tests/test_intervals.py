@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from evaluation import intervals
-from evaluation.epsilon import epsilons
-from evaluation.forgetting import forgetting_quality, points
+from evaluation.metric import intervals
+from evaluation.metric.epsilon import epsilons
+from evaluation.metric.forgetting import forgetting_quality, points
 
 MODELS = 66
 

@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from evaluation.store import write_json
 from kaggle_server import DROP, HTML, LOST, KaggleServer
-from starting_kit import kaggle_client, submission
 from starting_kit.errors import InputError, RunError
-from starting_kit.kaggle_client import UnreachableError
-from starting_kit.kaggle_flow import Flow
+from starting_kit.files import write_json
+from starting_kit.kaggle import client, submission
+from starting_kit.kaggle.client import UnreachableError
+from starting_kit.kaggle.flow import Flow
 
 KERNEL = "somebody/unlearning-tested"
 
@@ -190,4 +190,4 @@ def test_two_at_once(server, folder):
 
 
 def test_the_user_that_the_credentials_tell(server):
-    assert kaggle_client.user() == "somebody"
+    assert client.user() == "somebody"

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from conftest import run_script
-from evaluation import intervals, leaderboard, scorecard
+from evaluation import leaderboard
+from evaluation.metric import intervals
+from evaluation.scoring import scorecard
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torchvision import models
 
 from starting_kit import tasks
-from starting_kit.lockstep import Mapped, NotStackableError, stack, unstack
+from starting_kit.lockstep.stacking import Mapped, NotStackableError, stack, unstack
 from starting_kit.networks import NETWORKS, build
 
 TASK = tasks.find("digits")

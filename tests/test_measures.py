@@ -4,10 +4,11 @@ import json
 import numpy as np
 import pytest
 
-from evaluation import intervals, measures, terminal
-from evaluation.epsilon import epsilons
-from evaluation.forgetting import forgetting_quality
-from evaluation.outputs import Outputs
+from evaluation.metric import intervals, measures
+from evaluation.metric.epsilon import epsilons
+from evaluation.metric.forgetting import forgetting_quality
+from evaluation.metric.outputs import Outputs
+from evaluation.reports import console
 
 
 def population(seed, models=40, shift=0.0, accuracy=0.9, splits=("retain", "test", "forget")):
@@ -98,6 +99,6 @@ def test_ages_are_as_far_off_as_the_mean_model_is():
     )
     card = measure(unlearned, retrained)
     assert card["test_age_error"] == card["forget_age_error"] == {"unlearned": 8.0, "retrained": 7.25}
-    shown = dict(terminal._lines({**card, "network": None, "cost": None, "engine": None, "models": 40}))
+    shown = dict(console._lines({**card, "network": None, "cost": None, "engine": None, "models": 40}))
     assert shown["test age error"] == "8.00 years, retrained 7.25"
     assert "test_age_error" not in measure(population(0), population(1))

@@ -8,7 +8,8 @@ from torch import nn
 from starting_kit import networks, tasks
 from starting_kit.errors import InputError
 from starting_kit.networks import CentredConvolution, Normalise
-from starting_kit.tasks import Engine
+from starting_kit.tasks.data import Data
+from starting_kit.tasks.task import ONE_AT_A_TIME, Engine
 from starting_kit.training import train, usable_engine
 
 DIGITS = tasks.find("digits")
@@ -112,11 +113,11 @@ def test_a_network_of_a_library_is_trained_in_lockstep_as_it_is_alone():
     images = torch.randint(0, 256, (16, 3, 8, 8), generator=rng, dtype=torch.uint8).numpy()
     labels = torch.randint(0, 10, (16,), generator=rng).numpy()
     ids = torch.arange(16).numpy()
-    data = tasks.Data(images, labels, ids[4:], ids[:4], ids[:0], ids[:0])
+    data = Data(images, labels, ids[4:], ids[:4], ids[:0], ids[:0])
     torch.set_default_dtype(torch.float64)
     try:
         together = train(task, data, ids, [1, 2], Engine("grouped", 2))
-        alone = [train(task, data, ids, [seed], tasks.ONE_AT_A_TIME)[0] for seed in (1, 2)]
+        alone = [train(task, data, ids, [seed], ONE_AT_A_TIME)[0] for seed in (1, 2)]
     finally:
         torch.set_default_dtype(torch.float32)
     for one, other in zip(together, alone, strict=True):
@@ -126,7 +127,7 @@ def test_a_network_of_a_library_is_trained_in_lockstep_as_it_is_alone():
 
 @pytest.mark.parametrize("name", ["resnet18", "timm:vit_tiny_patch16_224"])
 def test_large_networks_are_trained_one_at_a_time(name):
-    assert usable_engine(dataclasses.replace(DIGITS, network=name)) == (tasks.ONE_AT_A_TIME, None)
+    assert usable_engine(dataclasses.replace(DIGITS, network=name)) == (ONE_AT_A_TIME, None)
 
 
 @pytest.mark.parametrize("name", ["cnn-8-16-16", "resnet18", "timm:tiny_vit_5m_224"])

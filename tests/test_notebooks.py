@@ -5,8 +5,10 @@ import json
 import pytest
 
 from conftest import run_script
-from starting_kit import contract, kaggle_folder, notebooks
+from starting_kit import contract
 from starting_kit.errors import InputError, RunError
+from starting_kit.kaggle import competition_folder
+from starting_kit.notebooks import extraction
 
 IMPORTS = """
 import os
@@ -80,7 +82,7 @@ def load(notebook, tmp_path):
 
     def extract(*cells, settings=(), competition=None, remarks=0):
         path = notebook(*cells)
-        file, said = notebooks.write(path, settings, competition, tmp_path / "out")
+        file, said = extraction.write(path, settings, competition, tmp_path / "out")
         assert len(said) == remarks, said
         return contract.load(file)
 
@@ -94,7 +96,7 @@ def test_only_what_unlearning_uses_is_kept(load):
 
 
 def test_the_function_is_the_notebooks_own_text(notebook):
-    text, _ = notebooks.extract(notebook(IMPORTS, UNLEARNING), [], None)
+    text, _ = extraction.extract(notebook(IMPORTS, UNLEARNING), [], None)
     assert UNLEARNING.strip() in text
 
 
@@ -231,13 +233,13 @@ def test_a_file_that_is_no_notebook_is_refused(tmp_path, content):
     path = tmp_path / "mine.ipynb"
     path.write_text(content)
     with pytest.raises(InputError, match="is no Jupyter notebook"):
-        notebooks.extract(path, [], None)
+        extraction.extract(path, [], None)
 
 
 def test_a_folder_that_cannot_be_written(notebook, tmp_path):
     (tmp_path / "notebooks").touch()
     with pytest.raises(RunError, match="cannot be written: Not a directory"):
-        notebooks.write(notebook(*KAGGLE), [], None, tmp_path / "notebooks")
+        extraction.write(notebook(*KAGGLE), [], None, tmp_path / "notebooks")
 
 
 # --- the whole command
@@ -255,7 +257,7 @@ def test_a_notebook_is_scored(score, notebook, tmp_path):
 @pytest.mark.slow
 def test_a_notebook_with_class_weights_is_scored_on_its_folder(notebook, tmp_path):
     folder = tmp_path / "kaggle"
-    assert kaggle_folder.main(["--out", str(folder), "--epochs", "1"]) == 0
+    assert competition_folder.main(["--out", str(folder), "--epochs", "1"]) == 0
     function = UNLEARNING.replace("val_loader)", "val_loader, weights=None)").replace("Loss()", "Loss(weight=weights)")
     passed = "weights = torch.tensor(weights)\nunlearning(net, a, b, c, weights=weights)"
     path = notebook(IMPORTS, LOADING, WEIGHTS, function, passed)

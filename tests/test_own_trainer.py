@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from conftest import run_script
-from evaluation import runs
-from evaluation.populations import Population
-from evaluation.store import read_arrays
-from starting_kit import contract, runner, sisa, tasks
+from evaluation.populations import worker
+from evaluation.populations.population import Population
+from solutions.parts import sisa
+from starting_kit import contract, runner, tasks
 from starting_kit.errors import InputError, SolutionError
-from starting_kit.tasks import ONE_AT_A_TIME
+from starting_kit.files import read_arrays
+from starting_kit.tasks.task import ONE_AT_A_TIME
 
 TASK = tasks.find("digits")
 DATA = TASK.load()
@@ -63,7 +64,7 @@ UNLEARNING = "def unlearning(net, a, b, c, *, k=2): pass\n"
     [
         ("", False),
         ("def train(net, loader, epochs): pass", False),
-        ("from solutions.toolbox import train", False),
+        ("from solutions.parts.toolbox import train", False),
         ("train = 3", False),
         ("def train(task, seed, data, examples, *, k=2): pass", True),
         ("def train(task, seed, data, examples, k=2): pass", True),
@@ -87,7 +88,7 @@ def test_what_trains_cannot_be_tuned(write_solution):
 
 def test_what_a_trainer_takes_from_the_kit_is_among_its_sources():
     sources = contract.describe(contract.find("sisa"), []).sources
-    assert {"solutions/sisa.py", "starting_kit/sisa.py"} <= sources.keys()
+    assert {"solutions/sisa.py", "solutions/parts/sisa.py"} <= sources.keys()
     assert "starting_kit/training.py" not in sources
 
 
@@ -124,34 +125,34 @@ def test_unlearning_starts_from_the_trainers_network_as_it_was_stored(means, tmp
     task = dataclasses.replace(TASK, unlearned_at_once=1)
     original = Population(task, "original", 0, tmp_path, ONE_AT_A_TIME, originals=2, trainer=means)
     for shard in range(3):
-        runs.make_shard(original, shard, [shard])
+        worker.make_shard(original, shard, [shard])
     assert [path.name for path in sorted(original.folder.glob("weights-*"))] == ["weights-00000.npz", "weights-00001.npz"]
     for model in range(2):
         trained = runner.train(means, task, DATA, DATA.training, original.model_seed(model))
-        stored = runs.original_model(original, model)
+        stored = worker.original_model(original, model)
         assert torch.equal(stored.means, trained.means)
         assert (stored.scale, stored.training) == (trained.scale, False)
         np.testing.assert_array_equal(stored.examples, DATA.training)
-        logits = runs.logits_of(trained, DATA.images[DATA.forget], 10)
+        logits = worker.logits_of(trained, DATA.images[DATA.forget], 10)
         np.testing.assert_array_equal(read_arrays(original.shard_path(model))["logits_forget"][0], logits)
     unlearned = Population(task, "unlearned", 0, tmp_path, ONE_AT_A_TIME, means, "tuple", original, 2)
-    runs.make_shard(unlearned, 1, [1])
+    worker.make_shard(unlearned, 1, [1])
     expected = runner.call(means, trained, task, DATA, "tuple")
-    logits = runs.logits_of(expected, DATA.images[DATA.forget], 10)
+    logits = worker.logits_of(expected, DATA.images[DATA.forget], 10)
     np.testing.assert_allclose(read_arrays(unlearned.shard_path(1))["logits_forget"][0], logits, atol=1e-5)
 
 
 def test_retrained_models_are_the_trainers_on_retain_and_timed_as_a_whole(means, tmp_path, monkeypatch):
     task = dataclasses.replace(TASK, unlearned_at_once=1)
     retrained = Population(task, "retrained", 0, tmp_path, ONE_AT_A_TIME, trainer=means)
-    runs.make_shard(retrained, 0, [0])
+    worker.make_shard(retrained, 0, [0])
     trained = runner.train(means, task, DATA, DATA.retain, retrained.model_seed(0))
-    logits = runs.logits_of(trained, DATA.images[DATA.test], 10)
+    logits = worker.logits_of(trained, DATA.images[DATA.test], 10)
     np.testing.assert_array_equal(read_arrays(retrained.shard_path(0))["logits_test"][0], logits)
-    monkeypatch.setattr(runs, "LONG", 0.0)
+    monkeypatch.setattr(worker, "LONG", 0.0)
     calls = []
     monkeypatch.setattr(runner, "train", lambda solution, task, data, examples, seed: calls.append((task, examples, seed)))
-    runs.time_retraining(retrained, 0)
+    worker.time_retraining(retrained, 0)
     assert [(task.recipe.epochs, seed) for task, _, seed in calls] == [
         (1, retrained.model_seed(0)),
         (20, retrained.model_seed(0)),
@@ -163,7 +164,7 @@ def test_a_trainer_that_fails_is_named(write_solution, tmp_path):
     text = f"{UNLEARNING}def train(task, seed, data, examples, *, k=2): raise ValueError('no luck')"
     population = Population(TASK, "retrained", 0, tmp_path, ONE_AT_A_TIME, trainer=described(write_solution, text))
     with pytest.raises(SolutionError, match=r"mine failed on model 0: ValueError: no luck .* are kept"):
-        runs.make_shard(population, 0, [0])
+        worker.make_shard(population, 0, [0])
 
 
 @pytest.mark.slow
@@ -186,7 +187,7 @@ def test_sisa_is_scored_against_its_own_retrained_ensembles(tmp_path):
     task = dataclasses.replace(TASK, recipe=dataclasses.replace(TASK.recipe, epochs=2))
     retrained = Population(task, "retrained", 0, tmp_path, ONE_AT_A_TIME)  # its seeds do not depend on the trainer
     ensemble = sisa.train(task, retrained.model_seed(1), DATA, DATA.retain, 2, 2)
-    logits = runs.logits_of(ensemble, DATA.images[DATA.forget], 10)
+    logits = worker.logits_of(ensemble, DATA.images[DATA.forget], 10)
     np.testing.assert_allclose(read_arrays(folders["retrained"] / "shard-00001.npz")["logits_forget"][0], logits, atol=1e-4)
 
     again = run_script(*command)

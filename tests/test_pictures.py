@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from conftest import run_script
-from evaluation import experiment
+from evaluation.scoring import experiment
 from starting_kit import contract, networks, runner, tasks
 from starting_kit.errors import DataWithheldError, InputError, SolutionError
 

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from evaluation import populations
-from evaluation.executors import LocalProcesses
-from evaluation.populations import Population
-from evaluation.store import read_arrays
+from evaluation.populations import shards
+from evaluation.populations.executors import LocalProcesses
+from evaluation.populations.population import Population
 from starting_kit import contract, tasks
-from starting_kit.tasks import ONE_AT_A_TIME, SPLITS, Engine
+from starting_kit.files import read_arrays
+from starting_kit.tasks.data import SPLITS
+from starting_kit.tasks.task import ONE_AT_A_TIME, Engine
 
 TASK = tasks.find("digits")
 DATA = TASK.load()
@@ -46,7 +47,7 @@ def test_the_key_depends_on_everything_that_determines_the_numbers(tmp_path):
     solution = contract.describe(contract.find("finetune"), [])
     original = Population(TASK, "original", 0, tmp_path, TASK.engine)
     base = Population(TASK, "unlearned", 0, tmp_path, ONE_AT_A_TIME, solution, "tuple", original)
-    other_toolbox = {**solution.sources, "solutions/toolbox.py": ""}
+    other_toolbox = {**solution.sources, "solutions/parts/toolbox.py": ""}
     changed = [
         dataclasses.replace(base, master_seed=1),
         dataclasses.replace(base, batches="dict"),
@@ -104,26 +105,26 @@ def test_a_population_grows_and_mends_without_changing(sixteen, tmp_path, engine
     grown, at_once = population(tmp_path / "grown"), population(tmp_path / "at_once")
     finished, notices = [], []
     with LocalProcesses(1, notices.append) as executor:
-        populations.make(at_once, 16, executor, lambda models: None, silent)
+        shards.make(at_once, 16, executor, lambda models: None, silent)
         whole = at_once.shard_path(0).read_bytes()
-        populations.make(grown, 3, executor, finished.append, silent)
+        shards.make(grown, 3, executor, finished.append, silent)
         assert read_arrays(grown.shard_path(0))["models"].tolist() == list(range(stored))
-        populations.make(grown, 16, executor, finished.append, silent)
+        shards.make(grown, 16, executor, finished.append, silent)
         assert sum(finished) == 3 + 16
         assert grown.shard_path(0).read_bytes() == whole
         grown.shard_path(0).write_bytes(whole[:1000])
         leftover = grown.folder / ".shard-00000.npz.1.tmp"
         leftover.touch()
-        populations.make(grown, 16, executor, finished.append, notices.append)
+        shards.make(grown, 16, executor, finished.append, notices.append)
     assert not leftover.exists()
     assert notices == [f"{grown.shard_path(0)} is damaged; its models are made again."]
     assert grown.shard_path(0).read_bytes() == whole
-    assert populations.load(grown, 5).models == 5
+    assert shards.load(grown, 5).models == 5
 
 
 def test_a_missing_shard_is_not_loaded_silently(trained):
     with pytest.raises(Exception, match="shard-00000"):
-        populations.load(trained, 3)
+        shards.load(trained, 3)
 
 
 def test_a_process_that_waits_for_its_turn_writes_nothing(trained):
@@ -138,7 +139,7 @@ def test_a_process_that_waits_for_its_turn_writes_nothing(trained):
         other.release()
 
     with LocalProcesses(1, silent) as executor:
-        populations.make(trained, 0, executor, lambda finished: None, its_turn)
+        shards.make(trained, 0, executor, lambda finished: None, its_turn)
     assert seen == [(f"Another process is making {trained.folder.name}; waiting for it.", [".lock"])]
     assert (trained.folder / "population.json").exists()
 
@@ -148,6 +149,6 @@ def test_few_large_networks_keep_several_workers_busy(tmp_path):
     task = dataclasses.replace(TASK, unlearned_at_once=1, recipe=dataclasses.replace(TASK.recipe, epochs=1))
     population = Population(task, "retrained", 0, tmp_path, ONE_AT_A_TIME)
     with LocalProcesses(2, silent) as executor:
-        populations.make(population, 3, executor, lambda models: None, silent)
+        shards.make(population, 3, executor, lambda models: None, silent)
     assert [path.name for path in sorted(population.folder.glob("shard-*"))] == [f"shard-0000{i}.npz" for i in range(3)]
-    assert populations.load(population, 3).models == 3
+    assert shards.load(population, 3).models == 3

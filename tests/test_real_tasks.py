@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from conftest import PROJECT, run_script
-from starting_kit import kaggle_folder, tasks
+from starting_kit import tasks
+from starting_kit.kaggle import competition_folder
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +63,7 @@ def test_a_network_of_timm(score):
 
 def test_a_folder_of_the_competition(score, tmp_path):
     folder = tmp_path / "kaggle"
-    assert kaggle_folder.main(["--out", str(folder), "--epochs", "1"]) == 0
+    assert competition_folder.main(["--out", str(folder), "--epochs", "1"]) == 0
     card, _ = score("--task", "kaggle_layout", "--data", folder)
     assert (card["forget"], card["network"]) == ("own", "resnet18")
     assert len(card["epsilons"]) == 90
@@ -97,7 +98,7 @@ def test_the_list_of_tasks_says_what_is_there(tmp_path):
     run = run_script("score.py", "--list-tasks", "--data", tmp_path)
     assert run.returncode == 0
     rows = {line.split()[0]: line for line in run.stdout.splitlines() if line[1:2].isalpha()}
-    assert set(tasks.names()) <= rows.keys()
+    assert set(tasks.NAMES) <= rows.keys()
     assert "embedded" in rows["digits"]
     assert " found" in rows["mnist"]
     assert "not found" in rows["svhn"]
@@ -106,7 +107,15 @@ def test_the_list_of_tasks_says_what_is_there(tmp_path):
 def test_the_generator_is_a_command(tmp_path):
     import subprocess
 
-    command = [sys.executable, "-m", "starting_kit.kaggle_folder", "--out", str(tmp_path / "kaggle"), "--forget", "none"]
+    command = [
+        sys.executable,
+        "-m",
+        "starting_kit.kaggle.competition_folder",
+        "--out",
+        str(tmp_path / "kaggle"),
+        "--forget",
+        "none",
+    ]
     run = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT)
     assert run.returncode == 2
     assert "is not random:FRACTION" in run.stderr

@@ -1,6 +1,6 @@
 import pytest
 
-from evaluation import reported
+from evaluation.reports import reported
 from starting_kit import contract
 from starting_kit.errors import InputError
 

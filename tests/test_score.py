@@ -13,15 +13,16 @@ import pytest
 import torch
 
 from conftest import PROJECT, run_script
-from evaluation import populations, scorecard
 from evaluation.attacks import ATTACKS
-from evaluation.confidence import confidences
-from evaluation.epsilon import epsilons
-from evaluation.experiment import Experiment
-from evaluation.populations import Population
-from evaluation.store import read_arrays
+from evaluation.metric.confidence import confidences
+from evaluation.metric.epsilon import epsilons
+from evaluation.populations import shards
+from evaluation.populations.population import Population
+from evaluation.scoring import scorecard
+from evaluation.scoring.experiment import Experiment
 from starting_kit import tasks
 from starting_kit.errors import RunError
+from starting_kit.files import read_arrays
 
 TASK = tasks.find("digits")
 
@@ -506,4 +507,4 @@ def test_a_shard_damaged_after_it_was_made_is_said(tmp_path):
     population = Population(TASK, "retrained", 0, tmp_path, TASK.engine)
     with pytest.raises(RunError, match=r"shard-00000.npz was damaged or removed; run the same command"):
         Experiment({"retrained": population}, 3, "", 0.1).outputs()
-    assert populations.missing_models(population, 34, print) == {0: list(range(32)), 1: [32, 33]}
+    assert shards.missing_models(population, 34, print) == {0: list(range(32)), 1: [32, 33]}

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, SequentialSampler, WeightedRandomSample
 from starting_kit import tasks
 from starting_kit.errors import RunError
 from starting_kit.loaders import loaders
-from starting_kit.side_by_side import loaders_side_by_side, models_side_by_side
+from starting_kit.lockstep.random_streams import loaders_side_by_side, models_side_by_side
 
 TASK = tasks.find("digits")
 DATA = TASK.load()

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from starting_kit import sisa, tasks
-from starting_kit.tasks import Recipe
+from solutions.parts import sisa
+from starting_kit import tasks
+from starting_kit.tasks.task import Recipe
 from starting_kit.training import train as train_networks
 
 TASK = dataclasses.replace(

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from conftest import PROJECT
-from evaluation.store import DamagedFileError, identity_key, read_arrays, require_writable, write_arrays, write_json
 from starting_kit.errors import InputError, RunError
+from starting_kit.files import DamagedFileError, identity_key, read_arrays, require_writable, write_arrays, write_json
 
 ARRAYS = {"numbers": np.arange(12).reshape(3, 4), "logits": np.linspace(0, 1, 5, dtype=np.float32)}
 
@@ -51,7 +51,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_rubbish(tmp_path):
 import sys; sys.path.insert(0, {str(PROJECT)!r})
 import numpy as np
 from pathlib import Path
-from evaluation.store import write_arrays
+from starting_kit.files import write_arrays
 write_arrays(Path({str(path)!r}), {{"large": np.zeros(10**6)}})
 """
 

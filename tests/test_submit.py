@@ -11,8 +11,10 @@ import pytest
 import submit
 from conftest import PROJECT, run_script
 from kaggle_server import KaggleServer
-from starting_kit import contract, kaggle_folder, submission, submission_check, tasks
+from starting_kit import contract, tasks
 from starting_kit.errors import InputError, RunError
+from starting_kit.kaggle import check as checking
+from starting_kit.kaggle import competition_folder, submission
 
 STEP = """
 import torch
@@ -39,8 +41,8 @@ def kaggle(tmp_path_factory):
     """A folder that stands for /kaggle, with the competition's data made from digits."""
     folder = tmp_path_factory.mktemp("kaggle")
     competition = folder / "input" / submission.COMPETITION
-    kaggle_folder.write(tasks.find("digits").load(), competition)
-    kaggle_folder.write_original(competition, epochs=1, seed=0)
+    competition_folder.write(tasks.find("digits").load(), competition)
+    competition_folder.write_original(competition, epochs=1, seed=0)
     return folder
 
 
@@ -114,7 +116,7 @@ def test_the_mock_run(tmp_path, write_solution):
     work = tmp_path / "work"
     work.mkdir()
     with pytest.raises(zipfile.BadZipFile):  # Kaggle's own sample touches an empty file
-        submission_check.execute(make(write_solution), tmp_path / "kaggle", work, 512)
+        checking.execute(make(write_solution), tmp_path / "kaggle", work, 512)
     assert (work / "submission.zip").read_bytes() == b""
 
 
@@ -122,12 +124,12 @@ def test_the_mock_run(tmp_path, write_solution):
 def test_runs_differ_and_are_those_of_the_scorer(tmp_path, write_solution, kaggle):
     solution = contract.describe(write_solution(STEP, name="mine", whole=True), [])
     notebook = submission.notebook(solution, "tuple", "A title", seed=5, half=False, hours=HOURS)
-    found = submission_check.execute(notebook, kaggle, tmp_path, 3)
+    found = checking.execute(notebook, kaggle, tmp_path, 3)
     assert sorted(found) == [f"unlearned_checkpoint_{i}.pth" for i in range(3)]
     weights = [found[name]["fc.weight"] for name in sorted(found)]
     assert not weights[0].equal(weights[1])
     halved = submission.notebook(solution, "tuple", "A title", seed=5, half=True, hours=HOURS)
-    half = submission_check.execute(halved, kaggle, tmp_path, 3)
+    half = checking.execute(halved, kaggle, tmp_path, 3)
     assert all(half[name]["fc.weight"].equal(found[name]["fc.weight"].half()) for name in found)
 
 
@@ -142,7 +144,7 @@ def test_runs_differ_and_are_those_of_the_scorer(tmp_path, write_solution, kaggl
 )
 def test_a_notebook_that_fails_submits_nothing(tmp_path, write_solution, kaggle, text, hours, sentence):
     with pytest.raises(RunError, match=sentence):
-        submission_check.execute(make(write_solution, text, hours=hours), kaggle, tmp_path, 2)
+        checking.execute(make(write_solution, text, hours=hours), kaggle, tmp_path, 2)
     assert not (tmp_path / "submission.zip").exists()
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from starting_kit import tasks
 from starting_kit.errors import InputError
+from starting_kit.tasks.data import SPLITS, Data
 
 
 @pytest.fixture(scope="module")
@@ -17,8 +18,8 @@ def test_digits_are_the_real_images_split_without_overlap(digits):
     task, data = digits
     assert data.images.shape == (1797, 1, 8, 8)
     assert (data.images.min(), data.images.max()) == task.pixel_range == (0, 16)
-    assert [len(getattr(data, split)) for split in tasks.SPLITS] == [360, 90, 347, 1000]
-    together = np.concatenate([getattr(data, split) for split in tasks.SPLITS])
+    assert [len(getattr(data, split)) for split in SPLITS] == [360, 90, 347, 1000]
+    together = np.concatenate([getattr(data, split) for split in SPLITS])
     np.testing.assert_array_equal(np.sort(together), np.arange(1797))
     assert task.pixel_mean == pytest.approx((data.images.mean(),), abs=1e-3)
     assert task.pixel_std == pytest.approx((data.images.std(),), abs=1e-3)
@@ -29,7 +30,7 @@ def test_numbers_change_only_with_the_version(digits):
     """Whoever changes the splits or the recipe must raise the version, and then this test."""
     task, data = digits
     assert task.version == 2
-    splits = b"".join(getattr(data, split).tobytes() for split in tasks.SPLITS)
+    splits = b"".join(getattr(data, split).tobytes() for split in SPLITS)
     content = splits + data.images.tobytes() + data.labels.tobytes() + json.dumps(task.identity(), sort_keys=True).encode()
     assert hashlib.sha256(content).hexdigest()[:16] == "00fc26055e35256c"
 
@@ -45,7 +46,7 @@ def test_unknown_task_names_the_nearest():
         tasks.find("digit")
 
 
-@pytest.mark.parametrize("name", tasks.names())
+@pytest.mark.parametrize("name", tasks.NAMES)
 def test_every_task_can_be_described_without_its_data(name, tmp_path):
     (task,) = [task for task in tasks.every(tmp_path) if task.name == name]
     assert task.is_there() == (name == "digits")
@@ -71,7 +72,7 @@ def test_a_forget_request_that_is_none_is_refused_at_once():
 
 def test_whom_an_image_shows_and_which_of_theirs_it_is():
     ids = np.arange(5)
-    data = tasks.Data(np.zeros((5, 1, 1, 1), np.uint8), ids, ids[:2], ids[2:3], ids[3:4], ids[4:], np.array([7, 3, 7, 7, 3]))
+    data = Data(np.zeros((5, 1, 1, 1), np.uint8), ids, ids[:2], ids[2:3], ids[3:4], ids[4:], np.array([7, 3, 7, 7, 3]))
     assert data.people.tolist() == [7, 3, 7, 7, 3]
     assert data.pictures.tolist() == [0, 0, 1, 2, 1]
 

@@ -9,10 +9,10 @@ from scipy import stats
 from torch import nn
 from torch.nn import functional as F
 
-from evaluation.confidence import confidences
+from evaluation.metric.confidence import confidences
 from starting_kit import tasks
 from starting_kit.networks import NETWORKS, build
-from starting_kit.tasks import ONE_AT_A_TIME, Engine
+from starting_kit.tasks.task import ONE_AT_A_TIME, Engine
 from starting_kit.training import SHIFT, augmented, train, usable_engine
 
 TASK = tasks.find("digits")

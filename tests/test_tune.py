@@ -14,9 +14,9 @@ import optuna
 import pytest
 
 from conftest import PROJECT, run_script
-from evaluation import trials, tuned
-from evaluation.outputs import Outputs
-from evaluation.scorecard import COST_LIMIT
+from evaluation.metric.outputs import Outputs
+from evaluation.scoring.scorecard import COST_LIMIT
+from evaluation.tuning import trials, tuned
 from starting_kit import contract, tasks
 from starting_kit.errors import InputError
 

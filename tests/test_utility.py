@@ -1,6 +1,6 @@
 import pytest
 
-from evaluation.utility import accuracy_ratio, score
+from evaluation.metric.utility import accuracy_ratio, score
 
 
 def test_ratio_of_means_is_not_clipped():

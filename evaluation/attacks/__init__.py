@@ -9,7 +9,7 @@ from typing import Any
 
 from evaluation.attacks import distances, gaussian_dp, klom, likelihood_ratio, lower_bound, membership, ulira
 from evaluation.attacks.attack import Attack, NotComputableError, Statistics
-from evaluation.outputs import Outputs
+from evaluation.metric.outputs import Outputs
 
 __all__ = ["ATTACKS", "Attack", "NotComputableError", "second_opinions"]
 

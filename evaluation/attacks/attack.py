@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.outputs import Outputs
+from evaluation.metric.outputs import Outputs
 
 Floats = NDArray[np.float64]
 Statistics = Mapping[str, float | None]

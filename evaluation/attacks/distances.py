@@ -6,7 +6,7 @@ The numbers to look at first: they say in which direction a population is off, w
 import numpy as np
 
 from evaluation.attacks.attack import Attack, Floats, NotComputableError, Statistics, require_models
-from evaluation.outputs import Outputs
+from evaluation.metric.outputs import Outputs
 
 MODELS = 2
 

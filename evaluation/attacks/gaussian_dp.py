@@ -15,7 +15,7 @@ from scipy.special import log_ndtr, ndtr, ndtri
 
 from evaluation.attacks.attack import Attack, Floats
 from evaluation.attacks.held_out import ALPHA, held_out_bounds, statistics
-from evaluation.epsilon import DELTA
+from evaluation.metric.epsilon import DELTA
 
 HALVINGS = 100  # of an interval of ε; float64 has no more than 53 to show, whatever the interval
 

@@ -16,7 +16,7 @@ from scipy.special import betaincinv
 
 from evaluation.attacks.attack import Floats, Statistics, halves, require_models
 from evaluation.attacks.sweep import sweep
-from evaluation.outputs import Outputs
+from evaluation.metric.outputs import Outputs
 
 ALPHA = 0.05
 MODELS = 8  # four to choose with and four to bound with; fewer cannot show anything

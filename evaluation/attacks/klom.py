@@ -11,7 +11,7 @@ the same name; here both are given, by name.
 import numpy as np
 
 from evaluation.attacks.attack import Attack, Floats, Statistics, require_models
-from evaluation.outputs import Outputs
+from evaluation.metric.outputs import Outputs
 
 BINS = 20
 FLOOR = 1e-5

@@ -19,9 +19,9 @@ import numpy as np
 
 from evaluation.attacks.attack import Attack, Floats, NotComputableError, Statistics, gaussian_log_ratios, require_models
 from evaluation.attacks.sweep import sweep
-from evaluation.epsilon import CAP, epsilon_of_errors
-from evaluation.forgetting import FEWEST_MODELS
-from evaluation.outputs import Outputs
+from evaluation.metric.epsilon import CAP, epsilon_of_errors
+from evaluation.metric.forgetting import FEWEST_MODELS
+from evaluation.metric.outputs import Outputs
 
 DELTA = 0.05
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from evaluation.attacks.attack import Attack, Floats
 from evaluation.attacks.held_out import ALPHA, held_out_bounds, statistics
-from evaluation.epsilon import DELTA, epsilon_of_rates
+from evaluation.metric.epsilon import DELTA, epsilon_of_rates
 
 
 def epsilon_lower_bounds(unlearned: Floats, retrained: Floats, delta: float = DELTA, alpha: float = ALPHA) -> Floats:

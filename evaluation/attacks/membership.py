@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from evaluation.attacks.attack import Attack, Floats, NotComputableError, Statistics, require_models
-from evaluation.outputs import Outputs
+from evaluation.metric.outputs import Outputs
 
 SPLITS = 10
 SEED = 0

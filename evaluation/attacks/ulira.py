@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.attacks.attack import Attack, Floats, Statistics, gaussian_log_ratios, halves, require_models
-from evaluation.outputs import Outputs
+from evaluation.metric.outputs import Outputs
 
 MODELS = 8  # four to fit two parameters to, and four to try
 FALSE_POSITIVE_RATES = (0.01, 0.001)

@@ -121,7 +121,7 @@ import json
 
 import numpy as np
 
-from evaluation.external import read_approach
+from evaluation.scoring.external import read_approach
 
 scorecard = json.loads(Path(FOLDER, "scorecard.json").read_text())
 retrained, unlearned = read_approach(Path(FOLDER), approach="starting_kit--n64")

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from starting_kit.data_files import jpegs_in, read_pictures
 from starting_kit.errors import InputError
-from starting_kit.tasks import ONE_AT_A_TIME, DataSet, Recipe, Task
+from starting_kit.tasks.data import DataSet
+from starting_kit.tasks.readers.files import jpegs_in, read_pictures
+from starting_kit.tasks.task import ONE_AT_A_TIME, Recipe, Task
 
 GROUPS = 10
 OLDEST = 120  # one mistyped age would stretch all groups

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from starting_kit.tasks import ONE_AT_A_TIME, DataSet, Recipe, Task
-from starting_kit.torchvision_data import data_set, fetch
+from starting_kit.tasks.data import DataSet
+from starting_kit.tasks.readers.torchvision_data import data_set, fetch
+from starting_kit.tasks.task import ONE_AT_A_TIME, Recipe, Task
 
 SEED = 0
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)  # the kit's, of pixels in [0, 1]

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from starting_kit.tasks import DataSet
 from starting_kit.tasks.cifar10 import SEED
 from starting_kit.tasks.cifar10 import TASK as CIFAR10
-from starting_kit.torchvision_data import data_set, fetch
+from starting_kit.tasks.data import DataSet
+from starting_kit.tasks.readers.torchvision_data import data_set, fetch
 
 MEAN, STD = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)  # of pixels in [0, 1]
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from starting_kit.data_files import remember, stamp
 from starting_kit.errors import InputError
-from starting_kit.tasks import DataSet
 from starting_kit.tasks.cifar10 import SEED
 from starting_kit.tasks.cifar10 import TASK as CIFAR10
-from starting_kit.torchvision_data import Part, data_set
+from starting_kit.tasks.data import DataSet
+from starting_kit.tasks.readers.files import remember, stamp
+from starting_kit.tasks.readers.torchvision_data import Part, data_set
 
 END_OF_IMAGE = b"\xff\xd9"
 

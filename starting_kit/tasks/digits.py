@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from starting_kit.tasks import DataSet, Engine, Recipe, Task, random_splits
+from starting_kit.tasks.data import DataSet, random_splits
+from starting_kit.tasks.task import Engine, Recipe, Task
 
 SEED = 0
 

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from starting_kit.tasks import DataSet, Engine, Recipe, Task
-from starting_kit.torchvision_data import data_set, idx_data
+from starting_kit.tasks.data import DataSet
+from starting_kit.tasks.readers.torchvision_data import data_set, idx_data
+from starting_kit.tasks.task import Engine, Recipe, Task
 
 SEED = 0
 

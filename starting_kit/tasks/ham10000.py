@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from starting_kit.data_files import jpegs_in, read_pictures, split_by
 from starting_kit.errors import InputError
-from starting_kit.tasks import ONE_AT_A_TIME, DataSet, Recipe, Task
+from starting_kit.tasks.data import DataSet
+from starting_kit.tasks.readers.files import jpegs_in, read_pictures, split_by
+from starting_kit.tasks.task import ONE_AT_A_TIME, Recipe, Task
 
 SEED = 0
 DIAGNOSES = ("akiec", "bcc", "bkl", "df", "nv", "vasc", "mel")  # numbered as in the data set's own tables of pixels

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from starting_kit.errors import InputError
-from starting_kit.tasks import DataSet, Engine, Recipe
+from starting_kit.tasks.data import DataSet
 from starting_kit.tasks.ham10000 import TASK as HAM10000
 from starting_kit.tasks.ham10000 import by_lesion, read_metadata
+from starting_kit.tasks.task import Engine, Recipe
 
 SIZE = (8, 8)
 

@@ -6,7 +6,7 @@ the number of training examples of each class. Pixels are raw, 0 to 255. Batches
 forget set; other requests can be made. There is no test set, so half of the validation images are for testing. What retrained
 models are compared with was never published: they are trained as the organisers' scorer trains (`casia_surf`).
 
-`python -m starting_kit.kaggle_folder` writes such a folder from any other task.
+`python -m starting_kit.kaggle.competition_folder` writes such a folder from any other task.
 """
 
 import csv
@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from starting_kit.data_files import read_pictures
 from starting_kit.errors import InputError
-from starting_kit.tasks import DataSet, Task, random_splits
 from starting_kit.tasks.casia_surf import TASK as CASIA_SURF
+from starting_kit.tasks.data import DataSet, random_splits
+from starting_kit.tasks.readers.files import read_pictures
+from starting_kit.tasks.task import Task
 
 SEED = 0
 PLACES = ("", "kaggle_layout", "neurips-2023-machine-unlearning", "competitions/neurips-2023-machine-unlearning")
@@ -38,7 +39,7 @@ def find_root(folder: Path) -> Path:
             return folder / place
     raise InputError(
         f"{folder} holds no retain.csv, forget.csv, validation.csv and images/; give the competition's folder with --data, or "
-        "write one with python -m starting_kit.kaggle_folder."
+        "write one with python -m starting_kit.kaggle.competition_folder."
     )
 
 

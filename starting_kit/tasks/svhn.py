@@ -3,10 +3,10 @@
 import dataclasses
 from pathlib import Path
 
-from starting_kit.tasks import DataSet
 from starting_kit.tasks.cifar10 import SEED
 from starting_kit.tasks.cifar10 import TASK as CIFAR10
-from starting_kit.torchvision_data import data_set, fetch
+from starting_kit.tasks.data import DataSet
+from starting_kit.tasks.readers.torchvision_data import data_set, fetch
 
 MEAN, STD = (0.4377, 0.4438, 0.4728), (0.1980, 0.2010, 0.1970)  # of pixels in [0, 1]
 

@@ -6,6 +6,7 @@ from pictures import assert_complete, draw, remark_on, truncate
 
 from starting_kit import tasks
 from starting_kit.errors import InputError
+from starting_kit.tasks.data import SPLITS
 
 PEOPLE = 20
 
@@ -37,7 +38,7 @@ def test_labels_are_groups_of_ten_years(folder):
 
 def test_a_person_is_in_one_split_only(folder):
     data = load(folder)
-    splits = [set(data.subjects[getattr(data, split)]) for split in tasks.SPLITS]
+    splits = [set(data.subjects[getattr(data, split)]) for split in SPLITS]
     assert sum(map(len, splits)) == PEOPLE == len(set.union(*splits))
     assert len(splits[1]) == 2
     assert len(data.forget) == 6

@@ -8,6 +8,7 @@ from pictures import assert_complete, draw, remark_on, truncate
 
 from starting_kit import tasks
 from starting_kit.errors import InputError
+from starting_kit.tasks.data import SPLITS
 from starting_kit.tasks.ham10000 import DIAGNOSES, FOLDERS
 
 COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
@@ -53,7 +54,7 @@ def test_pictures_are_found_in_both_folders_and_resized(folder):
 
 def test_a_lesion_is_in_one_split_only(folder):
     data = load(folder)
-    splits = [set(data.subjects[getattr(data, split)]) for split in tasks.SPLITS]
+    splits = [set(data.subjects[getattr(data, split)]) for split in SPLITS]
     assert sum(map(len, splits)) == LESIONS == len(set.union(*splits))
     assert len(splits[1]) == 3  # forget
     assert len(data.forget) == 6

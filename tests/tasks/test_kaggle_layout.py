@@ -11,10 +11,11 @@ import torch
 from pictures import assert_complete, remark_on
 from PIL import Image
 
-from evaluation import runs
-from evaluation.populations import Population
-from starting_kit import kaggle_folder, tasks
+from evaluation.populations import worker
+from evaluation.populations.population import Population
+from starting_kit import tasks
 from starting_kit.errors import InputError
+from starting_kit.kaggle import competition_folder
 from starting_kit.networks import build
 from starting_kit.tasks.kaggle_layout import TABLES
 
@@ -27,7 +28,7 @@ def digits():
 @pytest.fixture(scope="module")
 def written(digits, tmp_path_factory):
     folder = tmp_path_factory.mktemp("kaggle") / "kaggle"
-    kaggle_folder.write(digits, folder)
+    competition_folder.write(digits, folder)
     return folder
 
 
@@ -90,7 +91,7 @@ def test_an_original_model_that_lies_there_is_what_unlearning_starts_from(folder
     torch.save(net.state_dict(), folder / "original_model.pth")
     task = find(folder)
     population = Population(task, "original", 0, tmp_path / "runs", task.engine)
-    loaded = runs.original_model(population).state_dict()
+    loaded = worker.original_model(population).state_dict()
     assert all(torch.equal(tensor, loaded[name]) for name, tensor in net.state_dict().items())
 
 
@@ -98,7 +99,7 @@ def test_an_original_model_of_another_network_is_one_sentence(folder, tmp_path):
     torch.save({"weight": torch.zeros(3)}, folder / "original_model.pth")
     task = find(folder)
     with pytest.raises(InputError, match=r"original_model.pth holds no weights of this ResNet .* --network says which it is"):
-        runs.original_model(Population(task, "original", 0, tmp_path / "runs", task.engine))
+        worker.original_model(Population(task, "original", 0, tmp_path / "runs", task.engine))
 
 
 def test_pictures_that_are_missing_or_too_many_are_reported(folder):
@@ -131,5 +132,5 @@ def test_a_folder_that_lacks_something_is_one_sentence(folder, spoil, sentence):
 
 
 def test_the_generator_writes_over_nothing(folder, capsys):
-    assert kaggle_folder.main(["--out", str(folder)]) == 2
+    assert competition_folder.main(["--out", str(folder)]) == 2
     assert "is not empty; give another folder with --out" in capsys.readouterr().err

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from pictures import assert_complete
 
-from starting_kit import duplicates, tasks
+from starting_kit import tasks
+from starting_kit.tasks import duplicates
+from starting_kit.tasks.data import SPLITS
 
 
 def load(data, name, forget=None):
@@ -17,7 +19,7 @@ def test_mnist_is_whole(data):
     assert mnist.images.shape == (70000, 1, 28, 28)
     assert_complete(mnist)
     assert np.bincount(mnist.labels[:60000]).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
-    assert [len(getattr(mnist, split)) for split in tasks.SPLITS] == [54000, 6000, 5000, 5000]
+    assert [len(getattr(mnist, split)) for split in SPLITS] == [54000, 6000, 5000, 5000]
     training = mnist.images[:60000]
     assert task.pixel_mean == pytest.approx((training.mean(),), abs=0.01)
     assert task.pixel_std == pytest.approx((training.std(),), abs=0.01)
@@ -42,7 +44,7 @@ def test_ham10000_is_forgotten_by_lesion(data):
     assert ham.images.shape == (10015, 1, 8, 8)
     assert_complete(ham)
     assert np.bincount(ham.labels).tolist() == [327, 514, 1099, 115, 6705, 142, 1113]  # Tschandl et al. 2018, table 3
-    lesions = [set(ham.subjects[getattr(ham, split)]) for split in tasks.SPLITS]
+    lesions = [set(ham.subjects[getattr(ham, split)]) for split in SPLITS]
     assert sum(map(len, lesions)) == 7470 == len(set.union(*lesions))
     assert len(lesions[1]) == 400
     assert len(lesions[0]) + 400 == round(0.7 * 7470)
@@ -54,7 +56,7 @@ def test_cifar10_from_jpegs_has_the_official_order(data):
     assert_complete(cifar)
     assert cifar.labels[:10].tolist() == [6, 9, 9, 4, 1, 1, 2, 7, 8, 3]  # frog, truck, truck, deer, ...
     assert cifar.labels[50000:50005].tolist() == [3, 8, 8, 0, 6]
-    assert [len(getattr(cifar, split)) for split in tasks.SPLITS] == [45000, 5000, 5000, 5000]
+    assert [len(getattr(cifar, split)) for split in SPLITS] == [45000, 5000, 5000, 5000]
 
 
 def test_cifar10_has_the_near_duplicates_that_are_known_of_it(data):

@@ -5,7 +5,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from solutions import bad_teacher, toolbox
+from solutions import bad_teacher
+from solutions.parts import toolbox
 from starting_kit import contract, runner
 from trials import DATA, TASK, examples, given, logits, unlearn, weights
 

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from solutions import boundary_expand, toolbox
+from solutions import boundary_expand
+from solutions.parts import toolbox
 from starting_kit import contract, networks, runner
 from trials import DATA, TASK, examples, given, loss, unlearn, weights
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from solutions import deep_inversion, toolbox
+from solutions.parts import deep_inversion, toolbox
 from starting_kit.loaders import loaders
 from trials import CLASS_DATA, CLASS_TASK, resnet
 

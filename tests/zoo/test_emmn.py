@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from solutions import emmn, toolbox
+from solutions import emmn
+from solutions.parts import toolbox
 from starting_kit import contract, runner
 from starting_kit.loaders import loaders
 from trials import CLASS_DATA, CLASS_TASK, accuracy, steps, unlearn, weights

@@ -6,10 +6,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from solutions import gated_transfer, gkt
-from solutions.gated_transfer import Gate, Settings, attention_maps, recorded
+from solutions import gkt
 from solutions.gkt import Generator
-from solutions.toolbox import facts, frozen_copy
+from solutions.parts import gated_transfer
+from solutions.parts.gated_transfer import Gate, Settings, attention_maps, recorded
+from solutions.parts.toolbox import facts, frozen_copy
 from starting_kit import contract
 from starting_kit.loaders import loaders
 from starting_kit.networks import NETWORKS

@@ -3,8 +3,8 @@ import copy
 import pytest
 import torch
 
-from solutions.gated_transfer import Gate, Settings
-from solutions.toolbox import facts, frozen_copy
+from solutions.parts.gated_transfer import Gate, Settings
+from solutions.parts.toolbox import facts, frozen_copy
 from starting_kit import contract
 from starting_kit.loaders import loaders
 from trials import CLASS_DATA, CLASS_TASK, unlearn

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from solutions import influence
-from solutions.toolbox import draw_examples, head
+from solutions.parts.toolbox import draw_examples, head
 from starting_kit import contract
 from trials import DATA, accuracy, examples, given, loss, unlearn, weights
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from solutions import label_poison
-from solutions.toolbox import train, unpack
+from solutions.parts.toolbox import train, unpack
 from starting_kit import contract
 from starting_kit.loaders import loaders
 from trials import DATA, TASK, accuracy, given, unlearn, weights

@@ -7,8 +7,8 @@ from torch.nn import functional as F
 from torch.utils.data import ConcatDataset, DataLoader
 from torchvision.models import densenet121, mobilenet_v3_small, resnet18, resnet50, vit_b_16
 
-from solutions import toolbox
-from starting_kit.lockstep import stack
+from solutions.parts import toolbox
+from starting_kit.lockstep.stacking import stack
 from starting_kit.networks import NETWORKS
 from trials import DATA, TASK, examples, given, weights
 

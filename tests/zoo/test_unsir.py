@@ -6,7 +6,8 @@ import torch
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from solutions import toolbox, unsir
+from solutions import unsir
+from solutions.parts import toolbox
 from starting_kit import contract
 from starting_kit.loaders import loaders
 from trials import DATA, TASK, accuracy, given, loss, unlearn, weights

@@ -11,7 +11,7 @@ from torchvision.models import resnet18
 
 from starting_kit import contract, runner, tasks
 from starting_kit.loaders import loaders
-from starting_kit.tasks import Data
+from starting_kit.tasks.data import Data
 
 TASK = tasks.find("digits")
 DATA = TASK.load()

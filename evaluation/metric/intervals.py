@@ -1,0 +1,143 @@
+"""How far a score can be trusted: 95 % intervals, and whether two scores differ, by resampling models.
+
+What is estimated is the expected score of a solution at this N, given the original models: the mean over repetitions of the
+whole experiment, with other retrained models and other runs of the solution. A repetition is imitated by subsamples: both
+populations are cut at random into three parts, and each part of the unlearned models is compared with a part of the retrained
+ones; this is done for several random cuts.
+
+F has no standard error of the usual kind. It is a mean of coarse functions of a maximum over thresholds: its mean depends on
+N, its spread hardly shrinks as N grows, and resampling with replacement (the bootstrap) adds ties that shift it. But its
+*relative* standard deviation is nearly the same at N/3 as at N, whatever separates the populations. So the relative deviations
+of the parts are taken for those of the whole. Accuracies are means over models, so their deviations shrink by the square root.
+
+An interval is value · exp(± 1.96 · relative standard deviation): symmetric on the logarithmic scale, since F is positive and
+skewed. benchmarks/coverage.py measures how often it covers, docs/statistics.md has the results.
+
+Source: Politis, Romano and Wolf, Subsampling (Springer 1999), chapter 2, for subsamples without replacement; their use for
+relative deviations without a rate of convergence rests on our measurements.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from evaluation.metric.epsilon import resampled_epsilons
+from evaluation.metric.forgetting import points
+
+Floats = NDArray[np.float64]
+Interval = tuple[float, float]
+
+PARTS = 3
+CUTS = 21
+CONFIDENCE = 0.95
+FEWEST_MODELS = 8 * PARTS  # parts of fewer than 8 models show too few values of ε
+QUANTILE = float(ndtri(0.5 + CONFIDENCE / 2))
+
+
+class TooFewModelsError(ValueError):
+    """Populations that are too small for an interval."""
+
+
+def subsamples(models: int, seed: int) -> NDArray[np.int32]:
+    """How often (0 or 1) each model is in each subsample, [CUTS, PARTS, models]; the parts of a cut are disjoint.
+
+    The same for every solution, so that scores against the same retrained models can be compared subsample by subsample.
+
+    Args:
+        models: size of the population.
+        seed: populations that are compared with each other take different ones.
+
+    Raises:
+        TooFewModelsError: fewer than `FEWEST_MODELS`.
+    """
+    if models < FEWEST_MODELS:
+        raise TooFewModelsError(f"{models} models are too few for an interval, at least {FEWEST_MODELS} are needed")
+    random, size = np.random.default_rng(seed), models // PARTS
+    counts = np.zeros((CUTS, PARTS, models), dtype=np.int32)
+    for cut in counts:
+        for part, members in zip(cut, random.permutation(models)[: size * PARTS].reshape(PARTS, size), strict=True):
+            part[members] = 1
+    return counts
+
+
+def quality_deviations(unlearned: Floats, retrained: Floats, workers: int = 1) -> Floats:
+    """Relative deviations of F in subsamples.
+
+    Args:
+        unlearned: confidences, [models, examples].
+        retrained: confidences, [models, examples].
+        workers: threads.
+
+    Returns:
+        F of each subsample over the mean F of all, minus 1, [CUTS, PARTS]; NaN if F is 0 in all of them.
+
+    Raises:
+        TooFewModelsError: fewer than `FEWEST_MODELS`.
+        ValueError: as for `epsilons`.
+    """
+    of_unlearned, of_retrained = _of_both(unlearned, retrained)
+    values = resampled_epsilons(
+        unlearned,
+        retrained,
+        of_unlearned.reshape(-1, len(unlearned)),
+        of_retrained.reshape(-1, len(retrained)),
+        workers=workers,
+    )
+    quality = points(values, models=len(unlearned)).mean(axis=1).reshape(CUTS, PARTS)
+    return quality / quality.mean() - 1 if quality.any() else np.full_like(quality, np.nan)
+
+
+def ratio_deviations(unlearned: Floats, retrained: Floats) -> Floats:
+    """Relative deviations of an accuracy ratio in the same subsamples, as they would be with all models.
+
+    Args:
+        unlearned: accuracy of each unlearned model, [models].
+        retrained: accuracy of each retrained model, [models].
+
+    Returns:
+        [CUTS, PARTS].
+
+    Raises:
+        TooFewModelsError: fewer than `FEWEST_MODELS`.
+    """
+    of_unlearned, of_retrained = _of_both(unlearned, retrained)
+
+    def means(accuracy: Floats, counts: NDArray[np.int32]) -> Floats:
+        return counts @ accuracy / counts.sum(axis=-1)
+
+    ratios = means(unlearned, of_unlearned) / means(retrained, of_retrained)
+    return (ratios / ratios.mean() - 1) / np.sqrt(PARTS)
+
+
+def _of_both(unlearned: Floats, retrained: Floats) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The subsamples of two populations that are compared, whose first axis is that of models."""
+    return subsamples(len(unlearned), seed=0), subsamples(len(retrained), seed=1)
+
+
+def spread(deviations: Floats) -> float:
+    """Standard deviation of independent subsamples: within the cuts, whose parts share no model."""
+    return float(np.sqrt(deviations.var(axis=1, ddof=1).mean()))
+
+
+def interval(value: float, deviations: Floats) -> Interval:
+    """The interval of a value that has these relative deviations."""
+    factor = np.exp(QUANTILE * spread(deviations))
+    return float(value / factor), float(value * factor)
+
+
+def difference(value: float, deviations: Floats, other: float, other_deviations: Floats) -> tuple[Interval, float]:
+    """Interval and two-sided p-value of the difference of two scores, value - other.
+
+    Scores against the same retrained models share much of their chance; the deviations are paired, so it cancels.
+
+    Args:
+        value: a score.
+        deviations: its relative deviations, [CUTS, PARTS].
+        other: another score.
+        other_deviations: its relative deviations in the same subsamples.
+    """
+    found, standard_error = value - other, spread(value * deviations - other * other_deviations)
+    if standard_error == 0:
+        return (found, found), float(found == 0)
+    half = QUANTILE * standard_error
+    return (found - half, found + half), float(2 * ndtr(-abs(found) / standard_error))

@@ -1,0 +1,82 @@
+"""What scoring knows of a population: confidences on the examples of each split, and accuracies, model by model."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.metric.confidence import confidences, margins
+
+Floats = NDArray[np.float64]
+
+MODELS_AT_ONCE = 64  # 5,000 examples of 10 classes take 26 MB in float64, of which a few copies are made
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is known of the models of one population; a split of which nothing is known is absent.
+
+    Attributes:
+        ids: per split, which examples, [examples].
+        confidences: per split, log-odds of the true class, [models, examples].
+        forget_margins: logit of the true class minus the largest other logit, [models, examples], or None where only
+            confidences are known.
+        accuracy: per split, of each model, [models], in [0, 1].
+        age_error: per split, of each model, [models], in years; empty where no ages are known.
+    """
+
+    ids: Mapping[str, NDArray[np.int64]]
+    confidences: Mapping[str, Floats]
+    forget_margins: Floats | None
+    accuracy: Mapping[str, Floats]
+    age_error: Mapping[str, Floats] = field(default_factory=dict)
+
+    @classmethod
+    def from_logits(
+        cls,
+        logits: Mapping[str, NDArray[np.floating]],
+        labels: Mapping[str, NDArray[np.integer]],
+        ids: Mapping[str, NDArray[np.int64]],
+        accuracy: Mapping[str, Floats],
+    ) -> "Outputs":
+        """Of logits [models, examples, classes] and labels [examples] per split, "forget" among them.
+
+        Raises:
+            ValueError: shapes that do not fit, labels outside the classes, or logits that are NaN or infinite.
+        """
+        by_split = {split: _in_blocks(confidences, values, labels[split]) for split, values in logits.items()}
+        return cls(ids, by_split, _in_blocks(margins, logits["forget"], labels["forget"]), accuracy)
+
+    @property
+    def models(self) -> int:
+        """How many models."""
+        return len(self.confidences["forget"])
+
+    def take(self, models: slice) -> "Outputs":
+        """Some of the models."""
+        return Outputs(
+            self.ids,
+            {split: values[models] for split, values in self.confidences.items()},
+            None if self.forget_margins is None else self.forget_margins[models],
+            {split: values[models] for split, values in self.accuracy.items()},
+            {split: values[models] for split, values in self.age_error.items()},
+        )
+
+    def halves(self) -> tuple["Outputs", "Outputs"]:
+        """Two populations of half as many models, of which a model is in one only."""
+        half = self.models // 2
+        return self.take(slice(half)), self.take(slice(half, 2 * half))
+
+
+def _in_blocks(
+    statistic: Callable[[NDArray[np.floating], NDArray[np.integer]], Floats],
+    logits: NDArray[np.floating],
+    labels: NDArray[np.integer],
+) -> Floats:
+    """A statistic of each model and example, of so many models at a time that memory is bounded."""
+    result = np.empty(logits.shape[:-1])
+    for start in range(0, len(logits), MODELS_AT_ONCE):
+        block = slice(start, start + MODELS_AT_ONCE)
+        result[block] = statistic(logits[block], labels)
+    return result

@@ -1,0 +1,182 @@
+"""Where runs happen: local worker processes of one thread each.
+
+Workers run solutions, which may raise, hang, exit or be killed; nothing they do can take the results of others with it. A
+worker writes its own files, so what passes between the processes is small: jobs, counts of finished models, errors.
+"""
+
+import importlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Event
+from typing import Any, TypeVar
+
+from starting_kit.errors import RunError
+
+Result = TypeVar("Result")
+
+
+class WorkerDiedError(RunError):
+    """A worker process ended before its job did."""
+
+
+# Read by libraries when a worker starts. One thread: with a busy neighbour two are several times slower than one. Memory that
+# is freed stays with the process: otherwise every step of a small network pays for fresh pages, some 30 % of its time.
+WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(2**32),
+    "MALLOC_TOP_PAD_": str(2**26),
+}
+
+
+@dataclass(frozen=True)
+class InWorker:
+    """A function of `worker`, or another module, by its name: only the worker that calls it imports it, and torch."""
+
+    name: str
+    module: str = "evaluation.populations.worker"
+
+    def __call__(self, *arguments: Any) -> Any:
+        return getattr(importlib.import_module(self.module), self.name)(*arguments)
+
+
+_stop: Event | None = None
+_finished: "SimpleQueue[int] | None" = None
+
+
+def stop_requested() -> bool:
+    """In a worker: whether to save and return early."""
+    return _stop is not None and _stop.is_set()
+
+
+def report_finished(models: int) -> None:
+    """In a worker: that some models are finished."""
+    if _finished is not None:
+        _finished.put(models)
+
+
+def _start_worker(stop: Event, finished: "SimpleQueue[int]") -> None:
+    global _stop, _finished
+    _stop, _finished = stop, finished
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent decides what it means
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+
+
+def _exit_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "workers are started by the scoring process"
+    multiprocessing.connection.wait([parent.sentinel])
+    os._exit(1)
+
+
+class LocalProcesses:
+    """A pool of worker processes, as a context manager.
+
+    Args:
+        workers: how many.
+        notice: called with a sentence for the user.
+    """
+
+    def __init__(self, workers: int, notice: Callable[[str], None]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._notice = notice
+        self._stop = context.Event()
+        self._finished: SimpleQueue[int] = context.SimpleQueue()
+        self._pool = ProcessPoolExecutor(workers, context, _start_worker, (self._stop, self._finished))
+
+    def __enter__(self) -> "LocalProcesses":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Run one job and give its result (errors as for `run_all`)."""
+        return self.run_all(function, [arguments], lambda models: None)[0]
+
+    def run_all(
+        self, function: Callable[..., Result], jobs: Sequence[tuple[Any, ...]], on_finished: Callable[[int], None]
+    ) -> list[Result]:
+        """Run a job per tuple of arguments and give their results in order.
+
+        When a job fails, or the user interrupts, the jobs under way are asked to save and return, and the rest is dropped.
+
+        Args:
+            function: importable by the workers.
+            jobs: arguments, one tuple per job.
+            on_finished: called with the number of models newly finished.
+
+        Raises:
+            WorkerDiedError: a worker died.
+            KeyboardInterrupt: the user interrupted; what was finished is saved.
+            Exception: the first that a job raised.
+        """
+        self._stop.clear()
+        with _worker_environment():
+            futures = [self._pool.submit(function, *job) for job in jobs]
+        try:
+            self._wait(futures, on_finished)
+        except KeyboardInterrupt:
+            self._notice("Stopping after the models under way; press Ctrl-C again to stop at once.")
+            try:
+                self._wind_down(futures, on_finished)
+            except KeyboardInterrupt:
+                for worker in multiprocessing.active_children():
+                    worker.kill()
+            raise
+        return [future.result() for future in futures]
+
+    def _wait(self, futures: list[Future[Result]], on_finished: Callable[[int], None]) -> None:
+        waiting = set(futures)
+        while waiting:
+            done, waiting = wait(waiting, timeout=0.1, return_when=FIRST_COMPLETED)
+            self._drain(on_finished)
+            error = next((e for future in done if (e := future.exception()) is not None), None)
+            if isinstance(error, BrokenProcessPool):
+                raise WorkerDiedError(
+                    "A worker process died: it ran out of memory, was killed, or the solution ended it; "
+                    "what was finished is kept, run the same command to go on."
+                ) from error
+            if error is not None:
+                self._wind_down(futures, on_finished)
+                raise error
+
+    def _wind_down(self, futures: list[Future[Result]], on_finished: Callable[[int], None]) -> None:
+        self._stop.set()
+        for future in futures:
+            future.cancel()
+        waiting = {future for future in futures if not future.cancelled()}
+        while waiting:  # in short waits, so that a second Ctrl-C is heard
+            _, waiting = wait(waiting, timeout=0.1)
+        self._drain(on_finished)
+
+    def _drain(self, on_finished: Callable[[int], None]) -> None:
+        while not self._finished.empty():
+            on_finished(self._finished.get())
+
+
+@contextmanager
+def _worker_environment() -> Iterator[None]:
+    """What workers inherit when a job starts them: variables, and deafness to Ctrl-C while they start."""
+    before = dict(os.environ)
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.update(WORKER_ENVIRONMENT)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        signal.signal(signal.SIGINT, heard)

@@ -1,0 +1,123 @@
+"""Make, resume and load populations: N models of one kind, of which the outputs are kept.
+
+A population lives in `runs/<task>-v<version>/<kind>-<key>/`, where the key hashes everything that determines its numbers. Its
+models are stored in shards, of as many models as are made at a time. Model i depends on its own seed and on nothing else, so
+the same models come out whatever the number of workers, the order and the interruptions, and a larger population extends a
+smaller one.
+
+This module belongs to the scoring process; `evaluation.populations.worker` is what the workers execute.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from starting_kit.contract import Batches, Solution
+from starting_kit.files import identity_key
+from starting_kit.tasks.task import Engine, Task
+
+Kind = Literal["original", "retrained", "second_retrained", "unlearned"]
+
+STORE_FORMAT = 1  # part of every key: raised when the content of shards changes
+SHARD = 16  # models per shard, where they are made one at a time
+
+
+@dataclass(frozen=True)
+class Population:
+    """N models of one kind; N is not part of it.
+
+    Attributes:
+        task: what the models are trained on.
+        kind: original and retrained models are trained from scratch (on retain and forget, or retain only), unlearned models
+            come from the original model 0.
+        master_seed: all models' seeds derive from it.
+        runs: the folder of all populations.
+        engine: how the models are made; part of the identity, because rounding depends on it.
+        solution, batches, original: for unlearned models, what ran, on which batches, and on whose models.
+        originals: how many original models unlearning starts from, in turn; a population of original models keeps so many's
+            weights.
+        device: where the models are made, "cpu" or "cuda". Networks are trained in bfloat16 on a GPU.
+        kept: of how many of the first models the weights are kept as well, for what needs more than outputs; like N no part
+            of the identity.
+        trainer: for trained models, the solution that brings the trainer they are made by; None for the task's recipe.
+        data_free: whether the solution gets loaders that hold no data.
+    """
+
+    task: Task
+    kind: Kind
+    master_seed: int
+    runs: Path
+    engine: Engine
+    solution: Solution | None = None
+    batches: Batches | None = None
+    original: "Population | None" = None
+    originals: int = 1
+    device: str = "cpu"
+    kept: int = 0
+    trainer: Solution | None = None
+    data_free: bool = False
+
+    def model_seed(self, model: int) -> int:
+        """Seed of a model, in [0, 2**63)."""
+        text = f"{self.task.name} v{self.task.version} {self.kind} {self.master_seed} {model}"
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that determines the models' outputs, ready for JSON."""
+        identity: dict[str, Any] = {
+            "kind": self.kind,
+            "master_seed": self.master_seed,
+            "task": self.task.identity(),
+            "store_format": STORE_FORMAT,
+            "torch": ".".join(version("torch").split(".")[:2]),
+            "device": self.device,
+            "dtype": "bfloat16" if self.device == "cuda" and self.solution is None else "float32",
+            "engine": self.engine.kind,
+            "chunk": self.engine.members,
+        }
+        if self.trainer is not None:
+            identity["trainer"] = _identity_of(self.trainer)
+        if self.solution is None or self.original is None:
+            return identity
+        if self.originals > 1:
+            identity["originals"] = self.originals
+        if self.data_free:
+            identity["data_free"] = True
+        return {**identity, "original": self.original.key, **_identity_of(self.solution), "batches": self.batches}
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of the identity."""
+        return identity_key(self.identity())
+
+    @property
+    def folder(self) -> Path:
+        """Where the shards lie."""
+        return self.runs / f"{self.task.name}-v{self.task.version}" / f"{self.kind}-{self.key}"
+
+    def weights_path(self, model: int) -> Path:
+        """Weights of a model, kept for the first original models, from which solutions start, and for the first `kept`."""
+        return self.folder / f"weights-{model:05d}.npz"
+
+    @property
+    def shard_size(self) -> int:
+        """Models per shard; one where each takes long, so that few models are enough for several workers."""
+        if self.task.unlearned_at_once == 1 or (self.solution is not None and not self.solution.lockstep):
+            return 1
+        return SHARD if self.engine.kind == "single" else self.engine.members
+
+    def shard_path(self, shard: int) -> Path:
+        """Outputs of the models of a shard."""
+        return self.folder / f"shard-{shard:05d}.npz"
+
+    def models_of_shard(self, shard: int) -> range:
+        """Numbers of the models of a shard."""
+        return range(shard * self.shard_size, (shard + 1) * self.shard_size)
+
+
+def _identity_of(solution: Solution) -> dict[str, Any]:
+    sources = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in solution.sources.items()}
+    return {"solution": solution.name, "sources": sources, "hyperparameters": solution.hyperparameters}

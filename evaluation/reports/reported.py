@@ -1,0 +1,71 @@
+"""Scores that were reported elsewhere, on the competition's boards: known ones, and those of your own submissions.
+
+`competition_scores.csv` ships with the project; `reported.csv` in the folder of scorecards is what `submit.py --submit` wrote.
+Both have the same columns: entry, solution, settings, score, board (private, public, or late: after the end), source.
+"""
+
+import csv
+import io
+from datetime import date
+from pathlib import Path
+
+from starting_kit.contract import PROJECT, Solution
+from starting_kit.errors import InputError
+from starting_kit.files import write_bytes
+
+KNOWN = PROJECT / "evaluation" / "competition_scores.csv"
+FILE = "reported.csv"
+COLUMNS = ("entry", "solution", "settings", "score", "board", "source")
+
+Entry = dict[str, str]
+
+
+def read(path: Path) -> list[Entry]:
+    """The reported scores in a file; none where there is no file.
+
+    Raises:
+        InputError: it is no such file.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            entries = list(csv.DictReader(file))
+        for entry in entries:
+            float(entry["score"]), entry["solution"], entry["settings"]
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError, KeyError, ValueError, TypeError) as error:
+        raise InputError(f"{path} is no file of reported scores with the columns {', '.join(COLUMNS)} ({error}).") from error
+    return entries
+
+
+def add(path: Path, entry: str, solution: str, settings: str, score: float, board: str) -> None:
+    """Add a score that Kaggle gave; once, even if it is added again.
+
+    Raises:
+        InputError: the file is no such file.
+        RunError: it cannot be written.
+    """
+    entries = read(path)
+    if any((known["entry"], known["board"]) == (entry, board) for known in entries):
+        return
+    new = (entry, solution, settings, repr(score), board, f"submit.py, {date.today().isoformat()}")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows([*entries, dict(zip(COLUMNS, new, strict=True))])
+    write_bytes(path, text.getvalue().encode())
+
+
+def settings_of(solution: Solution) -> str:
+    """Values that differ from the published ones, as `--set` takes them, `name=value name=value`."""
+    return " ".join(f"{name}={value}".replace(" ", "") for name, value in solution.overrides.items())
+
+
+def rank_correlation(reported: list[float], measured: list[float]) -> tuple[float, float] | None:
+    """Spearman's ρ and its p-value; None where there are fewer than three pairs or all of one side are equal."""
+    if len(reported) < 3 or len(set(reported)) == 1 or len(set(measured)) == 1:
+        return None
+    from scipy import stats  # takes two seconds, and is not needed to add a score
+
+    result = stats.spearmanr(reported, measured)
+    return float(result.statistic), float(result.pvalue)

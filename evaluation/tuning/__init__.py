@@ -1,0 +1,1 @@
+"""Fitting hyper-parameters to a task."""

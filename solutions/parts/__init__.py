@@ -1,0 +1,1 @@
+"""What several solutions share; no file of this folder is a solution."""

@@ -1,0 +1,218 @@
+"""Whether a solution may run in lockstep: tried, not believed.
+
+Three models are unlearned both ways, one after another and as one, in float64, where rounding can neither hide a difference
+nor feign one. Three different models: with weights, labels and seeds of their own, the labels of one right, of one half wrong,
+of one all wrong, so that their losses and gradients lie far apart. A decision that is taken for all of them together, like
+stopping at a pooled loss or clipping a pooled gradient, then differs from what each would have decided alone. Some decisions
+fall the same way for all three by chance, so what is drawn once for all is not allowed either, nor are numbers read off tensors
+unless they may as well be wrong.
+"""
+
+import copy
+import pickle
+import random
+import signal
+import time
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from starting_kit.contract import Batches, Solution
+from starting_kit.errors import DataWithheldError, RunError
+from starting_kit.lockstep.readings import falsified, readings
+from starting_kit.lockstep.stacking import NotStackableError, check_stackable
+from starting_kit.runner import call, call_in_lockstep, random_state_restored, start_afresh
+from starting_kit.tasks.data import SPLITS, Data
+from starting_kit.tasks.task import Task
+
+TOLERANCE = 1e-8  # on weights, in float64; rounding alone stays near 1e-13
+SEEDS = (1, 2, 3)
+WRONG_LABELS = (0.0, 0.5, 1.0)  # share of each model's labels
+PERTURBATION = 0.1  # of the weights of the model whose labels are all wrong, relative; of the others accordingly
+BATCHES_PER_LOADER = 8.5  # at most: the last batch of an epoch is smaller than the others
+PATIENCE = 20  # times the first model's time, for what need not end on wrong labels
+LEAST_PATIENCE = 60.0  # seconds
+RANDOM_FALSIFICATIONS = 5  # of the numbers that a solution reads: a choice between two falls as before in half of them
+
+
+def objection(
+    solution: Solution, net: nn.Module, task: Task, data: Data, batches: Batches, data_free: bool = False
+) -> str | None:
+    """Why a solution cannot run in lockstep, as half a sentence; None if it can.
+
+    The generators' states are restored.
+
+    Args:
+        solution: with its hyper-parameters.
+        net: the original model.
+        task: gives the loaders' batch size.
+        data: of the task.
+        batches: what the loaders yield.
+        data_free: give the solution loaders that hold no data.
+
+    Raises:
+        DataWithheldError: it reads data that it is not given.
+    """
+    try:
+        check_stackable(net)
+    except NotStackableError as error:
+        return str(error)
+    trial = _Trial(solution, net, task, data, batches, data_free)
+    with random_state_restored():
+        try:
+            return trial.objection()
+        finally:
+            start_afresh(seed=0)
+
+
+class _Trial:
+    """Three models, unlearned one after another and as one, in float64 and afresh each time (arguments as for `objection`)."""
+
+    def __init__(self, solution: Solution, net: nn.Module, task: Task, data: Data, batches: Batches, data_free: bool) -> None:
+        self.solution, self.task, self.batches, self.data_free = solution, task, batches, data_free
+        # Of labels that nobody reads, only the classes are known, and those are the same for all models of a population.
+        self.nets, self.sets = _three_models(net), [data] * 3 if data_free else _three_data_sets(task, data)
+        self.patience = LEAST_PATIENCE
+
+    def objection(self) -> str | None:
+        """Half a sentence, or None."""
+        try:
+            alone, read_alone = self.one_after_another()
+        except DataWithheldError:
+            raise
+        except (RunError, _TimeUpError) as error:
+            return f"the trial in float64 failed: {error}"
+        try:
+            together, read, draws_for_all = self.as_one()
+        except (RunError, _TimeUpError) as error:
+            return f"three models at once fail: {error}"
+        if _distance(alone, together) > TOLERANCE:
+            return "three models at once do not get the weights that each gets alone"
+        if draws_for_all:
+            return "it draws random numbers once for all models, which by chance made no difference to three"
+        # A truth may be the same for each by chance; of numbers, it is taken to say that they are not about the models.
+        suspect = [
+            i
+            for i, value in enumerate(read)
+            if isinstance(value, bool) or not all(own[i : i + 1] == [value] for own in read_alone)
+        ]
+        if suspect and not self.is_blind_to(suspect, together):
+            return "it decides by numbers about all models together, which by chance made no difference to three"
+        return None
+
+    def one_after_another(self) -> tuple[list[nn.Module], list[list[Any]]]:
+        """Each model unlearned alone, and what was read of each."""
+        start = time.monotonic()
+        models: list[nn.Module] = []
+        read: list[list[Any]] = []
+        for net, data, seed in zip(self.nets, self.sets, SEEDS, strict=True):
+            with _time_limit(self.patience if models else None), readings() as own:
+                start_afresh(seed, torch.float64)
+                models.append(call(self.solution, copy.deepcopy(net), self.task, data, self.batches, data_free=self.data_free))
+            read.append(own)
+            self.patience = max(LEAST_PATIENCE, PATIENCE * (time.monotonic() - start))
+        return models, read
+
+    def as_one(self, replace: Callable[[int, Any], Any] | None = None) -> tuple[list[nn.Module], list[Any], bool]:
+        """The models unlearned in lockstep, what was read, and whether something was drawn that is no model's own."""
+        with _time_limit(self.patience), readings(replace) as read:
+            start_afresh(SEEDS[0], torch.float64)
+            untouched = _global_generators()
+            nets = copy.deepcopy(self.nets)
+            models = call_in_lockstep(self.solution, nets, self.task, self.sets, self.batches, SEEDS, self.data_free)
+        return models, read, _global_generators() != untouched
+
+    def is_blind_to(self, suspect: Container[int], expected: list[nn.Module]) -> bool:
+        """Whether the models come out as expected when readings, named by number, are wrong."""
+        rng = np.random.default_rng(0)
+        factors: list[Callable[[], float]] = [lambda: 1e9, lambda: -1e9]
+        factors += [lambda: float(rng.choice([-1, 1]) * 10 ** rng.uniform(-3, 3))] * RANDOM_FALSIFICATIONS
+        for factor in factors:
+            try:
+                misled, _, _ = self.as_one(partial(_replace, suspect, factor))
+            except (RunError, _TimeUpError):
+                return False
+            if _distance(expected, misled) > 0:
+                return False
+        return True
+
+
+def _global_generators() -> bytes:
+    """The states of what `side_by_side` draws from for no model: a coin tossed once for all may fall the same way for each."""
+    return pickle.dumps((random.getstate(), np.random.get_state(), torch.get_rng_state().numpy()))
+
+
+def _three_models(net: nn.Module) -> list[nn.Module]:
+    generator = torch.Generator().manual_seed(0)
+    models = []
+    for share in WRONG_LABELS:
+        model = copy.deepcopy(net).double()
+        with torch.no_grad():
+            for weight in model.parameters():
+                noise = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
+                weight.mul_(1 + share * PERTURBATION * noise)
+        models.append(model)
+    return models
+
+
+def _three_data_sets(task: Task, data: Data) -> list[Data]:
+    """The first examples of each split, with no, half and all labels wrong, in float64."""
+    rng = np.random.default_rng(0)
+    most = int(BATCHES_PER_LOADER * task.loader_batch_size)
+    few = {split: getattr(data, split)[:most] for split in SPLITS}
+    used = np.unique(np.concatenate(list(few.values())))
+    parts = {split: np.searchsorted(used, ids) for split, ids in few.items()}
+    images, true = data.images[used].astype(np.float64), data.labels[used]
+    sets = []
+    for share in WRONG_LABELS:
+        labels = true.copy()
+        wrong = rng.random(len(labels)) < share
+        labels[wrong] = (labels[wrong] + rng.integers(1, task.classes, wrong.sum())) % task.classes
+        sets.append(Data(images, labels, **parts))
+    return sets
+
+
+def _distance(alone: list[nn.Module], together: list[nn.Module]) -> float:
+    """The largest difference between any two weights or statistics; infinite between different architectures."""
+    largest = 0.0
+    for one, other in zip(alone, together, strict=True):
+        states = one.state_dict(), other.state_dict()
+        if states[0].keys() != states[1].keys():
+            return float("inf")
+        for name, tensor in states[0].items():
+            if tensor.numel():
+                largest = max(largest, (tensor.double() - states[1][name].double()).abs().max().item())
+    return largest
+
+
+def _replace(suspect: Container[int], factor: Callable[[], float], i: int, value: Any) -> Any:
+    return falsified(value, factor) if i in suspect else value
+
+
+class _TimeUpError(BaseException):
+    """Not an Exception: a solution that catches those must not catch it."""
+
+
+@contextmanager
+def _time_limit(seconds: float | None) -> Iterator[None]:
+    """End what takes longer, if seconds are given and the system has timers."""
+    if seconds is None or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def end(signal_number: int, frame: FrameType | None) -> None:
+        raise _TimeUpError(f"it was stopped after {seconds:.0f} seconds")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

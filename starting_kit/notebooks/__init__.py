@@ -1,0 +1,1 @@
+"""Taking `unlearning` out of a notebook."""
