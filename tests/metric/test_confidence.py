@@ -5,7 +5,7 @@ import pytest
 
 from evaluation.metric.confidence import TINY, confidences
 
-GOLDEN = Path(__file__).parent / "golden" / "confidence.npz"
+GOLDEN = Path(__file__).parents[1] / "golden" / "confidence.npz"
 
 
 def test_equals_the_official_scorer():

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from evaluation.metric.epsilon import CAP, DELTA, epsilons, resampled_epsilons
 from evaluation.metric.forgetting import forgetting_quality
 
-GOLDEN = sorted(path for path in (Path(__file__).parent / "golden").glob("*.npz") if path.stem != "confidence")
+GOLDEN = sorted(path for path in (Path(__file__).parents[1] / "golden").glob("*.npz") if path.stem != "confidence")
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
