@@ -8,8 +8,8 @@ import zipfile
 import nbformat
 import pytest
 
-import submit
 from conftest import PROJECT, run_script
+from evaluation import submit
 from kaggle_server import KaggleServer
 from starting_kit import contract, tasks
 from starting_kit.errors import InputError, RunError

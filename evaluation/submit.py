@@ -1,0 +1,217 @@
+"""Package a solution as a notebook of the competition, try it here, and submit it on Kaggle.
+
+Without further options the notebook and its description are written to submissions/<solution>/. --check executes exactly
+that notebook in a folder laid out as Kaggle's, and compares the weights of its checkpoints with those that score.py gets from
+the same seeds: they must be equal. --push sends it with the official client, which runs it, and fetches what it wrote;
+--submit also submits that version and waits for its score, which is recorded in results/reported.csv. What was done is written
+down, so nothing is sent twice: whatever happens in between, --resume goes on.
+
+    python submit.py --solution scl_improved --check
+    python submit.py --solution scl_improved --user NAME --dry-run
+    python submit.py --solution scl_improved --user NAME --submit
+    python submit.py --solution scl_improved --resume
+
+Exit codes: 0 done; 1 the work failed; 2 the command line or an input file is wrong; 130 interrupted.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.markup import escape
+
+from evaluation.populations.population import Population
+from evaluation.reports import console, reported
+from starting_kit import contract, tasks
+from starting_kit.contract import Batches, Solution
+from starting_kit.errors import InputError, RunError
+from starting_kit.files import require_writable, write_json
+from starting_kit.kaggle import client, submission
+from starting_kit.kaggle.flow import Flow, State
+from starting_kit.tasks import kaggle_layout
+from starting_kit.tasks.task import ONE_AT_A_TIME
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; gives the exit code."""
+    parser = console.command_parser("submit.py", __doc__)
+    add = parser.add_argument
+    add("--solution", required=True, metavar="NAME|PATH", help=f"one of {', '.join(contract.zoo())}, or a .py file")
+    add("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyper-parameter; may be repeated")
+    add("--user", default=os.environ.get("KAGGLE_USERNAME"), metavar="NAME", help="on Kaggle (default: $KAGGLE_USERNAME)")
+    add("--title", help="of the notebook; its address is made of it (default: Unlearning: <solution>)")
+    add("--accelerator", default="NvidiaTeslaT4", metavar="ID", help="default: %(default)s, two of them, of which one is used")
+    add("--seed", type=int, default=0, help="every run's seed derives from it (default: %(default)s)")
+    add("--half", action="store_true", help="float16 checkpoints, which take half the space")
+    add("--hours", type=float, default=8.0, metavar="H", help="stop if it would take longer (default: %(default)s, the limit)")
+    add("--out", type=Path, default=Path("submissions"), metavar="DIR", help="default: %(default)s")
+    add("--check", action="store_true", help="execute the notebook here and compare its weights with those of score.py")
+    add("--data", type=Path, metavar="DIR", help="the competition's folder for --check (default: one made from digits)")
+    add("--models", type=int, default=3, metavar="N", help="runs of --check (default: %(default)s)")
+    sending = parser.add_mutually_exclusive_group()
+    sending.add_argument("--dry-run", action="store_true", help="say what would be sent")
+    sending.add_argument("--push", action="store_true", help="run it on Kaggle, and fetch its output")
+    sending.add_argument("--submit", action="store_true", help="push it, submit that version, and wait for its score")
+    sending.add_argument("--resume", action="store_true", help="go on where --push or --submit stopped")
+    add("--poll", type=float, default=30.0, metavar="S", help="seconds between questions to Kaggle (default: %(default)s)")
+    add("--results", type=Path, default=Path("results"), metavar="DIR", help="for reported.csv (default: %(default)s)")
+    add("--debug", action="store_true", help="show the traceback of an error")
+    options = parser.parse_args(arguments)
+    return console.run_command(lambda: submit(options), options.debug)
+
+
+def submit(options: argparse.Namespace) -> None:
+    """Write the notebook, and do with it what was asked for.
+
+    Raises:
+        InputError: an option or the solution is wrong.
+        RunError: the notebook fails, its weights are not those that are scored, or Kaggle refuses.
+    """
+    if options.solution.endswith(".ipynb"):
+        raise InputError(
+            f"submit.py makes notebooks of .py files; {options.solution} is one, and if it follows the competition's contract, "
+            "it is pushed as it is: kaggle kernels push."
+        )
+    solution = contract.describe(contract.find(options.solution), options.set)
+    if solution.trains:
+        raise InputError(
+            f"{solution.name} unlearns only what its own trainer makes, and the competition gives its original model; there is "
+            "nothing to submit."
+        )
+    folder = options.out / solution.name
+    require_writable(folder, "--out")
+    if not options.resume:
+        write(solution, folder, options)
+    if options.dry_run:
+        say_what_would_be_sent(folder)
+    if options.push or options.submit or options.resume:
+        send(solution, folder, options)
+
+
+def write(solution: Solution, folder: Path, options: argparse.Namespace) -> None:
+    """Write the notebook and its description, and check it if that is wanted (errors as for `submit`)."""
+    title = options.title or f"Unlearning: {solution.name.replace('_', ' ')}"
+    sending = options.push or options.submit
+    user = options.user or (client.user() if sending else None)
+    if user:
+        write_json(folder / submission.METADATA, submission.metadata(user, title, options.accelerator))
+    elif sending or options.dry_run:
+        raise InputError("The notebook's address on Kaggle has your name in it: give --user or $KAGGLE_USERNAME.")
+    else:
+        submission.slug_of(title)
+        console.notice(f"{submission.METADATA} is not written, because it names the user: give --user or $KAGGLE_USERNAME.")
+    batches = find_batches(solution)
+    notebook = submission.notebook(solution, batches, title, options.seed, options.half, options.hours)
+    write_json(folder / submission.NOTEBOOK, notebook)
+    print(f"written: {folder}")
+    if options.check:
+        check(solution, batches, options)
+
+
+def say_what_would_be_sent(folder: Path) -> None:
+    """Print the description, and the size of the notebook."""
+    metadata = json.loads((folder / submission.METADATA).read_text(encoding="utf-8"))
+    for name, value in metadata.items():
+        print(f"{name:20} {value}")
+    size = (folder / submission.NOTEBOOK).stat().st_size
+    print(f"--push would send {folder / submission.NOTEBOOK}, {size:,} bytes, as the next version of {metadata['id']}.")
+    print(f"--submit would submit what that version writes to {submission.COMPETITION}. Nothing was sent.")
+
+
+def send(solution: Solution, folder: Path, options: argparse.Namespace) -> None:
+    """Push, follow, fetch, and if it is wanted submit and record the score (errors as for `submit`)."""
+    with (
+        console.messages.status("Kaggle") as status,
+        Flow(
+            folder,
+            options.poll,
+            write_json,
+            lambda sentence: console.messages.print(escape(sentence), soft_wrap=True),
+            status.update,
+        ) as flow,
+    ):
+        state = flow.resume() if options.resume else flow.begin(reported.settings_of(solution), options.submit)
+        flow.advance(state)
+    if state.submit:
+        record(solution, state, options.results / reported.FILE)
+    else:
+        print(f"{state.kernel} ran to its end; --submit submits version {state.version}.")
+
+
+def record(solution: Solution, state: State, path: Path) -> None:
+    """Write down the scores that Kaggle gave, beside the measured ones (errors as for `submit`)."""
+    for board, score in (("public", state.public), ("private", state.private)):
+        if score is not None:
+            reported.add(path, f"{state.kernel} version {state.version}", solution.name, state.settings, score, board)
+            print(f"{board} score: {score:g}")
+    print(f"recorded in {path}; evaluation/leaderboard.py --reported shows it beside the measured score")
+
+
+def find_batches(solution: Solution) -> Batches:
+    """What a solution reads: what it says, else what a dry call on a few noise images of the competition's size finds out."""
+    if solution.batches:
+        return solution.batches
+    import numpy as np
+
+    from starting_kit import runner
+    from starting_kit.networks import build
+    from starting_kit.tasks.casia_surf import TASK
+    from starting_kit.tasks.data import SPLITS, Data
+
+    task = dataclasses.replace(TASK, loader_batch_size=8)
+    rng = np.random.default_rng(0)
+    splits = np.arange(len(SPLITS) * 2 * task.loader_batch_size).reshape(len(SPLITS), -1)  # two batches of each
+    images = rng.integers(0, 256, (splits.size, *task.image_shape), dtype=np.uint8)
+    data = Data(images, rng.integers(0, task.classes, splits.size), *splits)
+    with console.messages.status("Trying the solution"):
+        return runner.find_batches(solution, build(task, seed=0).eval(), task, data)
+
+
+def check(solution: Solution, batches: Batches, options: argparse.Namespace) -> None:
+    """Execute the notebook as it stands, and compare its weights with those that are scored (errors as for `submit`)."""
+    import numpy as np
+    import torch
+
+    from evaluation.populations import worker
+    from starting_kit.kaggle import check as checking
+    from starting_kit.kaggle import competition_folder
+
+    notebook = submission.notebook(solution, batches, "check", options.seed, half=False, hours=options.hours)
+    with tempfile.TemporaryDirectory() as folder:
+        kaggle, work = Path(folder, "kaggle"), Path(folder, "work")
+        work.mkdir()
+        (kaggle / "input").mkdir(parents=True)
+        competition = kaggle / "input" / submission.COMPETITION
+        if options.data:
+            competition.symlink_to(kaggle_layout.find_root(options.data).resolve())
+        else:
+            with console.messages.status("Writing a folder laid out as the competition's, from digits"):
+                competition_folder.write(tasks.find("digits").load(), competition)
+                competition_folder.write_original(competition, epochs=1, seed=0)
+        with console.messages.status(f"Executing the notebook with {options.models} models"):
+            found = checking.execute(notebook, kaggle, work, options.models)
+        task = tasks.find("kaggle_layout", competition)
+        original = Population(task, "original", options.seed, Path(folder), ONE_AT_A_TIME)
+        scored = dataclasses.replace(original, kind="unlearned", solution=solution, batches=batches, original=original)
+        data = task.load()  # scoring keeps half of the validation images for testing, the competition gives all
+        data = dataclasses.replace(data, validation=np.sort(np.concatenate([data.validation, data.test])))
+        with console.stage("compared", options.models) as on_finished:
+            on_finished(0)
+            for model in range(options.models):
+                weights = worker.unlearn(scored, model, data).state_dict()
+                submitted = found.pop(f"unlearned_checkpoint_{model}.pth", {})
+                equal = [torch.equal(submitted[name], weights[name]) for name in weights.keys() & submitted.keys()]
+                if submitted.keys() != weights.keys() or not all(equal):
+                    raise RunError(f"Model {model} of the notebook has other weights than the one that is scored.")
+                on_finished(1)
+        if found:
+            raise RunError(f"submission.zip holds {', '.join(found)} as well.")
+    print(f"checked: the notebook's {options.models} models have the weights that are scored, bit for bit")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
