@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from evaluation.metric import intervals
-from evaluation.metric.epsilon import BUFFER, DELTA, LEFT_COUNT, THRESHOLDS_PER_UNIT, epsilons
+from evaluation.metric.epsilon import DELTA, epsilons
+from evaluation.metric.threshold_search import BUFFER, LEFT_COUNT, THRESHOLDS_PER_UNIT
 
 Result = TypeVar("Result")
 
