@@ -32,7 +32,7 @@ COLUMNS = ("solution", "steps", "source", "reported", "{task}, published values"
 INTRODUCTION = """\
 # The zoo
 
-One file per solution; `toolbox.py` holds what several share. A file's docstring has the steps one by one, what its source
+One file per solution; `parts/` holds what several share. A file's docstring has the steps one by one, what its source
 leaves open, and what was decided. The published hyper-parameters are the defaults; `--set name=value` changes them:
 
 ```

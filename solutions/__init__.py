@@ -1,1 +1,1 @@
-"""One file per solution; `toolbox.py` holds what several share."""
+"""One file per solution; `parts/` holds what several share."""

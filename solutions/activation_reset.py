@@ -26,7 +26,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import batches, convolutions, head, rebatch, reinitialise, train
+from solutions.parts.batches import batches, rebatch
+from solutions.parts.layers import convolutions, head
+from solutions.parts.training import train
+from solutions.parts.weights import reinitialise
 from solutions.prune import renew
 from solutions.prune_complex import random_share
 

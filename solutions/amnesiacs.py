@@ -27,7 +27,11 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import batches, distillation, frozen_copy, head, reinitialise, sgd, stem
+from solutions.parts.batches import batches
+from solutions.parts.distillation import distillation, frozen_copy
+from solutions.parts.layers import head, stem
+from solutions.parts.training import sgd
+from solutions.parts.weights import reinitialise
 
 SEARCH_SPACE = {
     "temperature": (1.0, 10.0, "log"),

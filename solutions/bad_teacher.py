@@ -21,7 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import ConcatDataset, DataLoader
 
-from solutions.parts.toolbox import Relabelled, batches, distillation, frozen_copy, reinitialise
+from solutions.parts.batches import Relabelled, batches
+from solutions.parts.distillation import distillation, frozen_copy
+from solutions.parts.weights import reinitialise
 
 SEARCH_SPACE = {
     "epochs": (1, 12),

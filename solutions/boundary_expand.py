@@ -22,7 +22,10 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import batches, by_member, head, sgd
+from solutions.parts.batches import batches
+from solutions.parts.layers import head
+from solutions.parts.members import by_member
+from solutions.parts.training import sgd
 
 SEARCH_SPACE = {
     "epochs": (1, 12),

@@ -20,7 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import batches, frozen_copy, sgd
+from solutions.parts.batches import batches
+from solutions.parts.distillation import frozen_copy
+from solutions.parts.training import sgd
 
 SEARCH_SPACE = {
     "epochs": (1, 12),

@@ -20,7 +20,8 @@ from torch import nn
 from torch.optim.lr_scheduler import MultiStepLR
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import blocks, sgd, train_epoch, training_only
+from solutions.parts.layers import blocks
+from solutions.parts.training import sgd, train_epoch, training_only
 
 SEARCH_SPACE = {
     "k": (1, 4),

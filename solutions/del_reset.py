@@ -30,16 +30,10 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import (
-    by_member,
-    confine,
-    sgd,
-    summed_gradients,
-    train_epoch,
-    trainable,
-    training_only,
-    uniform_by_fan_in,
-)
+from solutions.parts.gradients import summed_gradients
+from solutions.parts.members import by_member
+from solutions.parts.training import confine, sgd, train_epoch, training_only
+from solutions.parts.weights import trainable, uniform_by_fan_in
 
 SEARCH_SPACE = {
     "top_share": (0.01, 1.0),

@@ -20,7 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import batches, distillation, frozen_copy, rebatch, sgd
+from solutions.parts.batches import batches, rebatch
+from solutions.parts.distillation import distillation, frozen_copy
+from solutions.parts.training import sgd
 
 SEARCH_SPACE = {
     "epochs": (1, 20),

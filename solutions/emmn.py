@@ -39,7 +39,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, TensorDataset
 
-from solutions.parts.toolbox import Facts, Loss, facts, train_epoch, training_only
+from solutions.parts.data_spec import DataSpec, data_spec
+from solutions.parts.training import Loss, train_epoch, training_only
 from solutions.unsir import goodness
 
 BATCHES = "tuple"
@@ -64,17 +65,17 @@ def unlearning(
     learning_rate: float = 3e-3,
 ) -> None:
     """Unlearn `net` in place."""
-    known = facts(net, retain_loader, forget_loader)
+    spec = data_spec(net, retain_loader, forget_loader)
 
     def badness(z: Tensor, labels: Tensor) -> Tensor:
-        return -goodness(net, known.pixels(z), z, labels, noise_penalty)
+        return -goodness(net, spec.pixels(z), z, labels, noise_penalty)
 
     def error(z: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(net(known.pixels(z)), labels)
+        return F.cross_entropy(net(spec.pixels(z)), labels)
 
     net.eval()
-    wrong = noise(net, known, known.forget, noise_per_class, badness, forget_steps, noise_learning_rate)
-    right = noise(net, known, known.retain, noise_per_class, error, retain_steps, noise_learning_rate)
+    wrong = noise(net, spec, spec.forget, noise_per_class, badness, forget_steps, noise_learning_rate)
+    right = noise(net, spec, spec.retain, noise_per_class, error, retain_steps, noise_learning_rate)
     for sets, epochs in (([wrong, right], impair_epochs), ([right], repair_epochs)):
         loader: DataLoader[Any] = DataLoader(ConcatDataset(sets * noise_copies), batch_size, shuffle=True)
         optimiser = torch.optim.Adam(net.parameters(), lr=learning_rate)
@@ -83,25 +84,25 @@ def unlearning(
 
 
 def noise(
-    net: nn.Module, known: Facts, classes: Sequence[int], per_class: int, loss: Loss, steps: int, learning_rate: float
+    net: nn.Module, spec: DataSpec, classes: Sequence[int], per_class: int, loss: Loss, steps: int, learning_rate: float
 ) -> Dataset[Any]:
     """Images of noise that a loss is low of, labelled with their classes.
 
     Args:
         net: the network, of which the loss is.
-        known: shape and scale of images.
+        spec: shape and scale of images.
         classes: each is given so many images.
         per_class: that many.
         loss: of images in units of deviations [images, channels, height, width] and labels [images].
         steps: of Adam.
         learning_rate: of Adam.
     """
-    labels = torch.tensor(list(classes), device=known.mean.device).repeat_interleave(per_class)
-    z = torch.randn(len(labels), *known.image_shape).to(known.mean).requires_grad_()
+    labels = torch.tensor(list(classes), device=spec.mean.device).repeat_interleave(per_class)
+    z = torch.randn(len(labels), *spec.image_shape).to(spec.mean).requires_grad_()
     optimiser = torch.optim.Adam([z], lr=learning_rate)
     with training_only(net, []):
         for _ in range(steps):
             optimiser.zero_grad()
             loss(z, labels).backward()
             optimiser.step()
-    return TensorDataset(known.pixels(z.detach()), labels)
+    return TensorDataset(spec.pixels(z.detach()), labels)

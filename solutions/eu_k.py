@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from solutions.cf_k import finetune_parts, last_parts
-from solutions.parts.toolbox import reinitialise
+from solutions.parts.weights import reinitialise
 
 SEARCH_SPACE = {
     "k": (1, 4),

@@ -14,7 +14,8 @@ from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import rebatch, sgd, train_epoch
+from solutions.parts.batches import rebatch
+from solutions.parts.training import sgd, train_epoch
 
 SEARCH_SPACE = {
     "epochs": (1, 12),

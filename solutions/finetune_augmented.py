@@ -29,7 +29,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import batches, sgd, train_epoch
+from solutions.parts.batches import batches
+from solutions.parts.training import sgd, train_epoch
 
 SEARCH_SPACE = {
     "most_epochs": (1, 20),

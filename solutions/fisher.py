@@ -25,15 +25,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import (
-    Batch,
-    draw_examples,
-    head,
-    normalisation_weights,
-    number_of_classes,
-    per_example_gradients,
-    trainable,
-)
+from solutions.parts.batches import Batch, draw_examples
+from solutions.parts.gradients import per_example_gradients
+from solutions.parts.layers import head, normalisation_weights, number_of_classes
+from solutions.parts.weights import trainable
 
 MOST_NUMBERS = 2**24  # examples times weights for which gradients are held at once: 64 MiB in float32; more is no faster
 

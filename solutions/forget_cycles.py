@@ -31,7 +31,11 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import batches, frozen_copy, head, reinitialise, sgd
+from solutions.parts.batches import batches
+from solutions.parts.distillation import frozen_copy
+from solutions.parts.layers import head
+from solutions.parts.training import sgd
+from solutions.parts.weights import reinitialise
 
 SEARCH_SPACE = {
     "layers": (1, 12),

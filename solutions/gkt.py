@@ -40,30 +40,24 @@ Needs: no data; whole classes to be forgotten.
 """
 
 import copy
-import math
-from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Adam
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DataLoader
 
-from solutions.parts.gated_transfer import FEWEST, Gate, Settings, descend, divergence, follow, fresh_copy, study
-from solutions.parts.toolbox import Facts, convolutions, facts, frozen_copy
+from solutions.parts.data_spec import DataSpec, data_spec
+from solutions.parts.distillation import frozen_copy
+from solutions.parts.examiner import Examiner, probe
+from solutions.parts.gated_transfer import Gate, Settings, follow, fresh_copy, study
+from solutions.parts.image_generator import Generator, challenge, draw_noise, generator_for
 
 BATCHES = "tuple"
 LOCKSTEP = False  # a run takes minutes, and ends when its own student is ready
 
-NOISE = 128  # numbers that an image is made from
-PUBLISHED_WIDTH = 192  # of the widest convolution of the source's network, for which its generator is 128 channels wide
-LEAST_WIDTH = 16
-MOST_RELEARNT = 0.01  # of images that the teacher takes for a forget class
-MARKED = 0.005  # by which a student that has become better agrees more often
-EXAMINED, PROBES = 256, 4  # generated images of an examination, and of how many examinations they are used
+EXAMINED = 256  # generated images of an examination
 PICTURES_PER_CLASS, PICTURED = 8, 1024  # images drawn, of which the first of each class are shown
 
 
@@ -111,15 +105,15 @@ def pictures(
 
 def become_student(net: nn.Module, retain_loader: DataLoader, forget_loader: DataLoader, settings: Settings) -> None:
     """Put the weights of a student into a network, its teacher."""
-    student, _ = transfer(net, facts(net, retain_loader, forget_loader), settings)
+    student, _ = transfer(net, data_spec(net, retain_loader, forget_loader), settings)
     net.load_state_dict(student.state_dict())
     net.eval()
 
 
-def transfer(net: nn.Module, known: Facts, settings: Settings) -> tuple[nn.Module, "Generator"]:
+def transfer(net: nn.Module, spec: DataSpec, settings: Settings) -> tuple[nn.Module, Generator]:
     """The best student of a network, and the generator in the end."""
-    teacher, student, generator = frozen_copy(net), fresh_copy(net), generator_for(net, known)
-    gate = Gate(teacher, known, settings)
+    teacher, student, generator = frozen_copy(net), fresh_copy(net), generator_for(net, spec)
+    gate = Gate(teacher, spec, settings)
     learner, maker = (Adam(part.parameters(), lr=settings.learning_rate) for part in (student, generator))
     schedules = [ReduceLROnPlateau(optimiser, mode="max", factor=0.5, patience=2) for optimiser in (learner, maker)]
     average, examiner = copy.deepcopy(student), Examiner(student, gate, settings)
@@ -127,7 +121,7 @@ def transfer(net: nn.Module, known: Facts, settings: Settings) -> tuple[nn.Modul
         noise = draw_noise(generator, settings.batch_size)
         challenge(generator, noise, student, gate, maker)
         with torch.no_grad():
-            lesson = gate.lesson(known.pixels(generator(noise)))
+            lesson = gate.lesson(spec.pixels(generator(noise)))
         for _ in range(settings.student_steps):
             study(student, lesson, learner, settings)
             follow(average, student, settings.average)
@@ -140,164 +134,19 @@ def transfer(net: nn.Module, known: Facts, settings: Settings) -> tuple[nn.Modul
     return examiner.best, generator
 
 
-# --- the generator
-
-
-class Generator(nn.Module):
-    """Images of mean 0 and deviation 1 from noise.
-
-    Args:
-        image_shape: channels, height, width.
-        width: its channels; half as many in its last layer.
-    """
-
-    def __init__(self, image_shape: tuple[int, int, int], width: int) -> None:
-        super().__init__()
-        channels, *size = image_shape
-        half, quarter = ([-(-length // parts) for length in size] for parts in (2, 4))
-        self.layers = nn.Sequential(
-            nn.Linear(NOISE, width * quarter[0] * quarter[1]),
-            nn.Unflatten(1, (width, *quarter)),
-            nn.BatchNorm2d(width),
-            *upsampled(width, width, half),
-            *upsampled(width, width // 2, size),
-            nn.Conv2d(width // 2, channels, kernel_size=3, padding=1),
-            nn.BatchNorm2d(channels),
-        )
-
-    def forward(self, noise: Tensor) -> Tensor:
-        """Images [batch, channels, height, width] of noise [batch, 128]."""
-        return self.layers(noise)
-
-
-def upsampled(channels_in: int, channels_out: int, size: list[int]) -> list[nn.Module]:
-    """Layers that bring images to a size, twice as large."""
-    convolution = nn.Conv2d(channels_in, channels_out, kernel_size=3, padding=1)
-    return [nn.Upsample(tuple(size)), convolution, nn.BatchNorm2d(channels_out), nn.LeakyReLU(0.2)]
-
-
-def generator_for(net: nn.Module, known: Facts) -> Generator:
-    """A generator in proportion to a network, on its device and in its type."""
-    widest = max(layer.out_channels for layer in convolutions(net))
-    width = max(LEAST_WIDTH, min(NOISE, round(NOISE * widest / PUBLISHED_WIDTH)))
-    return Generator(known.image_shape, width).to(next(net.parameters()))
-
-
-def draw_noise(generator: nn.Module, number: int) -> Tensor:
-    """Noise for a number of images, [number, 128]."""
-    weight = next(generator.parameters())
-    return torch.randn(number, NOISE, dtype=weight.dtype, device=weight.device)
-
-
-def challenge(generator: Generator, noise: Tensor, student: nn.Module, gate: Gate, optimiser: Optimizer) -> None:
-    """One step of the generator, to images that teacher and student disagree about."""
-    images = gate.known.pixels(generator(noise))
-    logits = gate.teacher(images)
-    passes = gate.passes(logits)
-    loss = gate.settings.balance * (gate.excess(logits).mean() - log_shown(logits)[list(gate.known.retain)].mean())
-    if passes.sum() >= FEWEST:
-        loss = loss - divergence(student(images[passes]), gate.targets(logits[passes]))
-    descend(loss, generator, optimiser, gate.settings)
-
-
-def log_shown(logits: Tensor) -> Tensor:
-    """The logarithm of each class's mean probability, [classes], of logits [images, classes]."""
-    return logits.log_softmax(dim=1).logsumexp(dim=0) - math.log(len(logits))
-
-
-# --- early stopping
-
-
-@dataclass(frozen=True)
-class Probe:
-    """Generated images that students are examined on, and what the teacher makes of them.
-
-    Attributes:
-        images: [images, channels, height, width].
-        answers: the class that a student is to predict, [images].
-        passes: whether an image passes the gate, [images].
-        forgotten: whether the teacher takes it for a forget class, [images].
-    """
-
-    images: Tensor
-    answers: Tensor
-    passes: Tensor
-    forgotten: Tensor
-
-
-@torch.no_grad()
-def probe(generator: nn.Module, gate: Gate, number: int) -> Probe:
-    """That many freshly generated images."""
-    images = gate.known.pixels(generator(draw_noise(generator, number)))
-    logits = gate.teacher(images)
-    return Probe(images, gate.targets(logits).argmax(dim=1), gate.passes(logits), gate.is_forgotten(logits.argmax(dim=1)))
-
-
-@torch.no_grad()
-def examine(student: nn.Module, probes: Iterable[Probe], gate: Gate) -> tuple[float, float]:
-    """How a student does on some images.
-
-    Returns:
-        The share of images that pass the gate for which it predicts what it is to learn, and the share of images that the
-        teacher takes for a forget class for which it predicts one too, 0 if there are none.
-    """
-    student.eval()
-    agrees, relearnt = [], []
-    for images in probes:
-        predicted = student(images.images).argmax(dim=1)
-        agrees.append((predicted == images.answers)[images.passes])
-        relearnt.append(gate.is_forgotten(predicted)[images.forgotten])
-    student.train()
-    agreement, again = (torch.cat(found).double().mean().nan_to_num(0).item() for found in (agrees, relearnt))
-    return agreement, again
-
-
-class Examiner:
-    """Keeps the best student, and says when there will be no better one.
-
-    Generated images change, and so does how hard they are: students are compared on the same ones, of several examinations.
-
-    Args:
-        student: before it has learnt anything.
-        gate, settings: as elsewhere.
-    """
-
-    def __init__(self, student: nn.Module, gate: Gate, settings: Settings) -> None:
-        self.gate, self.settings = gate, settings
-        self.best, self.since = copy.deepcopy(student), 0
-        self.probes: deque[Probe] = deque(maxlen=PROBES)
-
-    def agreement(self, student: nn.Module, fresh: Probe) -> float | None:
-        """How often a student agrees with the teacher on the last probes; None where the training is to end."""
-        self.probes.append(fresh)
-        agreement, relearnt = examine(student, self.probes, self.gate)
-        if relearnt > MOST_RELEARNT:
-            return None
-        self.since += 1
-        lead = agreement - examine(self.best, self.probes, self.gate)[0]
-        if lead > 0:
-            self.best = copy.deepcopy(student)
-        if lead > MARKED:
-            self.since = 0
-        return agreement if self.since < self.settings.patience else None
-
-
-# --- pictures
-
-
 @torch.no_grad()
 def samples(net: nn.Module, retain_loader: DataLoader, forget_loader: DataLoader, settings: Settings) -> Tensor:
     """Generated images in pixel values, a row for each class that the teacher takes some for, [classes, 8, *image_shape].
 
     A row with fewer images is filled up with grey ones.
     """
-    known = facts(net, retain_loader, forget_loader)
+    spec = data_spec(net, retain_loader, forget_loader)
     with torch.enable_grad():
-        _, generator = transfer(net, known, settings)
-    images = known.pixels(generator(draw_noise(generator, PICTURED)))  # in train mode, as students saw them
+        _, generator = transfer(net, spec, settings)
+    images = spec.pixels(generator(draw_noise(generator, PICTURED)))  # in train mode, as students saw them
     found = net.eval()(images).argmax(dim=1)
     rows = []
-    for label in sorted((*known.retain, *known.forget)):
+    for label in sorted((*spec.retain, *spec.forget)):
         own = images[found == label][:PICTURES_PER_CLASS]
-        rows.append(torch.cat([own, known.mean.expand(PICTURES_PER_CLASS - len(own), *known.image_shape)]))
+        rows.append(torch.cat([own, spec.mean.expand(PICTURES_PER_CLASS - len(own), *spec.image_shape)]))
     return torch.stack(rows)

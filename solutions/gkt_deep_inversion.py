@@ -28,8 +28,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from solutions.parts.deep_inversion import invert, shifted
-from solutions.parts.toolbox import facts, reinitialise, train_epoch
+from solutions.parts.data_spec import data_spec
+from solutions.parts.deep_inversion import Settings, invert, shifted
+from solutions.parts.training import train_epoch
+from solutions.parts.weights import reinitialise
 
 BATCHES = "tuple"
 LOCKSTEP = False  # a batch's statistics are matched together
@@ -53,10 +55,10 @@ def unlearning(
     most_gradient: float = 0.1,
 ) -> None:
     """Unlearn `net` in place."""
-    known = facts(net, retain_loader, forget_loader)
-    inversion: dict[str, Any] = {"iterations": iterations, "statistics_weight": statistics_weight, "jitter": jitter}
-    images, labels = invert(net, known, known.retain, per_class, **inversion)
-    targets = opinions(net, images, known.forget) if soft_labels else labels
+    spec = data_spec(net, retain_loader, forget_loader)
+    inversion = Settings(iterations=iterations, statistics_weight=statistics_weight, jitter=jitter)
+    images, labels = invert(net, spec, spec.retain, per_class, inversion)
+    targets = opinions(net, images, spec.forget) if soft_labels else labels
     reinitialise(net)
     optimiser = torch.optim.Adam(net.parameters(), lr=learning_rate, weight_decay=weight_decay)
     optimiser.register_step_pre_hook(lambda *_: nn.utils.clip_grad_value_(net.parameters(), most_gradient))
@@ -71,9 +73,9 @@ def pictures(
     net: nn.Module, retain_loader: DataLoader, forget_loader: DataLoader, val_loader: DataLoader, **values: Any
 ) -> Tensor:
     """Inverted images, a row for each class that is not to be forgotten, [classes, 8, channels, height, width]."""
-    known = facts(net, retain_loader, forget_loader)
-    inversion = {name: value for name, value in values.items() if name in ("iterations", "statistics_weight", "jitter")}
-    images, _ = invert(net, known, known.retain, PICTURES_PER_CLASS, **inversion)
+    spec = data_spec(net, retain_loader, forget_loader)
+    of_inversion = {name: value for name, value in values.items() if name in ("iterations", "statistics_weight", "jitter")}
+    images, _ = invert(net, spec, spec.retain, PICTURES_PER_CLASS, Settings(**of_inversion))
     return images.unflatten(0, (PICTURES_PER_CLASS, -1)).transpose(0, 1)  # classes alternate
 
 

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import endless, trainable, unpack
+from solutions.parts.batches import endless, unpack
+from solutions.parts.weights import trainable
 
 SEARCH_SPACE = {
     "learning_rate": (1e-5, 0.1, "log"),

@@ -36,7 +36,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils import parameters_to_vector
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import Batch, draw_examples, summed_gradients, trainable
+from solutions.parts.batches import Batch, draw_examples
+from solutions.parts.gradients import summed_gradients
+from solutions.parts.weights import trainable
 
 SEARCH_SPACE = {
     "alpha": (1e-3, 10.0, "log"),

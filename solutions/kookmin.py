@@ -25,16 +25,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, RandomSampler
 
-from solutions.parts.toolbox import (
-    convolutions,
-    kaiming_normal,
-    sgd,
-    smallest,
-    summed_gradients,
-    train_epoch,
-    trainable,
-    training_only,
-)
+from solutions.parts.gradients import summed_gradients
+from solutions.parts.layers import convolutions
+from solutions.parts.training import sgd, train_epoch, training_only
+from solutions.parts.weights import kaiming_normal, smallest, trainable
 
 SEARCH_SPACE = {
     "reinitialised_fraction": (0.05, 0.95),

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import Loss, sgd, train_epoch, trainable
+from solutions.parts.training import Loss, sgd, train_epoch
+from solutions.parts.weights import trainable
 
 SEARCH_SPACE = {
     "alpha": (1e-6, 0.1, "log"),

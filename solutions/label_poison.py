@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import Relabelled, number_of_classes, train
+from solutions.parts.batches import Relabelled
+from solutions.parts.layers import number_of_classes
+from solutions.parts.training import train
 
 SEARCH_SPACE = {
     "epochs": (1, 12),

@@ -17,7 +17,7 @@ from torch import nn
 from torch.utils.data import ConcatDataset, DataLoader
 
 from solutions.label_poison import poison
-from solutions.parts.toolbox import train
+from solutions.parts.training import train
 
 SEARCH_SPACE = {
     "epochs": (1, 12),

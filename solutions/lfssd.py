@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import trainable
+from solutions.parts.weights import trainable
 from solutions.ssd import all_training_data, dampen, importances, select
 
 SEARCH_SPACE = {

@@ -16,7 +16,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import batches, endless, sgd
+from solutions.parts.batches import batches, endless
+from solutions.parts.training import sgd
 
 SEARCH_SPACE = {
     "alpha": (0.7, 1.0),

@@ -21,7 +21,8 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import SGD
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import add_noise, batches, trainable
+from solutions.parts.batches import batches
+from solutions.parts.weights import add_noise, trainable
 
 SEARCH_SPACE = {
     "epochs": (1, 12),

@@ -25,7 +25,9 @@ from torch import Tensor, nn
 from torch.optim import SGD
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import batch_gradients, batches, endless, per_example_gradients, rebatch, trainable
+from solutions.parts.batches import batches, endless, rebatch
+from solutions.parts.gradients import batch_gradients, per_example_gradients
+from solutions.parts.weights import trainable
 
 SEARCH_SPACE = {
     "epochs": (1, 12),

@@ -23,7 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import kaiming_normal, rebatch, smallest, train, trainable
+from solutions.parts.batches import rebatch
+from solutions.parts.training import train
+from solutions.parts.weights import kaiming_normal, smallest, trainable
 
 SEARCH_SPACE = {
     "fraction": (0.05, 0.95),

@@ -24,7 +24,9 @@ from math import ceil
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import batches, by_member, rebatch, train
+from solutions.parts.batches import batches, rebatch
+from solutions.parts.members import by_member
+from solutions.parts.training import train
 from solutions.prune import least_moved, matrices, overfit, renew
 
 SEARCH_SPACE = {

@@ -16,7 +16,9 @@ Needs: the retain set and the forget set in batches of another size (`.dataset`)
 from torch import nn
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import head, rebatch, train
+from solutions.parts.batches import rebatch
+from solutions.parts.layers import head
+from solutions.parts.training import train
 from solutions.prune import least_moved, matrices, overfit, renew
 
 SEARCH_SPACE = {

@@ -18,7 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import ConcatDataset, DataLoader
 
-from solutions.parts.toolbox import Relabelled, batches, in_order, number_of_classes, train
+from solutions.parts.batches import Relabelled, batches, in_order
+from solutions.parts.layers import number_of_classes
+from solutions.parts.training import train
 
 SEARCH_SPACE = {
     "epochs": (1, 12),

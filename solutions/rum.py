@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
 
 from solutions import finetune, salun
-from solutions.parts.toolbox import batches, in_order
+from solutions.parts.batches import batches, in_order
 
 SEARCH_SPACE = {
     "finetune_epochs": (1, 10),

@@ -21,7 +21,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import confine, sgd, smallest, summed_gradients, train_epoch, trainable
+from solutions.parts.gradients import summed_gradients
+from solutions.parts.training import confine, sgd, train_epoch
+from solutions.parts.weights import smallest, trainable
 from solutions.random_labels import random_labels_for, together
 
 SEARCH_SPACE = {

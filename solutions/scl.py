@@ -27,7 +27,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import batches, by_member, rebatch, sgd, train_epoch
+from solutions.parts.batches import batches, rebatch
+from solutions.parts.members import by_member
+from solutions.parts.training import sgd, train_epoch
 
 SEARCH_SPACE = {
     "uniform_learning_rate": (1e-4, 3.0, "log"),

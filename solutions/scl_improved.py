@@ -18,7 +18,7 @@ from functools import partial
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import rebatch
+from solutions.parts.batches import rebatch
 from solutions.scl import divergence_from_uniform, pull_to_uniform, repair
 
 SEARCH_SPACE = {

@@ -29,7 +29,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import MultiStepLR
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import batches, distillation, frozen_copy, rebatch, sgd
+from solutions.parts.batches import batches, rebatch
+from solutions.parts.distillation import distillation, frozen_copy
+from solutions.parts.training import sgd
 
 SEARCH_SPACE = {
     "epochs": (1, 12),

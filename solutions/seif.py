@@ -30,7 +30,11 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import add_noise, batches, by_member, sgd, stem, train_epoch
+from solutions.parts.batches import batches
+from solutions.parts.layers import stem
+from solutions.parts.members import by_member
+from solutions.parts.training import sgd, train_epoch
+from solutions.parts.weights import add_noise
 
 SEARCH_SPACE = {
     "noise": (0.03, 3.0, "log"),

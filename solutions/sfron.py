@@ -30,7 +30,10 @@ from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import batches, endless, per_example_gradients, sgd, trainable, unpack
+from solutions.parts.batches import batches, endless, unpack
+from solutions.parts.gradients import per_example_gradients
+from solutions.parts.training import sgd
+from solutions.parts.weights import trainable
 
 EXAMPLES_AT_ONCE = 16  # whose gradients are held, each as large as all weights
 

@@ -25,7 +25,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import ConcatDataset, DataLoader
 
-from solutions.parts.toolbox import Loss, batch_gradients, trainable
+from solutions.parts.gradients import batch_gradients
+from solutions.parts.training import Loss
+from solutions.parts.weights import trainable
 
 SEARCH_SPACE = {
     "selection_weight": (0.1, 100.0, "log"),

@@ -27,16 +27,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from solutions.parts.toolbox import (
-    add_noise,
-    head,
-    normalisation_weights,
-    reinitialise,
-    sgd,
-    train_epoch,
-    trainable,
-    training_only,
-)
+from solutions.parts.layers import head, normalisation_weights
+from solutions.parts.training import sgd, train_epoch, training_only
+from solutions.parts.weights import add_noise, reinitialise, trainable
 
 SEARCH_SPACE = {
     "restricted_epochs": (1, 8),

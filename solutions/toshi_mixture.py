@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from torch.utils.data import ConcatDataset, DataLoader
 
 from solutions.finetune import unlearning as finetune
-from solutions.parts.toolbox import Relabelled, batches, in_order
+from solutions.parts.batches import Relabelled, batches, in_order
 from solutions.transpose import transpose_kernels
 
 SEARCH_SPACE = {

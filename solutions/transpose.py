@@ -20,7 +20,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from solutions.finetune import unlearning as finetune
-from solutions.parts.toolbox import convolutions
+from solutions.parts.layers import convolutions
 
 SEARCH_SPACE = {
     "epochs": (1, 12),

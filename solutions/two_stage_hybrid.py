@@ -15,7 +15,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from solutions.label_poison import poison
-from solutions.parts.toolbox import rebatch, train
+from solutions.parts.batches import rebatch
+from solutions.parts.training import train
 
 SEARCH_SPACE = {
     "poison_epochs": (1, 5),

@@ -32,7 +32,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, TensorDataset
 
-from solutions.parts.toolbox import batches, in_order, train_epoch, training_only
+from solutions.parts.batches import batches, in_order
+from solutions.parts.training import train_epoch, training_only
 
 SEARCH_SPACE = {
     "noise_steps": (1, 40),

@@ -1,18 +1,18 @@
-"""Deep Inversion: images of a network's classes, made from the network alone. A module for solutions, not one of them.
+"""Deep Inversion: images of a network's classes, made from the network alone.
 
-1. Images begin as normal noise. Each has a class that the network is to see in it; a batch has all classes in turn.
+1. Images begin as normal noise. Each has a class that the network is to see in it; a batch cycles through the classes.
 2. Adam moves the images of a batch, its learning rate falling to 0 as a cosine. Every step sees them shifted by a few pixels,
-   the same way for the batch and around the edges (jitter).
-3. What they descend is the cross-entropy of their classes, a little of their total variation, and the mismatch of statistics:
-   at every batch-norm layer, how far the batch's means and variances are from the running ones, which are all that the
-   network remembers of its training images. Optionally their squared norm, too.
+   the same way for the whole batch and around the edges (jitter).
+3. They descend the cross-entropy of their classes, a little of their total variation, and the mismatch of statistics: how far,
+   at every batch-norm layer, the batch's means and variances are from the running ones, which are all that the network
+   remembers of its training images. Optionally they descend their squared norm, too.
 4. After every step they are clipped to the range of pixels.
 
 Source: Yin et al. 2020, "Dreaming to Distill", https://arxiv.org/abs/1912.08795. Published for CIFAR-10: 2000 iterations of
 Adam at 0.1, batches of 256, jitter of 2 pixels, a weight of 100 for the mismatch, 2.5e-5 for the total variation and none for
-the norm. The defaults here are those but for 200 iterations, because 2000 take hours on a CPU, and a weight of 10, because in
-so few 100 left the classes no chance in a trial on `digits` (the network saw the class in one image of four). The competition
-of a student ("Adaptive Deep Inversion") is left out. The cosine is ours.
+the norm. The defaults here differ in two: 200 iterations, because 2000 take hours on a CPU, and a weight of 10, because in so
+few iterations 100 left the classes no chance in a trial on `digits` (the network saw the class in one image of four). The
+competition with a student ("Adaptive Deep Inversion") is left out. The cosine is our choice.
 
 Images are made and penalised in units of their mean and deviation, z in pixel = mean + deviation·z.
 
@@ -22,6 +22,7 @@ other terms alone: it is sure of them, but nothing makes them resemble its train
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -29,30 +30,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from solutions.parts.toolbox import Facts, training_only
+from solutions.parts.data_spec import DataSpec
+from solutions.parts.training import training_only
 
 
-def invert(
-    net: nn.Module,
-    known: Facts,
-    classes: Sequence[int],
-    per_class: int,
-    *,
-    iterations: int = 200,
-    batch_size: int = 256,
-    learning_rate: float = 0.1,
-    statistics_weight: float = 10.0,
-    variation_weight: float = 2.5e-5,
-    norm_weight: float = 0.0,
-    jitter: float = 1 / 16,
-) -> tuple[Tensor, Tensor]:
-    """Images that a network takes for some classes, with the statistics of its training images.
+@dataclass(frozen=True)
+class Settings:
+    """The hyper-parameters.
 
-    Args:
-        net: a trained network that takes images as pixels; it is left in eval mode, otherwise as it was.
-        known: shape, scale and range of the images.
-        classes: which.
-        per_class: how many images of each.
+    Attributes:
         iterations: steps of Adam for every batch.
         batch_size: images that are made together; their statistics are matched, so there should be hundreds.
         learning_rate: of Adam at first.
@@ -60,28 +46,56 @@ def invert(
         variation_weight: of the total variation.
         norm_weight: of the squared norm.
         jitter: the largest shift as a share of an image's width, to the nearest pixel; 2 of 32 are published.
+    """
+
+    iterations: int = 200
+    batch_size: int = 256
+    learning_rate: float = 0.1
+    statistics_weight: float = 10.0
+    variation_weight: float = 2.5e-5
+    norm_weight: float = 0.0
+    jitter: float = 1 / 16
+
+
+def invert(net: nn.Module, spec: DataSpec, classes: Sequence[int], per_class: int, settings: Settings) -> tuple[Tensor, Tensor]:
+    """Images that a network takes for some classes, with the statistics of its training images.
+
+    Args:
+        net: a trained network that takes images as pixels; it is left in eval mode, otherwise as it was.
+        spec: shape, scale and range of the images.
+        classes: which.
+        per_class: how many images of each.
+        settings: of the inversion.
 
     Returns:
         images [classes · per_class, channels, height, width] in pixel values, and the class of each [classes · per_class], both
         on the network's device; classes alternate.
     """
-    labels = torch.tensor(list(classes), device=known.mean.device).repeat(per_class)
+    labels = torch.tensor(list(classes), device=spec.mean.device).repeat(per_class)
     net.eval()
     made = []
-    with training_only(net, []), statistics_mismatch(net) as mismatches:
-
-        def loss(z: Tensor, wanted: Tensor) -> Tensor:
-            mismatches.clear()
-            logits = net(known.pixels(shifted(z, jitter)))
-            at_layers = statistics_weight * sum(mismatches, z.new_zeros(()))
-            of_images = variation_weight * total_variation(z) + norm_weight * mean_square(z)
-            return F.cross_entropy(logits, wanted) + at_layers + of_images
-
-        for wanted in labels.split(batch_size):
-            z = torch.randn(len(wanted), *known.image_shape).to(known.mean).requires_grad_()
-            descend(z, partial(loss, wanted=wanted), known.normalised_range(), iterations, learning_rate)
-            made.append(known.pixels(z.detach()))
+    with training_only(net, []), inversion_loss(net, spec, settings) as loss:
+        for wanted in labels.split(settings.batch_size):
+            z = torch.randn(len(wanted), *spec.image_shape).to(spec.mean).requires_grad_()
+            of_batch = partial(loss, labels=wanted)
+            descend(z, of_batch, spec.normalised_range(), settings.iterations, settings.learning_rate)
+            made.append(spec.pixels(z.detach()))
     return torch.cat(made), labels
+
+
+@contextmanager
+def inversion_loss(net: nn.Module, spec: DataSpec, settings: Settings) -> Iterator[Callable[..., Tensor]]:
+    """While this lasts, the loss that images descend, of images in units of deviations and their classes."""
+    with statistics_mismatch(net) as mismatches:
+
+        def loss(z: Tensor, labels: Tensor) -> Tensor:
+            mismatches.clear()
+            logits = net(spec.pixels(shifted(z, settings.jitter)))
+            at_layers = settings.statistics_weight * sum(mismatches, z.new_zeros(()))
+            of_images = settings.variation_weight * total_variation(z) + settings.norm_weight * mean_square(z)
+            return F.cross_entropy(logits, labels) + at_layers + of_images
+
+        yield loss
 
 
 def descend(

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from solutions.parts.toolbox import Facts, blocks, reinitialise
+from solutions.parts.data_spec import DataSpec
+from solutions.parts.layers import blocks
+from solutions.parts.weights import reinitialise
 
 FEWEST = 8  # images that pass the gate; batch-norm needs some
 PUBLISHED_PIXELS = 32 * 32  # of an image, for which the weight of attention is meant
@@ -63,13 +65,13 @@ class Gate:
 
     Args:
         teacher: a network in eval mode.
-        known: gives the forget classes.
+        spec: gives the forget classes.
         settings: of the gate.
     """
 
-    def __init__(self, teacher: nn.Module, known: Facts, settings: Settings) -> None:
-        self.teacher, self.known, self.settings = teacher, known, settings
-        self.forget = list(known.forget)
+    def __init__(self, teacher: nn.Module, spec: DataSpec, settings: Settings) -> None:
+        self.teacher, self.spec, self.settings = teacher, spec, settings
+        self.forget = list(spec.forget)
 
     def passes(self, logits: Tensor) -> Tensor:
         """Which images the student may see, [images], by the teacher's logits."""

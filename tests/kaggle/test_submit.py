@@ -60,7 +60,7 @@ def test_what_is_written(tmp_path, capsys):
     assert notebook.metadata.kernelspec.name == "python3"
     text = "\n".join(cell.source for cell in notebook.cells)
     assert (PROJECT / "solutions" / "scl_improved.py").read_text().strip() in text
-    assert (PROJECT / "solutions" / "parts" / "toolbox.py").read_text().strip() in text
+    assert (PROJECT / "solutions" / "parts" / "training.py").read_text().strip() in text
     assert "SETTINGS = {'cycles': 3}" in text
     assert json.loads((folder / "kernel-metadata.json").read_text()) == {
         "id": "me/unlearning-scl-improved",

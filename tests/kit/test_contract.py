@@ -43,8 +43,8 @@ def test_what_is_not_found_is_said_with_the_nearest_name(tmp_path):
     (tmp_path / "scl.py").touch()
     with pytest.raises(InputError, match="rename it"):
         contract.find(str(tmp_path / "scl.py"))
-    with pytest.raises(InputError, match="no solution 'toolbox'"):
-        contract.find("toolbox")
+    with pytest.raises(InputError, match="no solution 'deep_inversion'"):
+        contract.find("deep_inversion")
 
 
 @pytest.mark.parametrize(
@@ -192,14 +192,15 @@ def test_sources_follow_imports_and_modules_beside_the_file_can_be_imported(solu
     described = solution(
         """
         import my_helper
-        from solutions.parts.toolbox import sgd
+        from solutions.parts.training import sgd
         def unlearning(net, a, b, c): net[-1].bias.data.fill_(my_helper.VALUE)
         """
     )
-    assert set(described.sources) == {"mine.py", "my_helper.py", "solutions/parts/toolbox.py"}
+    assert set(described.sources) == {"mine.py", "my_helper.py", "solutions/parts/batches.py", "solutions/parts/training.py"}
     assert (call(described)[1][-1].bias == 9).all()
     improved = contract.sources(contract.ZOO / "scl_improved.py")
-    assert set(improved) == {"solutions/scl_improved.py", "solutions/scl.py", "solutions/parts/toolbox.py"}
+    parts = {f"solutions/parts/{name}.py" for name in ("batches", "members", "training")}
+    assert set(improved) == {"solutions/scl_improved.py", "solutions/scl.py"} | parts
 
 
 def test_a_default_may_be_a_tensor(solution):

@@ -47,7 +47,7 @@ def test_the_key_depends_on_everything_that_determines_the_numbers(tmp_path):
     solution = contract.describe(contract.find("finetune"), [])
     original = Population(TASK, "original", 0, tmp_path, TASK.engine)
     base = Population(TASK, "unlearned", 0, tmp_path, ONE_AT_A_TIME, solution, "tuple", original)
-    other_toolbox = {**solution.sources, "solutions/parts/toolbox.py": ""}
+    other_training = {**solution.sources, "solutions/parts/training.py": ""}
     changed = [
         dataclasses.replace(base, master_seed=1),
         dataclasses.replace(base, batches="dict"),
@@ -60,7 +60,7 @@ def test_the_key_depends_on_everything_that_determines_the_numbers(tmp_path):
         dataclasses.replace(base, originals=2),
         dataclasses.replace(base, device="cuda"),
         dataclasses.replace(base, solution=contract.describe(contract.find("finetune"), ["epochs=2"])),
-        dataclasses.replace(base, solution=dataclasses.replace(solution, sources=other_toolbox)),
+        dataclasses.replace(base, solution=dataclasses.replace(solution, sources=other_training)),
         Population(TASK, "retrained", 0, tmp_path, TASK.engine),
         Population(TASK, "second_retrained", 0, tmp_path, TASK.engine),
         original,

@@ -12,7 +12,7 @@ from torch.utils.data import ConcatDataset, DataLoader, Subset
 from conftest import run_script
 from evaluation.populations.population import Population
 from evaluation.scoring.experiment import choose_engine
-from solutions.parts.toolbox import facts
+from solutions.parts.data_spec import data_spec
 from starting_kit import contract, networks, runner, tasks
 from starting_kit.errors import DataWithheldError, InputError, RunError
 from starting_kit.loaders import loaders
@@ -76,12 +76,12 @@ def test_loaders_with_and_without_data_tell_the_same_of_them():
 def test_what_may_be_known_is_told_or_looked_at():
     """Loaders of others, Kaggle's own for one, tell nothing of themselves."""
     net = networks.build(TASK, seed=0).double()
-    told = facts(net, *loaders(TASK, DATA, "tuple", data_free=True)[:2])
+    told = data_spec(net, *loaders(TASK, DATA, "tuple", data_free=True)[:2])
     retain, forget = (
         DataLoader([dict(loader.dataset[i]) for i in range(len(loader.dataset))], batch_size=50)
         for loader in loaders(TASK, DATA, "dict")[:2]
     )
-    seen = facts(net, retain, forget)
+    seen = data_spec(net, retain, forget)
     assert (told.image_shape, told.forget, told.retain) == (seen.image_shape, seen.forget, seen.retain)
     assert told.forget == (3,)
     assert told.pixel_range == seen.pixel_range == (0, 16)
@@ -94,7 +94,7 @@ def test_what_may_be_known_is_told_or_looked_at():
 def test_where_every_class_is_to_be_forgotten_there_is_a_sentence():
     task = tasks.find("digits")
     with pytest.raises(ValueError, match="every class is in the forget set"):
-        facts(networks.build(task, seed=0), *loaders(task, task.load(), "tuple")[:2])
+        data_spec(networks.build(task, seed=0), *loaders(task, task.load(), "tuple")[:2])
 
 
 def test_classes_that_differ_between_models_are_not_told_for_all_at_once():

@@ -64,7 +64,7 @@ UNLEARNING = "def unlearning(net, a, b, c, *, k=2): pass\n"
     [
         ("", False),
         ("def train(net, loader, epochs): pass", False),
-        ("from solutions.parts.toolbox import train", False),
+        ("from solutions.parts.training import train", False),
         ("train = 3", False),
         ("def train(task, seed, data, examples, *, k=2): pass", True),
         ("def train(task, seed, data, examples, k=2): pass", True),

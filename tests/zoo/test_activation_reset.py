@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from solutions import activation_reset
-from solutions.parts.toolbox import convolutions
+from solutions.parts.layers import convolutions
 from starting_kit import contract
 from trials import DATA, changed, examples, given, loss, unlearn
 

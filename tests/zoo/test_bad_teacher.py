@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from solutions import bad_teacher
-from solutions.parts import toolbox
+from solutions.parts.batches import batches
 from starting_kit import contract, runner
 from trials import DATA, TASK, examples, given, logits, unlearn, weights
 
@@ -34,9 +34,9 @@ def test_competent_teacher_is_the_original_and_the_incompetent_one_has_new_weigh
 def test_every_example_of_both_sets_is_seen_once_and_marked():
     for kit in ("tuple", "dict"):
         retain, forget, _ = given(kit)
-        batches = list(toolbox.batches(bad_teacher.marked(retain, forget), torch.nn.Linear(1, 1)))
-        images, is_forget = (torch.cat(parts) for parts in zip(*batches, strict=True))
-        assert {len(images) for images, _ in batches[:-1]} == {TASK.loader_batch_size}
+        both = list(batches(bad_teacher.marked(retain, forget), torch.nn.Linear(1, 1)))
+        images, is_forget = (torch.cat(parts) for parts in zip(*both, strict=True))
+        assert {len(images) for images, _ in both[:-1]} == {TASK.loader_batch_size}
         for ids, seen in ((DATA.forget, images[is_forget]), (DATA.retain, images[~is_forget])):
             given_images = examples(ids)[0]
             assert sorted(map(tuple, seen.flatten(1).tolist())) == sorted(map(tuple, given_images.flatten(1).tolist()))

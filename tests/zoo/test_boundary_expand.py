@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from solutions import boundary_expand
-from solutions.parts import toolbox
+from solutions.parts import layers
 from starting_kit import contract, networks, runner
 from trials import DATA, TASK, examples, given, loss, unlearn, weights
 
@@ -39,7 +39,7 @@ def test_there_is_one_more_output_and_the_others_are_as_before(net):
 
 
 def test_afterwards_the_heads_own_parameters_have_what_was_learnt(net):
-    head = toolbox.head(net)
+    head = layers.head(net)
     head.bias.requires_grad_(False)
     own = dict(net.named_parameters())
     before = {name: weight.detach().clone() for name, weight in head.named_parameters()}

@@ -5,7 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from solutions import cf_k
-from solutions.parts.toolbox import blocks, rebatch
+from solutions.parts.batches import rebatch
+from solutions.parts.layers import blocks
 from starting_kit import contract
 from trials import DATA, PICTURES, PICTURES_TASK, examples, given, loss, resnet, unlearn
 

@@ -6,22 +6,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from solutions.parts import deep_inversion, toolbox
-from starting_kit.loaders import loaders
-from trials import CLASS_DATA, CLASS_TASK, resnet
+from solutions.parts import deep_inversion
+from trials import CLASS_TASK, resnet, spec_of
 
 CLASSES = (0, 1, 2, 4)
 
 
-def known_of(net):
-    return toolbox.facts(net, *loaders(CLASS_TASK, CLASS_DATA, "tuple", data_free=True)[:2])
-
-
 def inverted(net, seed=0, per_class=16, **settings):
     torch.manual_seed(seed)
-    return deep_inversion.invert(
-        net, known_of(net), CLASSES, per_class, **{"iterations": 60, "statistics_weight": 1.0, **settings}
-    )
+    settings = deep_inversion.Settings(**{"iterations": 60, "statistics_weight": 1.0, **settings})
+    return deep_inversion.invert(net, spec_of(net), CLASSES, per_class, settings)
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from solutions import emmn
-from solutions.parts import toolbox
+from solutions.parts.data_spec import data_spec
 from starting_kit import contract, runner
 from starting_kit.loaders import loaders
 from trials import CLASS_DATA, CLASS_TASK, accuracy, steps, unlearn, weights
@@ -105,8 +105,8 @@ def test_batch_norm_layers_keep_their_statistics(original):
 
 def test_noise_is_made_without_moving_the_network(original):
     net = copy.deepcopy(original)
-    known = toolbox.facts(net, *loaders(CLASS_TASK, CLASS_DATA, "tuple")[:2])
-    made = emmn.noise(net, known, (3, 5), 2, lambda z, labels: F.cross_entropy(net(z), labels), steps=2, learning_rate=0.1)
+    spec = data_spec(net, *loaders(CLASS_TASK, CLASS_DATA, "tuple")[:2])
+    made = emmn.noise(net, spec, (3, 5), 2, lambda z, labels: F.cross_entropy(net(z), labels), steps=2, learning_rate=0.1)
     assert [label for _, label in made] == [3, 3, 5, 5]
     assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), original.state_dict().values(), strict=True))
     assert all(weight.grad is None for weight in net.parameters())

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from solutions.parts.toolbox import blocks
+from solutions.parts.layers import blocks
 from starting_kit import contract
 from trials import DATA, loss, unlearn
 

@@ -4,7 +4,7 @@ import dataclasses
 import torch
 
 from solutions import fisher
-from solutions.parts.toolbox import NORMALISATION, head
+from solutions.parts.layers import NORMALISATION, head
 from starting_kit import contract
 from trials import DATA, examples, logits, loss, unlearn, weights
 

@@ -6,7 +6,8 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from torchvision.models import resnet18, resnet50
 
 from solutions import forget_cycles
-from solutions.parts.toolbox import frozen_copy, sgd
+from solutions.parts.distillation import frozen_copy
+from solutions.parts.training import sgd
 from starting_kit import contract
 from starting_kit.networks import all_cnn
 from trials import DATA, TASK, changed, examples, given, logits, unlearn, weights

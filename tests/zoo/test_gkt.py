@@ -1,5 +1,4 @@
 import copy
-import math
 
 import pytest
 import torch
@@ -7,32 +6,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from solutions import gkt
-from solutions.gkt import Generator
-from solutions.parts import gated_transfer
-from solutions.parts.gated_transfer import Gate, Settings, attention_maps, recorded
-from solutions.parts.toolbox import facts, frozen_copy
+from solutions.parts import examiner, gated_transfer, image_generator
+from solutions.parts.distillation import frozen_copy
+from solutions.parts.gated_transfer import Settings, attention_maps, recorded
 from starting_kit import contract
 from starting_kit.loaders import loaders
 from starting_kit.networks import NETWORKS
-from trials import CLASS_DATA, CLASS_TASK, DATA, examples, resnet, unlearn, weights
-
-FEW = Settings(pseudo_batches=2, batch_size=32, student_steps=2, examine_every=1)
-
-
-def known(net):
-    return facts(net, *loaders(CLASS_TASK, CLASS_DATA, "tuple", data_free=True)[:2])
-
-
-def parts(original, settings=FEW):
-    """A gate with its teacher, a generator and a student, of digits of which class 3 is to be forgotten."""
-    torch.manual_seed(0)
-    net = copy.deepcopy(original)
-    gate = Gate(frozen_copy(net), known(net), settings)
-    return gate, gkt.generator_for(net, gate.known), gkt.fresh_copy(net)
-
-
-def adam(network, learning_rate=1e-3):
-    return torch.optim.Adam(network.parameters(), lr=learning_rate)
+from trials import CLASS_DATA, CLASS_TASK, DATA, FEW, adam, examples, gkt_parts, logits_of, resnet, spec_of, unlearn, weights
 
 
 def test_published_values_are_the_defaults_but_for_those_that_are_ours():
@@ -47,7 +27,7 @@ def test_published_values_are_the_defaults_but_for_those_that_are_ours():
         "share_forget": False,
     }
     assert values == {**published, **ours, "examine_every": 25, "patience": 8}
-    assert (Settings().largest_gradient, Settings().most_entropy, gkt.NOISE) == (5.0, float("inf"), 128)
+    assert (Settings().largest_gradient, Settings().most_entropy, image_generator.NOISE) == (5.0, float("inf"), 128)
     assert {name: getattr(Settings(), name) for name in values} == values
 
 
@@ -64,15 +44,15 @@ def test_step_1_the_student_has_new_weights_and_the_teacher_keeps_its_own(origin
     assert not torch.equal(weights(students[0]), weights(original))
     teachers = []
     monkeypatch.setattr(gkt, "frozen_copy", lambda net: teachers.append(frozen_copy(net)) or teachers[0])
-    student, _ = gkt.transfer(copy.deepcopy(original), known(original), FEW)
+    student, _ = gkt.transfer(copy.deepcopy(original), spec_of(original), FEW)
     assert torch.equal(weights(teachers[0]), weights(original))
     assert not torch.equal(weights(student), weights(original))
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 64, 64), (2, 13, 30)])
 def test_step_2_noise_becomes_images_of_any_size_through_two_upsamplings(shape):
-    generator = Generator(shape, width=8)
-    images = generator(torch.randn(64, gkt.NOISE))
+    generator = image_generator.Generator(shape, width=8)
+    images = generator(torch.randn(64, image_generator.NOISE))
     assert images.shape == (64, *shape)
     assert sum(isinstance(layer, nn.Upsample) for layer in generator.layers) == 2
     torch.testing.assert_close(images.mean(dim=(0, 2, 3)), torch.zeros(shape[0]), atol=1e-4, rtol=0)
@@ -80,13 +60,13 @@ def test_step_2_noise_becomes_images_of_any_size_through_two_upsamplings(shape):
 
 
 def test_step_2_a_step_of_the_generator_makes_teacher_and_student_disagree_more(original):
-    gate, generator, student = parts(original, Settings(balance=0))
+    gate, generator, student = gkt_parts(original, Settings(balance=0))
     noise, optimiser, before = gkt.draw_noise(generator, 64), adam(generator, 1e-2), weights(student).clone()
 
     def disagreement():
-        images = gate.known.pixels(generator(noise))
+        images = gate.spec.pixels(generator(noise))
         passes = gate.passes(logits := gate.teacher(images))
-        return gkt.divergence(student(images[passes]), gate.targets(logits[passes])).item()
+        return gated_transfer.divergence(student(images[passes]), gate.targets(logits[passes])).item()
 
     at_first = disagreement()
     for _ in range(10):
@@ -96,82 +76,16 @@ def test_step_2_a_step_of_the_generator_makes_teacher_and_student_disagree_more(
     assert all(weight.grad is None for weight in student.parameters())
 
 
-def test_generators_are_in_proportion_to_the_network(original):
-    def width(net):
-        return gkt.generator_for(net, known(original)).layers[0].out_features // 4
-
-    nets = [NETWORKS[name](CLASS_TASK) for name in ("all-cnn", "all-cnn-12", "cnn-8-16-16")]
-    assert [width(net) for net in (*nets, resnet())] == [128, 16, 16, 128]
-
-
-def test_a_generator_is_rewarded_for_showing_all_classes(original):
-    entropies = []
-    for balance in (0.0, 10.0):
-        gate, generator, student = parts(original, Settings(balance=balance))
-        noise, optimiser = gkt.draw_noise(generator, 64), adam(generator, 1e-2)
-        for _ in range(10):
-            gkt.challenge(generator, noise, student, gate, optimiser)
-        mean = gate.teacher(gate.known.pixels(generator(noise))).softmax(dim=1).mean(dim=0)
-        entropies.append(torch.special.entr(mean).sum().item())
-    assert entropies[1] > entropies[0] + 0.1
-
-
-def test_a_class_is_shown_as_much_as_its_mean_probability():
-    logits = torch.randn(5, 4, dtype=torch.float64)
-    torch.testing.assert_close(gkt.log_shown(logits), logits.softmax(dim=1).mean(dim=0).log())
-
-
-def test_a_generator_is_called_for_a_class_that_it_never_shows(original):
-    gate, generator, student = parts(original)
-    gate.teacher[-1].bias.data[7] -= 16
-    noise, optimiser = gkt.draw_noise(generator, 64), adam(generator, 1e-2)
-
-    def shown():
-        return gkt.log_shown(gate.teacher(gate.known.pixels(generator(noise))))[7].item()
-
-    at_first = shown()
-    assert at_first < math.log(1e-4)
-    for _ in range(10):
-        gkt.challenge(generator, noise, student, gate, optimiser)
-    assert shown() > at_first + 5
-
-
-def test_a_generator_whose_images_do_not_pass_the_gate_is_led_back(original):
-    gate, generator, student = parts(original)
-    gate.teacher[-1].bias.data[3] += 16
-    noise, optimiser = gkt.draw_noise(generator, 64), adam(generator, 1e-2)
-
-    def forgotten():
-        return gate.teacher(gate.known.pixels(generator(noise))).softmax(dim=1)[:, 3]
-
-    at_first = forgotten()
-    assert (at_first > gate.settings.gate).all()
-    for _ in range(10):
-        gkt.challenge(generator, noise, student, gate, optimiser)
-    assert forgotten().mean() < at_first.mean() - 0.1
-
-
-def logits_of(*probabilities):
-    return torch.tensor(probabilities, dtype=torch.float64).clamp(min=1e-30).log()
-
-
 def test_step_3_images_with_too_much_of_the_forget_classes_are_left_out(original):
-    gate, _, _ = parts(original)
+    gate, _, _ = gkt_parts(original)
     few, much = [0.1, 0.2, 0.5, 0.009, 0.191, 0, 0, 0, 0, 0], [0.1, 0.2, 0.5, 0.011, 0.189, 0, 0, 0, 0, 0]
     assert gate.passes(logits_of(few, much)).tolist() == [True, False]
     gate.forget = [3, 0]  # of several classes, all together
     assert gate.passes(logits_of(few, much)).tolist() == [False, False]
 
 
-def test_what_keeps_an_image_from_passing_is_nothing_if_it_passes(original):
-    gate = Gate(frozen_copy(original), known(original), Settings(most_entropy=1.0))
-    passing, forgotten = [0, 1, 0, 0, 0, 0, 0, 0, 0, 0], [0, 0.9, 0, 0.1, 0, 0, 0, 0, 0, 0]
-    excess = gate.excess(logits_of(passing, forgotten, [0.2] * 3 + [0] + [0.2] * 2 + [0] * 4))
-    assert excess.tolist() == pytest.approx([0, math.log(0.1 / 0.01), math.log(5) - 1])
-
-
 def test_step_3_a_lesson_has_only_images_that_pass(original):
-    gate, _, _ = parts(original)
+    gate, _, _ = gkt_parts(original)
     ids = DATA.retain[:200]
     images, _ = examples(ids)
     lesson = gate.lesson(images)
@@ -183,7 +97,7 @@ def test_step_3_a_lesson_has_only_images_that_pass(original):
 
 
 def test_step_3_holds_for_the_generator_too(original, monkeypatch):
-    gate, generator, student = parts(original)
+    gate, generator, student = gkt_parts(original)
     seen = []
     student.register_forward_pre_hook(lambda net, arguments: seen.append(arguments[0]))
     noise = gkt.draw_noise(generator, 64)
@@ -196,29 +110,19 @@ def test_step_3_holds_for_the_generator_too(original, monkeypatch):
     assert len(seen) == 1
 
 
-def test_forget_classes_are_taken_out_of_what_the_student_learns(original):
-    gate, _, _ = parts(original)
-    p = torch.tensor([[0.1, 0.2, 0.5, 0.008, 0.192, 0, 0, 0, 0, 0]], dtype=torch.float64)
-    targets = gate.targets(p.log()).exp()
-    assert targets[0, 3] == 0
-    torch.testing.assert_close(targets[0, :3], p[0, :3] / 0.992)
-    shared = Gate(gate.teacher, gate.known, Settings(share_forget=True)).targets(p.log()).exp()
-    torch.testing.assert_close(shared, p)
-
-
 def test_step_4_the_student_learns_from_each_pseudo_batch_so_many_times(original, monkeypatch):
     lessons, study = [], gkt.study
     monkeypatch.setattr(gkt, "study", lambda student, lesson, *more: lessons.append(lesson) or study(student, lesson, *more))
-    gkt.transfer(copy.deepcopy(original), known(original), FEW)
+    gkt.transfer(copy.deepcopy(original), spec_of(original), FEW)
     assert [lessons[0] is lesson for lesson in lessons] == [True, True, False, False]
 
 
 def test_step_4_the_divergence_is_that_of_the_source(original):
-    gate, _, student = parts(original, Settings(attention_weight=0))
+    gate, _, student = gkt_parts(original, Settings(attention_weight=0))
     lesson = gate.lesson(examples(DATA.retain[:200])[0])
 
     def divergence():
-        return gkt.divergence(student(lesson.images), lesson.targets)
+        return gated_transfer.divergence(student(lesson.images), lesson.targets)
 
     expected = F.kl_div(student(lesson.images).log_softmax(dim=1), lesson.targets.exp(), reduction="batchmean") / 10
     torch.testing.assert_close(divergence(), expected)
@@ -230,7 +134,7 @@ def test_step_4_the_divergence_is_that_of_the_source(original):
 
 def test_step_5_students_learn_to_look_where_the_teacher_looks(original):
     def distance_after(attention_weight):
-        gate, _, student = parts(original, Settings(attention_weight=attention_weight))
+        gate, _, student = gkt_parts(original, Settings(attention_weight=attention_weight))
         lesson, optimiser = gate.lesson(examples(DATA.retain[:200])[0]), adam(student, 1e-3)
         for _ in range(10):
             gkt.study(student, lesson, optimiser, gate.settings)
@@ -259,24 +163,10 @@ def test_step_5_attention_is_taken_behind_every_block_but_the_head(name, sizes):
     assert not any(module._forward_hooks for module in net.modules())
 
 
-def test_attention_weighs_the_same_whatever_the_size_of_the_images(original, monkeypatch):
-    gate, _, student = parts(original)
-    lesson, losses = gate.lesson(examples(DATA.retain[:200])[0]), []
-    monkeypatch.setattr(gated_transfer, "descend", lambda loss, *more: losses.append(loss.item()))
-    student.eval()
-    for weight in (0.0, 1600.0):
-        gkt.study(student, lesson, adam(student), Settings(attention_weight=weight))
-    with recorded(student) as activations:
-        student(lesson.images)
-    maps = attention_maps(activations)
-    distance = sum(F.mse_loss(own, teachers).item() for own, teachers in zip(maps, lesson.maps, strict=True))
-    assert losses[1] - losses[0] == pytest.approx(1600 * 64 / 1024 * distance, rel=1e-3)
-
-
 def test_step_6_gradients_are_clipped(original):
-    gate, _, student = parts(original)
+    gate, _, student = gkt_parts(original)
     optimiser = adam(student)
-    gkt.descend(1e6 * student(examples(DATA.retain[:9])[0]).square().sum(), student, optimiser, gate.settings)
+    gated_transfer.descend(1e6 * student(examples(DATA.retain[:9])[0]).square().sum(), student, optimiser, gate.settings)
     length = torch.cat([weight.grad.flatten() for weight in student.parameters()]).norm().item()
     assert length == pytest.approx(5, rel=1e-3)
 
@@ -287,7 +177,7 @@ def test_step_6_learning_rates_are_halved_when_the_student_does_no_better(origin
     monkeypatch.setattr(gkt.Examiner, "agreement", lambda *given: 0.5)
     for pseudo_batches, learning_rate in ((3, 3e-3), (4, 1.5e-3)):
         settings = Settings(pseudo_batches=pseudo_batches, batch_size=16, student_steps=1, examine_every=1)
-        gkt.transfer(copy.deepcopy(original), known(original), settings)
+        gkt.transfer(copy.deepcopy(original), spec_of(original), settings)
         assert [optimiser.param_groups[0]["lr"] for optimiser in optimisers[-2:]] == [learning_rate] * 2
 
 
@@ -299,7 +189,7 @@ def test_the_average_of_the_students_weights_is_examined(original, monkeypatch):
     start = gkt.fresh_copy(original)
     monkeypatch.setattr(gkt, "fresh_copy", lambda net: copy.deepcopy(start))
     settings = Settings(pseudo_batches=1, batch_size=16, student_steps=2, average=0.75)
-    gkt.transfer(copy.deepcopy(original), known(original), settings)
+    gkt.transfer(copy.deepcopy(original), spec_of(original), settings)
     states = [net.state_dict() for net in (start, *students, *examined)]
     for name, value in states[3].items():
         if value.is_floating_point():
@@ -319,9 +209,9 @@ def run_with(original, monkeypatch, results, **settings):
         seen.setdefault(key, (weights(student).clone(), results[min(len(seen), len(results) - 1)]))
         return seen[key][1]
 
-    monkeypatch.setattr(gkt, "examine", examine)
+    monkeypatch.setattr(examiner, "examine", examine)
     settings = {"pseudo_batches": 9, "batch_size": 16, "student_steps": 1, "examine_every": 1, **settings}
-    student, _ = gkt.transfer(copy.deepcopy(original), known(original), Settings(**settings))
+    student, _ = gkt.transfer(copy.deepcopy(original), spec_of(original), Settings(**settings))
     return [vector for vector, _ in seen.values()], weights(student)
 
 
@@ -353,24 +243,24 @@ class Digits(nn.Module):
 
 def test_step_7_students_are_examined_on_generated_images(original):
     """A student that is the teacher agrees with it in everything, the forget class too."""
-    gate, _, student = parts(original)
+    gate, _, student = gkt_parts(original)
     probes = [gkt.probe(Digits(), gate, number) for number in (100, 200)]
-    assert gkt.examine(copy.deepcopy(original), probes, gate) == (1.0, 1.0)
+    assert examiner.examine(copy.deepcopy(original), probes, gate) == (1.0, 1.0)
     never = copy.deepcopy(original)
     never[-1].bias.data[3] = -1e4
-    assert gkt.examine(never, probes, gate) == (1.0, 0.0)
-    agreement, _ = gkt.examine(student, probes, gate)
+    assert examiner.examine(never, probes, gate) == (1.0, 0.0)
+    agreement, _ = examiner.examine(student, probes, gate)
     assert agreement < 0.5
     assert student.training
 
 
 def test_step_7_students_are_compared_on_the_same_images_of_several_examinations(original, monkeypatch):
-    gate, generator, student = parts(original, Settings(patience=99))
-    examiner, seen, examine = gkt.Examiner(student, gate, gate.settings), [], gkt.examine
-    monkeypatch.setattr(gkt, "examine", lambda own, probes, gate: seen.append(list(probes)) or examine(own, probes, gate))
+    gate, generator, student = gkt_parts(original, Settings(patience=99))
+    own_examiner, seen, examine = gkt.Examiner(student, gate, gate.settings), [], examiner.examine
+    monkeypatch.setattr(examiner, "examine", lambda own, probes, gate: seen.append(list(probes)) or examine(own, probes, gate))
     fresh = [gkt.probe(generator, gate, 16) for _ in range(6)]
     for number in range(6):
-        examiner.agreement(student, fresh[number])
+        own_examiner.agreement(student, fresh[number])
         assert seen[-1] == seen[-2] == fresh[max(0, number - 3) : number + 1]
 
 

@@ -5,7 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from solutions import influence
-from solutions.parts.toolbox import draw_examples, head
+from solutions.parts.batches import draw_examples
+from solutions.parts.layers import head
 from starting_kit import contract
 from trials import DATA, accuracy, examples, given, loss, unlearn, weights
 

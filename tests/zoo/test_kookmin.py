@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from solutions import kookmin
-from solutions.parts.toolbox import convolutions
+from solutions.parts.layers import convolutions
 from starting_kit import contract
 from starting_kit.networks import NETWORKS
 from trials import DATA, TASK, changed, examples, loss, unlearn, weights

@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from solutions import l1_sparse
-from solutions.parts.toolbox import rebatch
+from solutions.parts.batches import rebatch
 from starting_kit import contract
 from trials import DATA, examples, given, loss, unlearn, weights
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from solutions import label_poison
-from solutions.parts.toolbox import train, unpack
+from solutions.parts.batches import unpack
+from solutions.parts.training import train
 from starting_kit import contract
 from starting_kit.loaders import loaders
 from trials import DATA, TASK, accuracy, given, unlearn, weights

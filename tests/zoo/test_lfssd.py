@@ -4,7 +4,7 @@ import dataclasses
 import torch
 
 from solutions import lfssd
-from solutions.parts.toolbox import head
+from solutions.parts.layers import head
 from starting_kit import contract
 from test_ssd import ALL, FORGET, ONE_BY_ONE, naive_importances
 from trials import DATA, examples, unlearn, weights

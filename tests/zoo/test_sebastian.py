@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from solutions.parts.toolbox import convolutions
+from solutions.parts.layers import convolutions
 from starting_kit import contract
 from starting_kit.networks import NETWORKS
 from trials import DATA, TASK, changed, examples, logits, loss, unlearn, weights

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from solutions import seif
-from solutions.parts.toolbox import stem
+from solutions.parts.layers import stem
 from starting_kit import contract
 from trials import DATA, PICTURES, PICTURES_TASK, TASK, changed, examples, loss, resnet, unlearn, weights
 

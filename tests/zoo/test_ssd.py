@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from solutions import ssd
-from solutions.parts.toolbox import head
+from solutions.parts.layers import head
 from starting_kit import contract
 from trials import DATA, TASK, examples, unlearn
 

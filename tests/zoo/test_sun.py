@@ -1,6 +1,6 @@
 import dataclasses
 
-from solutions.parts.toolbox import NORMALISATION
+from solutions.parts.layers import NORMALISATION
 from starting_kit import contract
 from trials import DATA, PICTURES, PICTURES_TASK, changed, loss, resnet, unlearn
 

@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from solutions import toshi_mixture
-from solutions.parts.toolbox import Relabelled
+from solutions.parts.batches import Relabelled
 from starting_kit import contract
 from starting_kit.loaders import loaders
 from trials import DATA, TASK, given, logits, loss, unlearn, weights

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from solutions import unsir
-from solutions.parts import toolbox
+from solutions.parts.batches import batches
 from starting_kit import contract
 from starting_kit.loaders import loaders
 from trials import DATA, TASK, accuracy, given, loss, unlearn, weights
@@ -92,7 +92,7 @@ def test_retain_examples_are_at_most_so_many_of_each_class_drawn_at_random():
         return unsir.some_of_each_class(retain, net, per_class)
 
     def counts(subset):
-        labels = torch.cat([labels for _, labels in toolbox.batches(DataLoader(subset, 64), net)])
+        labels = torch.cat([labels for _, labels in batches(DataLoader(subset, 64), net)])
         return labels.bincount(minlength=10).tolist()
 
     assert counts(drawn(7)) == [7] * 10

@@ -9,8 +9,13 @@ import torch
 from torch.nn import functional as F
 from torchvision.models import resnet18
 
+from solutions.parts.data_spec import data_spec
+from solutions.parts.distillation import frozen_copy
+from solutions.parts.gated_transfer import Gate, Settings, fresh_copy
+from solutions.parts.image_generator import generator_for
 from starting_kit import contract, runner, tasks
 from starting_kit.loaders import loaders
+from starting_kit.networks import NETWORKS
 from starting_kit.tasks.data import Data
 
 TASK = tasks.find("digits")
@@ -30,11 +35,19 @@ CLASS_TASK = tasks.find("digits", forget="class:3")
 CLASS_DATA = CLASS_TASK.load()
 CLASS_PICTURES = dataclasses.replace(PICTURES, labels=np.where(np.isin(np.arange(64), PICTURES.forget), 3, np.arange(64) % 3))
 
+FEW = Settings(pseudo_batches=2, batch_size=32, student_steps=2, examine_every=1)  # of GKT
+
 
 def resnet():
     """A torchvision ResNet-18 for ten classes that has seen nothing."""
     torch.manual_seed(0)
     return resnet18(num_classes=10).eval()
+
+
+def small_net():
+    """The network of digits with random weights, in float64 and eval mode."""
+    torch.manual_seed(0)
+    return NETWORKS["cnn-8-16-16"](TASK).double().eval()
 
 
 def describe(name, settings):
@@ -91,3 +104,24 @@ def changed(before, after):
 def steps(name):
     """Numbers of the steps in a solution's docstring."""
     return [int(number) for number in re.findall(r"^(\d+)\. ", contract.load(contract.find(name)).__doc__, re.MULTILINE)]
+
+
+def spec_of(net):
+    """What a solution without data may know, of digits of which class 3 is to be forgotten."""
+    return data_spec(net, *loaders(CLASS_TASK, CLASS_DATA, "tuple", data_free=True)[:2])
+
+
+def gkt_parts(original, settings=FEW):
+    """A gate with its teacher, a generator and a student, of digits of which class 3 is to be forgotten."""
+    torch.manual_seed(0)
+    net = copy.deepcopy(original)
+    gate = Gate(frozen_copy(net), spec_of(net), settings)
+    return gate, generator_for(net, gate.spec), fresh_copy(net)
+
+
+def adam(network, learning_rate=1e-3):
+    return torch.optim.Adam(network.parameters(), lr=learning_rate)
+
+
+def logits_of(*probabilities):
+    return torch.tensor(probabilities, dtype=torch.float64).clamp(min=1e-30).log()
