@@ -1,4 +1,4 @@
-"""What the zoo holds: one row per solution, from its docstring and its scorecard, by family.
+"""What the zoo holds: one row per solution, by family, from what it says of itself and its scorecard.
 
 python evaluation/catalogue.py --markdown solutions/README.md
 """
@@ -51,7 +51,7 @@ This page is made by `make leaderboard` from the docstrings and `results/`.
 
 @dataclass(frozen=True)
 class Description:
-    """What a solution's docstring says.
+    """What a solution says of itself, in its docstring and its `METADATA`.
 
     Attributes:
         summary: its steps in one line.
@@ -89,25 +89,46 @@ def write_page(options: argparse.Namespace) -> None:
 
 
 def describe(path: Path) -> Description:
-    """Read the docstring of a solution of the zoo: summary, numbered steps, then `Family: ...` and the other fields.
+    """Read what a solution of the zoo says of itself, without importing it: summary, numbered steps, and `METADATA`.
 
     Raises:
-        InputError: a field is missing.
+        InputError: there is no `METADATA`, or it has other keys than `FIELDS`, or an unknown family.
     """
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    found = re.findall(r"^(\w+): (.*?)\.?$(?=\n\w+: |\s*\Z)", text, re.MULTILINE | re.DOTALL)
-    fields = {key.lower(): " ".join(value.split()) for key, value in found}
-    if missing := [field.capitalize() for field in FIELDS if field not in fields]:
-        raise InputError(f"The docstring of {path} lacks {', '.join(missing)}; see solutions/scl.py.")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    text = ast.get_docstring(tree) or ""
     steps = tuple(int(number) for number in re.findall(r"^(\d+)\. ", text, re.MULTILINE))
-    return Description(text.splitlines()[0].rstrip("."), steps=steps, **{field: fields[field] for field in FIELDS})
+    return Description(text.split("\n")[0].rstrip("."), steps=steps, **metadata(path, tree))
+
+
+def metadata(path: Path, tree: ast.Module) -> dict[str, str]:
+    """The literal dict that a module names `METADATA`.
+
+    Raises:
+        InputError: there is none, or it has other keys than `FIELDS`, or an unknown family.
+    """
+    assigned = [node for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "METADATA"]
+    try:
+        found = ast.literal_eval(assigned[0].value)
+    except (IndexError, ValueError, TypeError):
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise InputError(f"{path} has no METADATA, a dict of literal strings ({', '.join(FIELDS)}); see solutions/scl.py.")
+    if missing := [field for field in FIELDS if field not in found]:
+        raise InputError(f"METADATA of {path} lacks {', '.join(missing)}; see solutions/scl.py.")
+    if unknown := [str(key) for key in found if key not in FIELDS]:
+        raise InputError(f"METADATA of {path} has an unknown key {unknown[0]!r}; the keys are {', '.join(FIELDS)}.")
+    if found["family"] not in FAMILIES:
+        raise InputError(
+            f"METADATA of {path} has an unknown family {found['family']!r}; the families are {', '.join(FAMILIES)}."
+        )
+    return found
 
 
 def page(zoo: Path, results: Path, task: str) -> str:
     """The whole page, as Markdown.
 
     Raises:
-        InputError: a docstring lacks a field, or a file is no scorecard.
+        InputError: the metadata of a solution are wrong, or a file is not a scorecard.
     """
     cards = {path.stem: scorecard.read(path) for path in (results / task).glob("*.json")}
     described = {path.stem: describe(path) for path in sorted(zoo.glob("*.py")) if path.stem != "__init__"}

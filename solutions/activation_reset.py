@@ -11,12 +11,14 @@ looks higher on forget. Here they are divided by the number of examples visited.
 
 A channel's activation is the convolution's output, before normalisation and ReLU. That, the kernels' distribution, the last
 layer drawn anew as before training, biases of kernels left, and at least two retain examples are ours, the source is silent.
-
-Family: Forget with Precision.
-Source: "Forget with Precision" (ETH), https://github.com/vstrozzi/assessing-machine-unlearning-approaches.
-Reported: ε̂ 3.58 on CIFAR-10 (retraining 0.88, lower is better); accuracy 99.99 % retain, 93.96 % forget, 94.76 % test.
-Needs: the retain set in batches of another size (`.dataset`), the forget set, convolutions, and the last layer.
 """
+
+METADATA = {
+    "family": "Forget with Precision",
+    "source": '"Forget with Precision" (ETH), https://github.com/vstrozzi/assessing-machine-unlearning-approaches',
+    "reported": "ε̂ 3.58 on CIFAR-10 (retraining 0.88, lower is better); accuracy 99.99 % retain, 93.96 % forget, 94.76 % test",
+    "needs": "the retain set in batches of another size (`.dataset`), the forget set, convolutions, and the last layer",
+}
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable

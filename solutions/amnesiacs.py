@@ -11,13 +11,17 @@ The last two terms differ by the teacher's entropy only, so the student sees the
 The source does not say whether the terms at a temperature T are multiplied by T². Here they are, as in Hinton et al. 2015:
 their gradients shrink as 1/T², and so they keep their weight beside the cross-entropy with the labels. Also our decisions: the
 teacher is in eval mode, the warm-up has a constant learning rate, and each stage has an SGD optimiser of its own.
-
-Family: winner.
-Source: Algorithmic Amnesiacs, NeurIPS 2023 Machine Unlearning challenge,
-https://www.kaggle.com/competitions/neurips-2023-machine-unlearning.
-Reported: 0.07831 (private leaderboard, 6th place).
-Needs: the retain set and validation images.
 """
+
+METADATA = {
+    "family": "winner",
+    "source": (
+        "Algorithmic Amnesiacs, NeurIPS 2023 Machine Unlearning challenge, "
+        "https://www.kaggle.com/competitions/neurips-2023-machine-unlearning"
+    ),
+    "reported": "0.07831 (private leaderboard, 6th place)",
+    "needs": "the retain set and validation images",
+}
 
 from collections.abc import Callable
 

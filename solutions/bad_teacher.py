@@ -8,12 +8,14 @@
 Each batch mixes both sets, as in the paper: they become one data set whose labels say which examples are to be forgotten. The
 classes are not used. All retain examples are used, in batches of the retain loader's size. The teachers are in eval mode, the
 network is in train mode.
-
-Family: classic.
-Source: Chundawat et al. 2023, "Can Bad Teaching Induce Forgetting?", https://arxiv.org/abs/2205.08096.
-Reported: none.
-Needs: the retain set and the forget set as one (`.dataset`), and layers that can be drawn anew.
 """
+
+METADATA = {
+    "family": "classic",
+    "source": 'Chundawat et al. 2023, "Can Bad Teaching Induce Forgetting?", https://arxiv.org/abs/2205.08096',
+    "reported": "none",
+    "needs": "the retain set and the forget set as one (`.dataset`), and layers that can be drawn anew",
+}
 
 from typing import Any
 

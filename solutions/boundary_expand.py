@@ -7,12 +7,14 @@
 Momentum 0.9 without weight decay is ours, and so is the draw of the new weights: uniform in ±1/√fan-in, as torch draws those of
 a new layer. At the published learning rate the network changes little. Random are the new weights and the order of the
 examples.
-
-Family: classic.
-Source: Chen et al. 2023, "Boundary Unlearning", CVPR 2023.
-Reported: none.
-Needs: the forget set, and a head that is a linear layer or a convolution.
 """
+
+METADATA = {
+    "family": "classic",
+    "source": 'Chen et al. 2023, "Boundary Unlearning", CVPR 2023',
+    "reported": "none",
+    "needs": "the forget set, and a head that is a linear layer or a convolution",
+}
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -8,12 +8,14 @@ The paper's images lie in [0, 1]; here the step is 0.1 times the range (greatest
 that images of any scale do. As in the paper, the label is the prediction on the changed image, even where that is still the
 true class. Changed images are not clipped. Momentum 0.9 without weight decay is ours. At the published learning rate the
 network changes little. Only the order of the examples is random.
-
-Family: classic.
-Source: Chen et al. 2023, "Boundary Unlearning", CVPR 2023.
-Reported: none.
-Needs: the forget set.
 """
+
+METADATA = {
+    "family": "classic",
+    "source": 'Chen et al. 2023, "Boundary Unlearning", CVPR 2023',
+    "reported": "none",
+    "needs": "the forget set",
+}
 
 import torch
 from torch import Tensor, nn

@@ -7,12 +7,16 @@
 
 "CF" is for catastrophic forgetting. k = 2 is our choice: in a ResNet-18 it is the last stage, and it leaves something to freeze
 in a network of three convolutions. The result below is for k = 3. Momentum 0.9 is our choice too.
-
-Family: classic.
-Source: Goel et al. 2022, "Towards Adversarial Evaluations for Inexact Machine Unlearning", https://arxiv.org/abs/2201.06640.
-Reported: 0.5824 on MUFAC with k = 3 (NoMUS; retraining 0.6995).
-Needs: the retain set, and blocks.
 """
+
+METADATA = {
+    "family": "classic",
+    "source": (
+        'Goel et al. 2022, "Towards Adversarial Evaluations for Inexact Machine Unlearning", https://arxiv.org/abs/2201.06640'
+    ),
+    "reported": "0.5824 on MUFAC with k = 3 (NoMUS; retraining 0.6995)",
+    "needs": "the retain set, and blocks",
+}
 
 from collections.abc import Sequence
 

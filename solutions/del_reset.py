@@ -15,12 +15,14 @@ channel counts at least one parameter in its mean. New values are uniform within
 weights of normalisation layers are neither scored nor trained, but batch-norm statistics follow the new channels, because the
 network fine-tunes in train mode. Momentum is 0.9, weight decay 5e-4. Which channels are chosen does not depend on chance; their
 new values and the order of the data do.
-
-Family: classic.
-Source: Torkzadehmahani et al., TMLR 2025, https://arxiv.org/abs/2412.02432.
-Reported: none.
-Needs: the retain set and the forget set.
 """
+
+METADATA = {
+    "family": "classic",
+    "source": "Torkzadehmahani et al., TMLR 2025, https://arxiv.org/abs/2412.02432",
+    "reported": "none",
+    "needs": "the retain set and the forget set",
+}
 
 from functools import partial
 

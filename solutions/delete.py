@@ -9,12 +9,14 @@ a class: it drives the accuracy on the forget set towards 0, while a retrained n
 Only the order of the examples is random: where the forget set fits into one batch, runs differ by rounding alone.
 `freeze_statistics` keeps the statistics of batch-norm layers as they are. The optimiser is ours: SGD with momentum 0.9 and no
 weight decay.
-
-Family: classic.
-Source: Zhou et al. 2025, "Decoupled Distillation to Erase", CVPR 2025.
-Reported: none.
-Needs: the forget set in batches of another size (`.dataset`).
 """
+
+METADATA = {
+    "family": "classic",
+    "source": 'Zhou et al. 2025, "Decoupled Distillation to Erase", CVPR 2025',
+    "reported": "none",
+    "needs": "the forget set in batches of another size (`.dataset`)",
+}
 
 import torch
 from torch import Tensor, nn

@@ -23,13 +23,17 @@ These were changed together, so which of them is needed is not known. They were 
 accuracy, on MNIST (All-CNN at an eighth of its width, without class 0) and `digits`, so what follows flatters them. Accuracy
 on the other classes / on class 0, on 1,500 test images of MNIST, one run for each of two originals with 99 %: 65 % / 0 % and
 81 % / 0 %. In train mode, with the port's values and a learning rate of 0.001, the second of these had 91 % / 60 %.
-
-Family: zero-shot.
-Source: Chundawat et al. 2023, "Zero-Shot Machine Unlearning", https://arxiv.org/abs/2201.05629; values of
-DataSystemsGroupUT/zero-shot-machine-unlearning, since the authors published no code of it.
-Reported: 10.57 % accuracy on the other classes and 0 % on the forgotten one (MNIST, All-CNN, class 0).
-Needs: the classes to forget, the others, shape and scale of the images; no data.
 """
+
+METADATA = {
+    "family": "zero-shot",
+    "source": (
+        'Chundawat et al. 2023, "Zero-Shot Machine Unlearning", https://arxiv.org/abs/2201.05629; values of '
+        "DataSystemsGroupUT/zero-shot-machine-unlearning, since the authors published no code of it"
+    ),
+    "reported": "10.57 % accuracy on the other classes and 0 % on the forgotten one (MNIST, All-CNN, class 0)",
+    "needs": "the classes to forget, the others, shape and scale of the images; no data",
+}
 
 from collections.abc import Sequence
 from typing import Any

@@ -7,12 +7,16 @@
 
 "EU" is for exact unlearning, which the last blocks get. The published number of epochs is that of the original's training: 30
 in the competition. k = 2 is our choice, as in `cf_k`, and so is momentum 0.9.
-
-Family: classic.
-Source: Goel et al. 2022, "Towards Adversarial Evaluations for Inexact Machine Unlearning", https://arxiv.org/abs/2201.06640.
-Reported: none.
-Needs: the retain set, and blocks.
 """
+
+METADATA = {
+    "family": "classic",
+    "source": (
+        'Goel et al. 2022, "Towards Adversarial Evaluations for Inexact Machine Unlearning", https://arxiv.org/abs/2201.06640'
+    ),
+    "reported": "none",
+    "needs": "the retain set, and blocks",
+}
 
 from torch import nn
 from torch.utils.data import DataLoader

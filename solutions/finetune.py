@@ -3,12 +3,14 @@
 1. Cross-entropy on the retain set, SGD, the learning rate falling as a cosine from epoch to epoch.
 
 Forgetting is left to the network's forgetfulness; the forget set is not looked at.
-
-Family: baseline.
-Source: the Kaggle starting kit (run-unlearn-finetune).
-Reported: 0.046 to 0.058 (public leaderboard).
-Needs: the retain set; in batches of another size (`.dataset`) if told to.
 """
+
+METADATA = {
+    "family": "baseline",
+    "source": "the Kaggle starting kit (run-unlearn-finetune)",
+    "reported": "0.046 to 0.058 (public leaderboard)",
+    "needs": "the retain set; in batches of another size (`.dataset`) if told to",
+}
 
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR

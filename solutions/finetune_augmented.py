@@ -12,13 +12,17 @@ image has draws of its own. Hue is left alone, because an image may have any num
 Augmentation helps where the original model was trained with it. Where it was not, the unlearned models differ from retrained
 ones by what augmentation does to predictions. Validation data choose the weights, so their accuracy is no fair estimate
 afterwards.
-
-Family: classic.
-Source: the repository Zero-Shot-Machine-Unlearning-MNIST-HAM10000 (it has a README only).
-Reported: attack accuracy 0.50, retrained 0.50 (HAM10000; the original model's is not given, so nothing shows that there was
-anything to forget).
-Needs: the retain set and validation images with labels.
 """
+
+METADATA = {
+    "family": "classic",
+    "source": "the repository Zero-Shot-Machine-Unlearning-MNIST-HAM10000 (it has a README only)",
+    "reported": (
+        "attack accuracy 0.50, retrained 0.50 (HAM10000; the original model's is not given, so nothing shows that there "
+        "was anything to forget)"
+    ),
+    "needs": "the retain set and validation images with labels",
+}
 
 import copy
 import math

@@ -12,12 +12,16 @@ Published code also replaces what belongs to a class in the head when that class
 since the forget set need not be a class. By fan-in we mean all weights that lead to an output unit, over the kernel too;
 weights of one dimension have none. Step 1 takes a gradient per example and class, so it is slow on large networks; `examples`
 limits it to as many drawn at random.
-
-Family: classic.
-Source: Golatkar et al. 2020, https://arxiv.org/abs/1911.04933; α from the code of SSD (if-loops/selective-synaptic-dampening).
-Reported: none for the competition's metric.
-Needs: the retain set without labels, per-example gradients.
 """
+
+METADATA = {
+    "family": "classic",
+    "source": (
+        "Golatkar et al. 2020, https://arxiv.org/abs/1911.04933; α from the code of SSD (if-loops/selective-synaptic-dampening)"
+    ),
+    "reported": "none for the competition's metric",
+    "needs": "the retain set without labels, per-example gradients",
+}
 
 from collections.abc import Iterable
 

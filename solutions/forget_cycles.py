@@ -18,12 +18,14 @@ A ResNet-18 has 17 layers in the pool; in a small network 6 draws hit nearly all
 Where the source is silent we decided that the teacher sees the same noisy images as the network does, that every cycle has an
 optimiser of its own (SGD with momentum, weight decay 5e-4), and that normalisation layers keep their weights. The noise is in
 units of the images as they are given: 0.01 was chosen for theirs, and is next to nothing on pixels from 0 to 255.
-
-Family: winner.
-Source: team Forget, NeurIPS 2023 Machine Unlearning challenge, https://junhyunb.github.io.
-Reported: 0.0939 ± 0.0065 and 0.0929 ± 0.0051 (public leaderboard), the best 0.1024.
-Needs: the retain set, and the original as a teacher.
 """
+
+METADATA = {
+    "family": "winner",
+    "source": "team Forget, NeurIPS 2023 Machine Unlearning challenge, https://junhyunb.github.io",
+    "reported": "0.0939 ± 0.0065 and 0.0929 ± 0.0051 (public leaderboard), the best 0.1024",
+    "needs": "the retain set, and the original as a teacher",
+}
 
 import torch
 from torch import nn

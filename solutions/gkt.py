@@ -32,12 +32,16 @@ generator's channels are 128 and 64 for a network whose widest convolution has 1
 proportion for narrower ones. (g) Maps are taken after a ReLU behind each block that keeps places, but for the head. The
 smaller a map, the larger its mean squared differences: the weight of attention is for images of 32x32 pixels, and is in
 proportion to their number for others.
-
-Family: zero-shot.
-Source: Chundawat et al. 2023, "Zero-shot machine unlearning", https://arxiv.org/abs/2201.05629.
-Reported: 97.12 % on retain classes, 0 % on the forget class (MNIST, All-CNN, class 0; original 97.84 %, retrained 99.25 %).
-Needs: no data; whole classes to be forgotten.
 """
+
+METADATA = {
+    "family": "zero-shot",
+    "source": 'Chundawat et al. 2023, "Zero-shot machine unlearning", https://arxiv.org/abs/2201.05629',
+    "reported": (
+        "97.12 % on retain classes, 0 % on the forget class (MNIST, All-CNN, class 0; original 97.84 %, retrained 99.25 %)"
+    ),
+    "needs": "no data; whole classes to be forgotten",
+}
 
 import copy
 from typing import Any

@@ -11,15 +11,24 @@ were made for (`soft_labels=False`), and does not shift them. Yin et al. teach b
 because in 200 iterations images come to resemble the training images more than their class: the original sees it in half of
 them. On MNIST without class 0 (All-CNN at an eighth of its width, one original, the same 900 images) accuracy on the other
 classes was 21 % with classes as labels and no shifts, 72 % (after 30 epochs) with the original's words alone, 90 % with both.
-
-Family: zero-shot.
-Source: SP1029/CS-772-Unlearning, https://github.com/SP1029/CS-772-Unlearning, after Chundawat et al. 2023, "Zero-Shot Machine
-Unlearning", https://arxiv.org/abs/2201.05629, and Yin et al. 2020, "Dreaming to Distill", https://arxiv.org/abs/1912.08795.
-Reported: 40 to 50 % accuracy on the other classes with 100 images per class and 80 to 85 % with 6000, 0 % on the forgotten
-one (MNIST, All-CNN, class 0).
-Needs: batch-norm statistics, layers that can be drawn anew, the classes to forget, the others, shape, scale and range of the
-images; no data.
 """
+
+METADATA = {
+    "family": "zero-shot",
+    "source": (
+        'SP1029/CS-772-Unlearning, https://github.com/SP1029/CS-772-Unlearning, after Chundawat et al. 2023, "Zero-Shot '
+        'Machine Unlearning", https://arxiv.org/abs/2201.05629, and Yin et al. 2020, "Dreaming to Distill", '
+        "https://arxiv.org/abs/1912.08795"
+    ),
+    "reported": (
+        "40 to 50 % accuracy on the other classes with 100 images per class and 80 to 85 % with 6000, 0 % on the "
+        "forgotten one (MNIST, All-CNN, class 0)"
+    ),
+    "needs": (
+        "batch-norm statistics, layers that can be drawn anew, the classes to forget, the others, shape, scale and "
+        "range of the images; no data"
+    ),
+}
 
 from collections.abc import Sequence
 from typing import Any

@@ -4,13 +4,17 @@
 
 All else, what is ours included, is as in `gkt.py`. The report says that the smaller set of images teaches faster, and shows
 no trend over thresholds; its committed notebook has 0.25, does not stop early, and relearns the forget class to 99.3 %.
-
-Family: zero-shot.
-Source: SP1029/CS-772-Unlearning, https://github.com/SP1029/CS-772-Unlearning, a report on Chundawat et al. 2023, "Zero-shot
-machine unlearning", https://arxiv.org/abs/2201.05629.
-Reported: 98.3 % on retain classes in 500 pseudo-batches, where GKT needs 850 (MNIST, All-CNN, class 0).
-Needs: no data; whole classes to be forgotten.
 """
+
+METADATA = {
+    "family": "zero-shot",
+    "source": (
+        "SP1029/CS-772-Unlearning, https://github.com/SP1029/CS-772-Unlearning, a report on Chundawat et al. 2023, "
+        '"Zero-shot machine unlearning", https://arxiv.org/abs/2201.05629'
+    ),
+    "reported": "98.3 % on retain classes in 500 pseudo-batches, where GKT needs 850 (MNIST, All-CNN, class 0)",
+    "needs": "no data; whole classes to be forgotten",
+}
 
 from typing import Any
 

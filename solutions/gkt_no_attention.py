@@ -5,13 +5,17 @@
    `gkt_entropy.py`.
 
 All else, what is ours included, is as in `gkt.py`. It is an ablation: the report shows by it that attention is needed.
-
-Family: zero-shot.
-Source: SP1029/CS-772-Unlearning, https://github.com/SP1029/CS-772-Unlearning, a report on Chundawat et al. 2023, "Zero-shot
-machine unlearning", https://arxiv.org/abs/2201.05629.
-Reported: below 50 % on retain classes, 43.9 % and 0 % on the forget class in its log (MNIST, All-CNN, class 0).
-Needs: no data; whole classes to be forgotten.
 """
+
+METADATA = {
+    "family": "zero-shot",
+    "source": (
+        "SP1029/CS-772-Unlearning, https://github.com/SP1029/CS-772-Unlearning, a report on Chundawat et al. 2023, "
+        '"Zero-shot machine unlearning", https://arxiv.org/abs/2201.05629'
+    ),
+    "reported": "below 50 % on retain classes, 43.9 % and 0 % on the forget class in its log (MNIST, All-CNN, class 0)",
+    "needs": "no data; whole classes to be forgotten",
+}
 
 from typing import Any
 

@@ -9,12 +9,14 @@
 
 The published code's defects are mended (gradients that were not reset between the two backward passes, projections that read
 one slice of the gradient for every tensor, swapped loaders). The learning rate of the committed function is used throughout.
-
-Family: classic.
-Source: hishamcse/NeurIPS_Machine_Unlearning.
-Reported: 0.0048 (late submission of the uncorrected code); plain gradient ascent 0.0001 (public leaderboard).
-Needs: the retain set and the forget set.
 """
+
+METADATA = {
+    "family": "classic",
+    "source": "hishamcse/NeurIPS_Machine_Unlearning",
+    "reported": "0.0048 (late submission of the uncorrected code); plain gradient ascent 0.0001 (public leaderboard)",
+    "needs": "the retain set and the forget set",
+}
 
 import re
 

@@ -18,13 +18,17 @@ the directions of least curvature. The network is in eval mode.
 
 It is deterministic but for the drawn examples and rounding: run after run gives nearly the same network, so expect a score
 near 0 where the spread between runs counts, as in the competition.
-
-Family: classic.
-Source: Izzo et al. 2021, https://arxiv.org/abs/2002.10077, with the Fisher matrix of Singh & Alistarh 2020 (WoodFisher),
-https://arxiv.org/abs/2004.14340; a baseline in the code of SalUn (OPTML-Group/Unlearn-Saliency).
-Reported: none for the competition's metric.
-Needs: the retain set (`.dataset`), the forget set, second derivatives of the network.
 """
+
+METADATA = {
+    "family": "classic",
+    "source": (
+        "Izzo et al. 2021, https://arxiv.org/abs/2002.10077, with the Fisher matrix of Singh & Alistarh 2020 "
+        "(WoodFisher), https://arxiv.org/abs/2004.14340; a baseline in the code of SalUn (OPTML-Group/Unlearn-Saliency)"
+    ),
+    "reported": "none for the competition's metric",
+    "needs": "the retain set (`.dataset`), the forget set, second derivatives of the network",
+}
 
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -11,14 +11,18 @@
 The gradients are taken in eval mode, so that comparing leaves the statistics of batch-norm layers alone; that is our decision.
 So is the form of the rise and fall for other numbers of epochs. Weight decay acts on all weights alike. Convolutions that the
 caller has frozen stay as they are. If the retain set is the smaller one, its examples are drawn more than once.
-
-Family: winner.
-Source: team Kookmin (LD&BGW&KJH), NeurIPS 2023 Machine Unlearning challenge,
-https://www.kaggle.com/competitions/neurips-2023-machine-unlearning, by the organisers' slides and public ports; called MSG in
-"Deep Unlearn", https://arxiv.org/abs/2410.01276.
-Reported: 0.0902 (private leaderboard, 2nd place).
-Needs: random retain examples (`.dataset`), the forget set, convolutions.
 """
+
+METADATA = {
+    "family": "winner",
+    "source": (
+        "team Kookmin (LD&BGW&KJH), NeurIPS 2023 Machine Unlearning challenge, "
+        "https://www.kaggle.com/competitions/neurips-2023-machine-unlearning, by the organisers' slides and public "
+        'ports; called MSG in "Deep Unlearn", https://arxiv.org/abs/2410.01276'
+    ),
+    "reported": "0.0902 (private leaderboard, 2nd place)",
+    "needs": "random retain examples (`.dataset`), the forget set, convolutions",
+}
 
 import torch
 from torch import Tensor, nn

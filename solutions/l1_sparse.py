@@ -5,12 +5,14 @@
 
 The penalty makes the network sparser, and sparser networks forget more when they are fine-tuned. The forget set is not looked
 at. Momentum 0.9, weight decay 5e-4 and a constant learning rate are our choice.
-
-Family: classic.
-Source: Jia et al. 2023, "Model Sparsity Can Simplify Machine Unlearning", https://arxiv.org/abs/2304.04934.
-Reported: none.
-Needs: the retain set.
 """
+
+METADATA = {
+    "family": "classic",
+    "source": 'Jia et al. 2023, "Model Sparsity Can Simplify Machine Unlearning", https://arxiv.org/abs/2304.04934',
+    "reported": "none",
+    "needs": "the retain set",
+}
 
 from collections.abc import Sequence
 

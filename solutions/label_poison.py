@@ -5,12 +5,14 @@
 
 The retain set is not looked at. All classes are equally likely, the right one too: with ten classes about a tenth of the labels
 stay right. That, batches of 128 for the forget set and the constant learning rate are ours; the source is silent.
-
-Family: Forget with Precision.
-Source: "Forget with Precision" (ETH), https://github.com/vstrozzi/assessing-machine-unlearning-approaches.
-Reported: ε̂ 4.16 on CIFAR-10 (retraining 0.88, lower is better); accuracy 99.72 % retain, 99.55 % forget, 94.21 % test.
-Needs: the forget set, to relabel it (`.dataset`).
 """
+
+METADATA = {
+    "family": "Forget with Precision",
+    "source": '"Forget with Precision" (ETH), https://github.com/vstrozzi/assessing-machine-unlearning-approaches',
+    "reported": "ε̂ 4.16 on CIFAR-10 (retraining 0.88, lower is better); accuracy 99.72 % retain, 99.55 % forget, 94.21 % test",
+    "needs": "the forget set, to relabel it (`.dataset`)",
+}
 
 import torch
 from torch import Tensor, nn

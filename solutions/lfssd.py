@@ -7,12 +7,14 @@
 
 Steps 2 and 3 are those of `ssd`, and what is said there of batches and of chance holds here too. The paper sets the selection
 weight by task. Ours is the square root of that of `ssd`, because the gradients are not squared here.
-
-Family: classic.
-Source: Foster et al. 2024, https://arxiv.org/abs/2402.19308.
-Reported: none for the competition's metric.
-Needs: the forget set and the retain set (`.dataset` of both), no labels.
 """
+
+METADATA = {
+    "family": "classic",
+    "source": "Foster et al. 2024, https://arxiv.org/abs/2402.19308",
+    "reported": "none for the competition's metric",
+    "needs": "the forget set and the retain set (`.dataset` of both), no labels",
+}
 
 import torch
 from torch import Tensor, nn

@@ -5,12 +5,14 @@
 
 The two batches go through the network one after the other, so that batch-norm never mixes them. Our source does not say the
 momentum, the weight decay and the schedule: they are the field's usual 0.9 and 5e-4, and a constant learning rate.
-
-Family: classic.
-Source: Kurmanji et al. 2023, "Towards Unbounded Machine Unlearning", https://arxiv.org/abs/2302.09880.
-Reported: 0.6863 on MUFAC, where it is called advanced NegGrad (NoMUS; retraining 0.6995).
-Needs: the retain set and the forget set.
 """
+
+METADATA = {
+    "family": "classic",
+    "source": 'Kurmanji et al. 2023, "Towards Unbounded Machine Unlearning", https://arxiv.org/abs/2302.09880',
+    "reported": "0.6863 on MUFAC, where it is called advanced NegGrad (NoMUS; retraining 0.6995)",
+    "needs": "the retain set and the forget set",
+}
 
 from torch import nn
 from torch.nn import functional as F

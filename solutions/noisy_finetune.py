@@ -8,12 +8,14 @@ Langevin unlearning certifies that a model continued in this way is close to a r
 here: it supposes that the original was trained by the same noisy descent with clipped gradients, and it was not. The batch's
 gradient is clipped, not each example's. Clipping, noise and regularisation are those of the paper's code, for logistic
 regression on features; epochs and learning rate are those of the `finetune` baseline.
-
-Family: classic.
-Source: Chien et al., "Langevin Unlearning", NeurIPS 2024, https://arxiv.org/abs/2401.10371.
-Reported: none for networks.
-Needs: the retain set.
 """
+
+METADATA = {
+    "family": "classic",
+    "source": 'Chien et al., "Langevin Unlearning", NeurIPS 2024, https://arxiv.org/abs/2401.10371',
+    "reported": "none for networks",
+    "needs": "the retain set",
+}
 
 from torch import nn
 from torch.nn import functional as F

@@ -2,12 +2,14 @@
 
 Its runs do not differ from each other, so every example can be told perfectly and the score is 0. (How a population of
 differently seeded original models would score is the floor on every scorecard.)
-
-Family: baseline.
-Source: none.
-Reported: none.
-Needs: nothing.
 """
+
+METADATA = {
+    "family": "baseline",
+    "source": "none",
+    "reported": "none",
+    "needs": "nothing",
+}
 
 from torch import nn
 from torch.utils.data import DataLoader

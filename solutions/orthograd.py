@@ -11,12 +11,14 @@ Only the abstract could be read, so what it does not say is ours: 5 epochs, 32 r
 no weight decay, eval mode throughout (per-example gradients need it). The first three were chosen on digits, where the forget
 loss then is about that of images that were never seen. No step descends the retain loss. Takes at least the memory of the
 weights for each retain example.
-
-Family: classic.
-Source: Shamsian et al. 2025, https://arxiv.org/abs/2503.02312.
-Reported: none.
-Needs: the retain set in batches of another size (`.dataset`), the forget set, per-example gradients.
 """
+
+METADATA = {
+    "family": "classic",
+    "source": "Shamsian et al. 2025, https://arxiv.org/abs/2503.02312",
+    "reported": "none",
+    "needs": "the retain set in batches of another size (`.dataset`), the forget set, per-example gradients",
+}
 
 from collections.abc import Sequence
 

@@ -8,12 +8,14 @@
 The network itself does not change in step 1, nor do its batch-norm statistics. A move is the absolute difference, and the
 least are sought in all layers together; that, fan-out in the Kaiming variance, batches of 128 for the forget set and constant
 learning rates are ours. The source has no code for this variant on its own.
-
-Family: Forget with Precision.
-Source: "Forget with Precision" (ETH), https://github.com/vstrozzi/assessing-machine-unlearning-approaches.
-Reported: ε̂ 3.22 on CIFAR-10 (retraining 0.88, lower is better); accuracy 98.21 % retain, 97.47 % forget, 92.60 % test.
-Needs: the retain set and the forget set in batches of another size (`.dataset`).
 """
+
+METADATA = {
+    "family": "Forget with Precision",
+    "source": '"Forget with Precision" (ETH), https://github.com/vstrozzi/assessing-machine-unlearning-approaches',
+    "reported": "ε̂ 3.22 on CIFAR-10 (retraining 0.88, lower is better); accuracy 98.21 % retain, 97.47 % forget, 92.60 % test",
+    "needs": "the retain set and the forget set in batches of another size (`.dataset`)",
+}
 
 import copy
 from collections.abc import Iterable, Sequence

@@ -12,12 +12,14 @@ pruned, and what is left is fine-tuning. Here it moves.
 
 The 30 % are of all layers together, as in `prune`, whose other decisions hold here too. In step 2 the number of epochs is ours;
 so is that the 2 % are at least two examples, which batch-norm needs, and come in the same batches in every epoch.
-
-Family: Forget with Precision.
-Source: "Forget with Precision" (ETH), https://github.com/vstrozzi/assessing-machine-unlearning-approaches.
-Reported: ε̂ 2.20 on CIFAR-10 (retraining 0.88, lower is better); accuracy 99.99 % retain, 91.10 % forget, 94.31 % test.
-Needs: the retain set and the forget set in batches of another size (`.dataset`).
 """
+
+METADATA = {
+    "family": "Forget with Precision",
+    "source": '"Forget with Precision" (ETH), https://github.com/vstrozzi/assessing-machine-unlearning-approaches',
+    "reported": "ε̂ 2.20 on CIFAR-10 (retraining 0.88, lower is better); accuracy 99.99 % retain, 91.10 % forget, 94.31 % test",
+    "needs": "the retain set and the forget set in batches of another size (`.dataset`)",
+}
 
 from math import ceil
 

@@ -5,12 +5,14 @@
 
 The number of classes is the number of logits. The batches are as large as the retain loader's. The source gives epochs and
 learning rate; momentum 0.9, weight decay 5e-4 and a constant learning rate are ours.
-
-Family: classic.
-Source: Graves et al. 2021, https://arxiv.org/abs/2010.10981; Golatkar et al. 2020, https://arxiv.org/abs/1911.04933.
-Reported: none.
-Needs: the retain set and the forget set, example by example (`.dataset`).
 """
+
+METADATA = {
+    "family": "classic",
+    "source": "Graves et al. 2021, https://arxiv.org/abs/2010.10981; Golatkar et al. 2020, https://arxiv.org/abs/1911.04933",
+    "reported": "none",
+    "needs": "the retain set and the forget set, example by example (`.dataset`)",
+}
 
 from typing import Any
 

@@ -11,12 +11,14 @@ by networks trained without the example. Ours, where the source is silent: step 
 cosine) and step 4 is `salun` (constant learning rate); both train on the retain set without the other groups; examples beyond
 a multiple of three go to the less memorised groups. Fine-tuning does not look at its group, so what the split decides is
 which examples are relabelled.
-
-Family: classic.
-Source: Zhao et al. 2024, https://arxiv.org/abs/2406.01257.
-Reported: none.
-Needs: the retain set and the forget set, example by example (`.dataset`); at least three forget examples.
 """
+
+METADATA = {
+    "family": "classic",
+    "source": "Zhao et al. 2024, https://arxiv.org/abs/2406.01257",
+    "reported": "none",
+    "needs": "the retain set and the forget set, example by example (`.dataset`); at least three forget examples",
+}
 
 import torch
 from torch import Tensor, nn

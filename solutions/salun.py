@@ -8,12 +8,14 @@
 The other weights are put back after each step. Published code masks their gradients only, and then weight decay and momentum
 move them. Statistics of batch-norm layers are no weights and follow the training. Ours, where the source is silent: the
 gradient is taken in eval mode, and the learning rate is constant.
-
-Family: classic.
-Source: Fan et al. 2023, https://arxiv.org/abs/2310.12508.
-Reported: none.
-Needs: the retain set and the forget set, example by example (`.dataset`).
 """
+
+METADATA = {
+    "family": "classic",
+    "source": "Fan et al. 2023, https://arxiv.org/abs/2310.12508",
+    "reported": "none",
+    "needs": "the retain set and the forget set, example by example (`.dataset`)",
+}
 
 from functools import partial
 

@@ -11,12 +11,17 @@
 The three stages have an SGD optimiser each, kept over the cycles; the forget rounds' learning rate falls as a cosine per step.
 The network stays in train mode until the end. The paper calls the forget round gradient ascent on a contrastive loss; the
 published code descends the loss above.
-
-Family: winner.
-Source: fanchuan, NeurIPS 2023 Machine Unlearning challenge, https://www.kaggle.com/competitions/neurips-2023-machine-unlearning.
-Reported: 0.0985 (private leaderboard, 1st place).
-Needs: the retain set in batches of another size (`.dataset`), and the forget set.
 """
+
+METADATA = {
+    "family": "winner",
+    "source": (
+        "fanchuan, NeurIPS 2023 Machine Unlearning challenge, "
+        "https://www.kaggle.com/competitions/neurips-2023-machine-unlearning"
+    ),
+    "reported": "0.0985 (private leaderboard, 1st place)",
+    "needs": "the retain set in batches of another size (`.dataset`), and the forget set",
+}
 
 from collections.abc import Callable
 

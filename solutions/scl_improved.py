@@ -6,12 +6,14 @@
 
 That was the best of at least 15 variants tried on the same board; their reproduction of the original had 0.0914, fanchuan's own
 submission 0.0985, and the board's noise is about 0.006, so this is weak evidence of a gain.
-
-Family: winner.
-Source: hishamcse/NeurIPS_Machine_Unlearning ("improved SCL").
-Reported: 0.1068 (late submission).
-Needs: the retain set in batches of another size (`.dataset`), and the forget set.
 """
+
+METADATA = {
+    "family": "winner",
+    "source": 'hishamcse/NeurIPS_Machine_Unlearning ("improved SCL")',
+    "reported": "0.1068 (late submission)",
+    "needs": "the retain set in batches of another size (`.dataset`), and the forget set",
+}
 
 from functools import partial
 

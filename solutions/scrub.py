@@ -12,12 +12,14 @@ The values are those published for CIFAR-10. Both steps share one SGD optimiser,
 it was built on the teacher's, so that the student never moved. Its learning rate is divided by 10 after epochs 3, 5 and 9.
 Momentum 0.9 and weight decay 5e-4 are our choice. At the start the KL is least, so that its gradient is 0 but for the
 difference between train and eval mode: where batch-norm makes none, the first max step does little.
-
-Family: classic.
-Source: Kurmanji et al. 2023, "Towards Unbounded Machine Unlearning", https://arxiv.org/abs/2302.09880.
-Reported: 0.6577 on MUFAC (NoMUS; retraining 0.6995).
-Needs: the retain set and the forget set in batches of another size (`.dataset`); with `rewind` also validation images.
 """
+
+METADATA = {
+    "family": "classic",
+    "source": 'Kurmanji et al. 2023, "Towards Unbounded Machine Unlearning", https://arxiv.org/abs/2302.09880',
+    "reported": "0.6577 on MUFAC (NoMUS; retraining 0.6995)",
+    "needs": "the retain set and the forget set in batches of another size (`.dataset`); with `rewind` also validation images",
+}
 
 import copy
 from typing import Any

@@ -10,14 +10,18 @@
 The epochs are rounded to whole batches. The original predicts in eval mode. Weights that the caller has frozen are neither
 pruned nor rounded. These three are our decisions. In the few batches of a small data set, a network that is 99 % new hardly
 recovers at the published learning rate, 0.0005.
-
-Family: winner.
-Source: Sebastian Oleszko, NeurIPS 2023 Machine Unlearning challenge,
-https://www.kaggle.com/competitions/neurips-2023-machine-unlearning, by the organisers' slides and public ports; called PRMQ in
-"Deep Unlearn", https://arxiv.org/abs/2410.01276.
-Reported: 0.0863 (private leaderboard, 4th place).
-Needs: the retain set, convolutions or linear layers.
 """
+
+METADATA = {
+    "family": "winner",
+    "source": (
+        "Sebastian Oleszko, NeurIPS 2023 Machine Unlearning challenge, "
+        "https://www.kaggle.com/competitions/neurips-2023-machine-unlearning, by the organisers' slides and public "
+        'ports; called PRMQ in "Deep Unlearn", https://arxiv.org/abs/2410.01276'
+    ),
+    "reported": "0.0863 (private leaderboard, 4th place)",
+    "needs": "the retain set, convolutions or linear layers",
+}
 
 from itertools import islice
 

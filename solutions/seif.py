@@ -13,14 +13,18 @@ network, unless the caller has frozen it.
 The published class weights, 1 for class 0 and 0.05 for the nine others, belong to the competition's data; here they are the
 "balanced" ones of the port. But the port multiplied a batch's mean cross-entropy by the batch's mean weight; here every
 example has its own weight. A batch's loss is the weighted mean, as torch defines it, so only the ratios of the weights matter.
-
-Family: winner.
-Source: Seif Eddine Achour, NeurIPS 2023 Machine Unlearning challenge,
-https://www.kaggle.com/competitions/neurips-2023-machine-unlearning, by the organisers' slides and a public port; called CFW in
-"Deep Unlearn", https://arxiv.org/abs/2410.01276.
-Reported: 0.0885 (private leaderboard, 3rd place).
-Needs: the retain set.
 """
+
+METADATA = {
+    "family": "winner",
+    "source": (
+        "Seif Eddine Achour, NeurIPS 2023 Machine Unlearning challenge, "
+        "https://www.kaggle.com/competitions/neurips-2023-machine-unlearning, by the organisers' slides and a public "
+        'port; called CFW in "Deep Unlearn", https://arxiv.org/abs/2410.01276'
+    ),
+    "reported": "0.0885 (private leaderboard, 3rd place)",
+    "needs": "the retain set",
+}
 
 from functools import partial
 

@@ -14,12 +14,14 @@ Ours, where the source could not be read closely: α multiplies the loss before 
 an ascent moves the weights by 7 times the learning rate at most; it has no momentum and no weight decay, which would move
 other weights; the first of every five steps is the one with an ascent; the mask is found in eval mode, the steps are taken in
 train mode; losses below 1e-6 weigh like 1e-6.
-
-Family: classic.
-Source: Huang et al. 2024, "Unified gradient-based machine unlearning with remain geometry enhancement", NeurIPS 2024.
-Reported: none.
-Needs: the retain set and the forget set, per-example gradients.
 """
+
+METADATA = {
+    "family": "classic",
+    "source": 'Huang et al. 2024, "Unified gradient-based machine unlearning with remain geometry enhancement", NeurIPS 2024',
+    "reported": "none",
+    "needs": "the retain set and the forget set, per-example gradients",
+}
 
 import math
 

@@ -15,12 +15,14 @@ unlearning has it.
 
 The paper takes 20 shards for hundreds of thousands of examples; 5 of 5 slices is ours, for few. A stage takes 2e/(R + 1) epochs
 where the task's recipe has e, rounded, so that a shard is trained for about e. Everything else is the recipe's.
-
-Family: classic.
-Source: Bourtoule et al. 2021, "Machine Unlearning", https://arxiv.org/abs/1912.03817.
-Reported: none.
-Needs: its own training, the forget set's ids (`.dataset.rows`) and the images in memory (`.dataset.memory`).
 """
+
+METADATA = {
+    "family": "classic",
+    "source": 'Bourtoule et al. 2021, "Machine Unlearning", https://arxiv.org/abs/1912.03817',
+    "reported": "none",
+    "needs": "its own training, the forget set's ids (`.dataset.rows`) and the images in memory (`.dataset.memory`)",
+}
 
 from typing import Any
 

@@ -10,12 +10,14 @@ those of single examples: importances depend on the batch size (the retain loade
 batch is the only thing that differs from run to run. With many batches that hardly matters, and every run gives nearly the same
 network, which a metric that looks at the spread between runs punishes. With few, as on digits, it decides which weights are
 selected.
-
-Family: classic.
-Source: Foster et al. 2023, https://arxiv.org/abs/2308.07707.
-Reported: none for the competition's metric.
-Needs: the forget set and the retain set (`.dataset` of both).
 """
+
+METADATA = {
+    "family": "classic",
+    "source": "Foster et al. 2023, https://arxiv.org/abs/2308.07707",
+    "reported": "none for the competition's metric",
+    "needs": "the forget set and the retain set (`.dataset` of both)",
+}
 
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -15,13 +15,18 @@ The published code recognises normalisation layers by "bn" in their names and so
 ResNets; here their type counts. Where the source is silent we decided that the tensors are drawn anew in every epoch, that
 weight and bias of the new head are two tensors of the pool like any others, and that an SGD optimiser lives for one epoch in
 the last epochs too, as it does in the first. What a caller has frozen is not in the pool.
-
-Family: winner.
-Source: Jiaxi Sun, NeurIPS 2023 Machine Unlearning challenge, https://www.kaggle.com/competitions/neurips-2023-machine-unlearning
-("RNI" in Deep Unlearn, https://arxiv.org/abs/2410.01276).
-Reported: none.
-Needs: the retain set.
 """
+
+METADATA = {
+    "family": "winner",
+    "source": (
+        "Jiaxi Sun, NeurIPS 2023 Machine Unlearning challenge, "
+        'https://www.kaggle.com/competitions/neurips-2023-machine-unlearning ("RNI" in Deep Unlearn, '
+        "https://arxiv.org/abs/2410.01276)"
+    ),
+    "reported": "none",
+    "needs": "the retain set",
+}
 
 import torch
 from torch import nn

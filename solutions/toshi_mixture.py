@@ -16,14 +16,20 @@ validation images keeps its label. Step 3b has the optimiser and the schedule of
 
 Mixing two methods widens the spread of the unlearned models, which the competition's metric rewards. The winners made 246 of
 the 512 models by the first half and 266 by the second; a function of four arguments can only toss a coin.
-
-Family: winner.
-Source: toshi_k & marvelworld, NeurIPS 2023 Machine Unlearning challenge,
-https://www.kaggle.com/competitions/neurips-2023-machine-unlearning.
-Reported: 0.0785 (private leaderboard, 5th place); 0.0720 by the first half alone, 0.0707 by the second alone (public
-leaderboard). The pseudo-labels are the unpublished ones.
-Needs: the retain set, the forget set, validation images and convolutions.
 """
+
+METADATA = {
+    "family": "winner",
+    "source": (
+        "toshi_k & marvelworld, NeurIPS 2023 Machine Unlearning challenge, "
+        "https://www.kaggle.com/competitions/neurips-2023-machine-unlearning"
+    ),
+    "reported": (
+        "0.0785 (private leaderboard, 5th place); 0.0720 by the first half alone, 0.0707 by the second alone (public "
+        "leaderboard). The pseudo-labels are the unpublished ones"
+    ),
+    "needs": "the retain set, the forget set, validation images and convolutions",
+}
 
 from typing import Any
 

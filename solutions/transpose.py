@@ -7,13 +7,17 @@ Where all kernels are square, strides and paddings the same along both axes, and
 transposed network answers an image as the original answered the transposed image: it starts from a model of other images, with
 weights of the right sizes. Kernels that are not square are left alone, because transposed they would change the layers' shapes.
 Transposing draws nothing: two runs differ only in the order of the retain examples. The whole 5th place is `toshi_mixture`.
-
-Family: winner.
-Source: toshi_k & marvelworld, NeurIPS 2023 Machine Unlearning challenge,
-https://www.kaggle.com/competitions/neurips-2023-machine-unlearning.
-Reported: 0.0720 (public leaderboard, all runs by this half).
-Needs: the retain set and convolutions.
 """
+
+METADATA = {
+    "family": "winner",
+    "source": (
+        "toshi_k & marvelworld, NeurIPS 2023 Machine Unlearning challenge, "
+        "https://www.kaggle.com/competitions/neurips-2023-machine-unlearning"
+    ),
+    "reported": "0.0720 (public leaderboard, all runs by this half)",
+    "needs": "the retain set and convolutions",
+}
 
 import torch
 from torch import nn

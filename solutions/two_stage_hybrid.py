@@ -4,12 +4,17 @@
 2. Repair: 5 epochs of cross-entropy on the retain set.
 
 The stages have an SGD optimiser each; that and their constant learning rates are ours, the source is silent.
-
-Family: Forget with Precision.
-Source: "Forget with Precision" (ETH), https://github.com/vstrozzi/assessing-machine-unlearning-approaches (`two_stage_simple`).
-Reported: ε̂ 2.83 on CIFAR-10 (retraining 0.88, lower is better); accuracy 96.09 % retain, 96.23 % forget, 94.58 % test.
-Needs: the retain set in batches of another size, and the forget set, to relabel it (`.dataset`).
 """
+
+METADATA = {
+    "family": "Forget with Precision",
+    "source": (
+        '"Forget with Precision" (ETH), https://github.com/vstrozzi/assessing-machine-unlearning-approaches '
+        "(`two_stage_simple`)"
+    ),
+    "reported": "ε̂ 2.83 on CIFAR-10 (retraining 0.88, lower is better); accuracy 96.09 % retain, 96.23 % forget, 94.58 % test",
+    "needs": "the retain set in batches of another size, and the forget set, to relabel it (`.dataset`)",
+}
 
 from torch import nn
 from torch.utils.data import DataLoader

@@ -17,12 +17,14 @@ forget set, and z is what the norm is of. There are as many noise images of a cl
 examples. They are found in eval mode.
 
 In the published code all noise has the label 0, whichever classes are forgotten; here each has its own.
-
-Family: classic.
-Source: Tarun et al. 2021, "Fast Yet Effective Machine Unlearning", https://arxiv.org/abs/2111.08947.
-Reported: 0.5972 (NoMUS on the MUFAC face-age benchmark of ndb796/MachineUnlearning, where retraining has 0.6995).
-Needs: the forget set's classes and scale, and part of the retain set (`.dataset`).
 """
+
+METADATA = {
+    "family": "classic",
+    "source": 'Tarun et al. 2021, "Fast Yet Effective Machine Unlearning", https://arxiv.org/abs/2111.08947',
+    "reported": "0.5972 (NoMUS on the MUFAC face-age benchmark of ndb796/MachineUnlearning, where retraining has 0.6995)",
+    "needs": "the forget set's classes and scale, and part of the retain set (`.dataset`)",
+}
 
 from collections.abc import Sequence
 from typing import Any

@@ -6,34 +6,39 @@ from conftest import PROJECT
 from evaluation import catalogue
 from starting_kit.errors import InputError
 
-DOCSTRING = """One line | the steps.
+SOLUTION = '''"""One line | the steps.
 
 1. The first,
    continued.
 2. The second.
-
-Family: winner.
-Source: a paper, https://example.org/a:b.
-Reported: 0.1 (board), at
-a price.
-Needs: nothing.
 """
+
+METADATA = {
+    "family": "winner",
+    "source": "a paper, https://example.org/a:b",
+    "reported": "0.1 (board), at "
+    "a price",
+    "needs": "nothing",
+}
+
+import not_installed_here
+'''
 
 
 @pytest.fixture
 def zoo(tmp_path):
     """A zoo of one solution."""
 
-    def write(docstring):
+    def write(text):
         (tmp_path / "zoo").mkdir(exist_ok=True)
-        (tmp_path / "zoo" / "mine.py").write_text(f'"""{docstring}"""\n')
+        (tmp_path / "zoo" / "mine.py").write_text(text)
         return tmp_path / "zoo"
 
     return write
 
 
-def test_a_docstring_is_taken_apart(zoo):
-    described = catalogue.describe(zoo(DOCSTRING) / "mine.py")
+def test_a_solution_is_described_without_being_imported(zoo):
+    described = catalogue.describe(zoo(SOLUTION) / "mine.py")
     assert described == catalogue.Description(
         summary="One line | the steps",
         family="winner",
@@ -44,13 +49,31 @@ def test_a_docstring_is_taken_apart(zoo):
     )
 
 
-def test_a_missing_field_is_named(zoo):
-    with pytest.raises(InputError, match=r"mine\.py lacks Reported"):
-        catalogue.describe(zoo(DOCSTRING.replace("Reported: ", "")) / "mine.py")
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"needs": "nothing",', "", r"METADATA of .*mine\.py lacks needs; see"),
+        ('"needs"', '"needed"', r"METADATA of .*mine\.py lacks needs; see"),
+        ("}", '"score": "1"}', r"METADATA of .*mine\.py has an unknown key 'score'; the keys are family, source,"),
+        (
+            '"winner"',
+            '"winners"',
+            r"METADATA of .*mine\.py has an unknown family 'winners'; the families are baseline, winner,",
+        ),
+        ("METADATA", "OTHER", r"mine\.py has no METADATA, a dict of literal strings \(family, source, reported, needs\); see"),
+        ('"nothing"', "NOTHING", r"mine\.py has no METADATA"),
+        ('"nothing"', "0", r"mine\.py has no METADATA"),
+        ('"needs"', "[]", r"mine\.py has no METADATA"),
+    ],
+)
+def test_wrong_metadata_are_refused(zoo, old, new, message):
+    assert old in SOLUTION
+    with pytest.raises(InputError, match=message):
+        catalogue.describe(zoo(SOLUTION.replace(old, new)) / "mine.py")
 
 
 def test_the_page_has_a_row_with_the_measured_score_or_without(zoo, tmp_path):
-    page = catalogue.page(zoo(DOCSTRING), tmp_path / "results", "digits")
+    page = catalogue.page(zoo(SOLUTION), tmp_path / "results", "digits")
     assert (
         "| [mine](mine.py) | One line \\| the steps | a paper, https://example.org/a:b | 0.1 (board), at a price | - | - | - |"
         in page
@@ -59,11 +82,11 @@ def test_the_page_has_a_row_with_the_measured_score_or_without(zoo, tmp_path):
     (tmp_path / "results" / "digits").mkdir(parents=True)
     changed = {**card, "score": 0.0123, "score_interval": [0.01, 0.02], "cost": 0.05, "ceiling": 0.2}
     (tmp_path / "results" / "digits" / "mine.json").write_text(json.dumps(changed))
-    page = catalogue.page(zoo(DOCSTRING), tmp_path / "results", "digits")
+    page = catalogue.page(zoo(SOLUTION), tmp_path / "results", "digits")
     assert "| 0.0123 (0.010–0.020) | - | 5.0% | nothing |" in page
     assert "its ceiling there is 0.200" in page
     fitted = {**changed, "score": 0.05, "cost": 0.1, "hyperparameters": {"source": "tuned", "values": {}}}
     (tmp_path / "results" / "digits" / "mine--published.json").write_text(json.dumps(changed))
     (tmp_path / "results" / "digits" / "mine.json").write_text(json.dumps(fitted))
-    page = catalogue.page(zoo(DOCSTRING), tmp_path / "results", "digits")
+    page = catalogue.page(zoo(SOLUTION), tmp_path / "results", "digits")
     assert "| 0.0123 (0.010–0.020) | 0.0500 (0.010–0.020) | 10.0% | nothing |" in page
