@@ -24,6 +24,7 @@ METADATA = {
 }
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -49,9 +50,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     temperature: float = 5.0,
     warm_up_epochs: int = 3,
@@ -71,7 +72,7 @@ def unlearning(
 
 
 def warm_up(
-    net: nn.Module, teacher: nn.Module, loader: DataLoader, optimiser: Optimizer, epochs: int, temperature: float
+    net: nn.Module, teacher: nn.Module, loader: DataLoader[Any], optimiser: Optimizer, epochs: int, temperature: float
 ) -> None:
     """Imitate the teacher's predictions; labels are not used."""
     for _ in range(epochs):
@@ -79,7 +80,7 @@ def warm_up(
 
 
 def main_stage(
-    net: nn.Module, teacher: nn.Module, loader: DataLoader, optimiser: Optimizer, epochs: int, temperature: float
+    net: nn.Module, teacher: nn.Module, loader: DataLoader[Any], optimiser: Optimizer, epochs: int, temperature: float
 ) -> None:
     """Learn from the labels and from the teacher."""
 
@@ -101,7 +102,7 @@ def soft_cross_entropy(logits: Tensor, teacher_logits: Tensor, temperature: floa
 def teach_epoch(
     net: nn.Module,
     teacher: nn.Module,
-    loader: DataLoader,
+    loader: DataLoader[Any],
     optimiser: Optimizer,
     loss: Callable[[Tensor, Tensor, Tensor], Tensor],
 ) -> None:

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import ConcatDataset, DataLoader
 
-from solutions.parts.batches import Relabelled, batches
+from solutions.parts.batches import Relabelled, batches, number_of_examples
 from solutions.parts.distillation import distillation, frozen_copy
 from solutions.parts.weights import reinitialise
 
@@ -36,9 +36,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     epochs: int = 1,
     learning_rate: float = 1e-4,
@@ -65,12 +65,11 @@ def teachers(net: nn.Module) -> tuple[nn.Module, nn.Module]:
     return competent, incompetent
 
 
-def marked(retain_loader: DataLoader, forget_loader: DataLoader) -> DataLoader:
+def marked(retain_loader: DataLoader[Any], forget_loader: DataLoader[Any]) -> DataLoader[Any]:
     """A shuffled loader on the examples of both; instead of classes its labels are True for forget examples, else False."""
-    retain, forget = retain_loader.dataset, forget_loader.dataset
-    no = torch.zeros(len(retain), dtype=torch.bool)  # type: ignore[arg-type]  # it has a length
-    yes = torch.ones(len(forget), dtype=torch.bool)  # type: ignore[arg-type]
-    both: ConcatDataset[Any] = ConcatDataset([Relabelled(retain, no), Relabelled(forget, yes)])
+    no = torch.zeros(number_of_examples(retain_loader), dtype=torch.bool)
+    yes = torch.ones(number_of_examples(forget_loader), dtype=torch.bool)
+    both: ConcatDataset[Any] = ConcatDataset([Relabelled(retain_loader.dataset, no), Relabelled(forget_loader.dataset, yes)])
     return DataLoader(both, batch_size=retain_loader.batch_size, shuffle=True)
 
 

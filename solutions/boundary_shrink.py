@@ -17,6 +17,8 @@ METADATA = {
     "needs": "the forget set",
 }
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -35,9 +37,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     epochs: int = 10,
     learning_rate: float = 1e-5,
@@ -57,7 +59,7 @@ def unlearning(
     net.eval()
 
 
-def image_range(loader: DataLoader, net: nn.Module) -> float:
+def image_range(loader: DataLoader[Any], net: nn.Module) -> float:
     """The greatest value of all images less the least one."""
     extremes = [images.aminmax() for images, _ in batches(loader, net)]
     return max(high.item() for _, high in extremes) - min(low.item() for low, _ in extremes)
@@ -68,4 +70,5 @@ def nearest_classes(original: nn.Module, images: Tensor, labels: Tensor, step: f
     images = images.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(F.cross_entropy(original(images), labels), images)
     with torch.no_grad():
-        return original(images + step * gradient.sign()).argmax(dim=1)
+        logits: Tensor = original(images + step * gradient.sign())
+    return logits.argmax(dim=1)

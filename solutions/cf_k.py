@@ -19,6 +19,7 @@ METADATA = {
 }
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import nn
 from torch.optim.lr_scheduler import MultiStepLR
@@ -37,9 +38,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     k: int = 2,
     epochs: int = 10,
@@ -59,7 +60,7 @@ def last_parts(net: nn.Module, k: int) -> list[nn.ModuleList]:
 def finetune_parts(
     net: nn.Module,
     parts: Sequence[nn.Module],
-    retain_loader: DataLoader,
+    retain_loader: DataLoader[Any],
     epochs: int,
     learning_rate: float,
     decay_epochs: tuple[int, ...],

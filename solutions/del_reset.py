@@ -25,6 +25,7 @@ METADATA = {
 }
 
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -48,9 +49,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     top_share: float = 0.1,
     fraction: float = 0.3,
@@ -65,7 +66,7 @@ def unlearning(
     fine_tune(net, retain_loader, masks, epochs, learning_rate, weight_decay)
 
 
-def channel_scores(net: nn.Module, forget_loader: DataLoader, top_share: float) -> dict[nn.Parameter, Tensor]:
+def channel_scores(net: nn.Module, forget_loader: DataLoader[Any], top_share: float) -> dict[nn.Parameter, Tensor]:
     """For every trainable weight of at least two dimensions the mean of the largest |θ·g| of each of its channels.
 
     Args:
@@ -121,7 +122,7 @@ def reset(masks: dict[nn.Parameter, Tensor]) -> None:
 
 def fine_tune(
     net: nn.Module,
-    loader: DataLoader,
+    loader: DataLoader[Any],
     masks: dict[nn.Parameter, Tensor],
     epochs: int,
     learning_rate: float,

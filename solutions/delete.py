@@ -18,6 +18,8 @@ METADATA = {
     "needs": "the forget set in batches of another size (`.dataset`)",
 }
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -36,9 +38,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     epochs: int = 20,
     learning_rate: float = 1e-4,
@@ -63,8 +65,8 @@ def unlearning(
 @torch.no_grad()
 def without_true_class(original: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """The original's logits [batch, classes], each example's own class masked."""
-    # Not minus infinity, which times the probability 0 would be NaN.
-    return original(images).scatter(1, labels[:, None], -1e10)
+    logits: Tensor = original(images)
+    return logits.scatter(1, labels[:, None], -1e10)  # minus infinity times the probability 0 would be NaN
 
 
 def stop_statistics(net: nn.Module) -> None:

@@ -53,9 +53,9 @@ LOCKSTEP = False  # noise for a class is not a batch of K models
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     noise_per_class: int = 64,
     noise_learning_rate: float = 0.1,

@@ -18,6 +18,8 @@ METADATA = {
     "needs": "the retain set, and blocks",
 }
 
+from typing import Any
+
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -34,9 +36,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     k: int = 2,
     epochs: int = 30,

@@ -12,6 +12,8 @@ METADATA = {
     "needs": "the retain set; in batches of another size (`.dataset`) if told to",
 }
 
+from typing import Any
+
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.data import DataLoader
@@ -28,9 +30,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     epochs: int = 1,
     learning_rate: float = 1e-3,

@@ -27,6 +27,7 @@ METADATA = {
 import copy
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -45,9 +46,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     most_epochs: int = 20,
     patience: int = 3,
@@ -74,13 +75,13 @@ def unlearning(
 
 
 @torch.no_grad()
-def mean_loss(net: nn.Module, loader: DataLoader) -> float:
+def mean_loss(net: nn.Module, loader: DataLoader[Any]) -> float:
     """Mean cross-entropy over all examples of a loader."""
     losses = [F.cross_entropy(net(images), labels, reduction="none") for images, labels in batches(loader, net)]
     return torch.cat(losses).mean().item()
 
 
-def augmented(loader: DataLoader, net: nn.Module, rotation: float, jitter: float) -> Iterator[tuple[Tensor, Tensor]]:
+def augmented(loader: DataLoader[Any], net: nn.Module, rotation: float, jitter: float) -> Iterator[tuple[Tensor, Tensor]]:
     """The batches of a loader with augmented images."""
     for images, labels in batches(loader, net):
         turned = rotated(mirrored(images, _draw(images) < 0), rotation * _draw(images))

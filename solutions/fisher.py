@@ -24,12 +24,13 @@ METADATA = {
 }
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.parts.batches import Batch, draw_examples
+from solutions.parts.batches import Batch, draw_examples, number_of_examples
 from solutions.parts.gradients import per_example_gradients
 from solutions.parts.layers import head, normalisation_weights, number_of_classes
 from solutions.parts.weights import trainable
@@ -45,9 +46,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     examples: int | None = None,
     alpha: float = 1e-6,
@@ -57,8 +58,8 @@ def unlearning(
 ) -> None:
     """Unlearn `net` in place."""
     net.eval()
-    everything = len(retain_loader.dataset)  # type: ignore[arg-type]  # it has a length
-    fisher = fisher_diagonal(net, draw_examples(net, retain_loader, everything if examples is None else examples))
+    count = number_of_examples(retain_loader) if examples is None else examples
+    fisher = fisher_diagonal(net, draw_examples(net, retain_loader, count))
     variances = noise_variances(net, fisher, alpha, largest, largest_in_head, normalisation_factor)
     add_noise(trainable(net), variances)
 

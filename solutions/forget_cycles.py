@@ -27,6 +27,8 @@ METADATA = {
     "needs": "the retain set, and the original as a teacher",
 }
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -49,9 +51,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     layers: int = 6,
     learning_rates: tuple[tuple[float, ...], ...] = ((1e-3,), (1e-3, 5e-4), (1e-3, 5e-4)),
@@ -96,7 +98,7 @@ def projection_shortcuts(net: nn.Module) -> list[nn.Conv2d]:
     ]
 
 
-def imitate(net: nn.Module, teacher: nn.Module, loader: DataLoader, noise: float, optimiser: Optimizer) -> None:
+def imitate(net: nn.Module, teacher: nn.Module, loader: DataLoader[Any], noise: float, optimiser: Optimizer) -> None:
     """One epoch that brings the network's logits to the teacher's, on images with noise."""
     for images, _ in batches(loader, net):
         noisy = images + noise * torch.randn_like(images)

@@ -67,9 +67,9 @@ PICTURES_PER_CLASS, PICTURED = 8, 1024  # images drawn, of which the first of ea
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     pseudo_batches: int = 400,
     batch_size: int = 64,
@@ -101,13 +101,13 @@ def unlearning(
 
 
 def pictures(
-    net: nn.Module, retain_loader: DataLoader, forget_loader: DataLoader, val_loader: DataLoader, **values: Any
+    net: nn.Module, retain_loader: DataLoader[Any], forget_loader: DataLoader[Any], val_loader: DataLoader[Any], **values: Any
 ) -> Tensor:
     """What the trained generator makes, a row for each class that the teacher takes it for, [classes, 8, *image_shape]."""
     return samples(net, retain_loader, forget_loader, Settings(**values))
 
 
-def become_student(net: nn.Module, retain_loader: DataLoader, forget_loader: DataLoader, settings: Settings) -> None:
+def become_student(net: nn.Module, retain_loader: DataLoader[Any], forget_loader: DataLoader[Any], settings: Settings) -> None:
     """Put the weights of a student into a network, its teacher."""
     student, _ = transfer(net, data_spec(net, retain_loader, forget_loader), settings)
     net.load_state_dict(student.state_dict())
@@ -139,7 +139,7 @@ def transfer(net: nn.Module, spec: DataSpec, settings: Settings) -> tuple[nn.Mod
 
 
 @torch.no_grad()
-def samples(net: nn.Module, retain_loader: DataLoader, forget_loader: DataLoader, settings: Settings) -> Tensor:
+def samples(net: nn.Module, retain_loader: DataLoader[Any], forget_loader: DataLoader[Any], settings: Settings) -> Tensor:
     """Generated images in pixel values, a row for each class that the teacher takes some for, [classes, 8, *image_shape].
 
     A row with fewer images is filled up with grey ones.

@@ -49,9 +49,9 @@ PICTURES_PER_CLASS = 8
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     per_class: int = 100,
     iterations: int = 200,
@@ -79,13 +79,13 @@ def unlearning(
 
 
 def pictures(
-    net: nn.Module, retain_loader: DataLoader, forget_loader: DataLoader, val_loader: DataLoader, **values: Any
+    net: nn.Module, retain_loader: DataLoader[Any], forget_loader: DataLoader[Any], val_loader: DataLoader[Any], **values: Any
 ) -> Tensor:
     """Inverted images, a row for each class that is not to be forgotten, [classes, 8, channels, height, width]."""
     spec = data_spec(net, retain_loader, forget_loader)
     of_inversion = {name: value for name, value in values.items() if name in ("iterations", "statistics_weight", "jitter")}
     images, _ = invert(net, spec, spec.retain, PICTURES_PER_CLASS, Settings(**of_inversion))
-    return images.unflatten(0, (PICTURES_PER_CLASS, -1)).transpose(0, 1)  # classes alternate
+    return images.view(PICTURES_PER_CLASS, -1, *spec.image_shape).transpose(0, 1)  # classes alternate
 
 
 @torch.no_grad()
@@ -96,6 +96,6 @@ def opinions(net: nn.Module, images: Tensor, forget: Sequence[int]) -> Tensor:
     return logits.softmax(dim=1)
 
 
-def shuffled(images: Tensor, targets: Tensor, batch_size: int) -> DataLoader:
+def shuffled(images: Tensor, targets: Tensor, batch_size: int) -> DataLoader[Any]:
     """A shuffled loader, without a rest of one image: batch-norm cannot always take the deviation of one."""
     return DataLoader(TensorDataset(images, targets), batch_size, shuffle=True, drop_last=len(images) % batch_size == 1)

@@ -31,9 +31,9 @@ MOST_ENTROPY = 0.6
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     most_entropy: float = MOST_ENTROPY,
     pseudo_batches: int = 400,
@@ -65,7 +65,7 @@ def unlearning(
 
 
 def pictures(
-    net: nn.Module, retain_loader: DataLoader, forget_loader: DataLoader, val_loader: DataLoader, **values: Any
+    net: nn.Module, retain_loader: DataLoader[Any], forget_loader: DataLoader[Any], val_loader: DataLoader[Any], **values: Any
 ) -> Tensor:
     """What the trained generator makes, as in `gkt.py`."""
     return samples(net, retain_loader, forget_loader, Settings(**{"most_entropy": MOST_ENTROPY, **values}))

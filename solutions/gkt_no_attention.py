@@ -32,9 +32,9 @@ MOST_ENTROPY, ATTENTION_WEIGHT = 0.75, 0.0
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     most_entropy: float = MOST_ENTROPY,
     pseudo_batches: int = 400,
@@ -65,7 +65,7 @@ def unlearning(
 
 
 def pictures(
-    net: nn.Module, retain_loader: DataLoader, forget_loader: DataLoader, val_loader: DataLoader, **values: Any
+    net: nn.Module, retain_loader: DataLoader[Any], forget_loader: DataLoader[Any], val_loader: DataLoader[Any], **values: Any
 ) -> Tensor:
     """What the trained generator makes, as in `gkt.py`."""
     return samples(

@@ -19,6 +19,7 @@ METADATA = {
 }
 
 import re
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,9 +36,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     rounds: str = "3F-1R-2F-1R-2F-1R",
     learning_rate: float = 2e-3,
@@ -68,7 +69,7 @@ def parse_rounds(rounds: str) -> str:
     return "".join(int(part[:-1]) * part[-1] for part in rounds.split("-"))
 
 
-def one_epoch(net: nn.Module, loader: DataLoader, other_loader: DataLoader, step: float, project: bool) -> None:
+def one_epoch(net: nn.Module, loader: DataLoader[Any], other_loader: DataLoader[Any], step: float, project: bool) -> None:
     """One step per batch of `loader` along its loss's gradient, orthogonal to that of a batch of the other loader."""
     others = endless(other_loader)
     weights = trainable(net)

@@ -32,6 +32,7 @@ METADATA = {
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +41,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils import parameters_to_vector
 from torch.utils.data import DataLoader
 
-from solutions.parts.batches import Batch, draw_examples
+from solutions.parts.batches import Batch, draw_examples, number_of_examples
 from solutions.parts.gradients import summed_gradients
 from solutions.parts.weights import trainable
 
@@ -52,9 +53,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     alpha: float = 0.05,
     damping: float = 1e-3,
@@ -70,14 +71,14 @@ def unlearning(
     add(alpha * step, trainable(net))
 
 
-def lost_gradient(net: nn.Module, retain_loader: DataLoader, forget_loader: DataLoader) -> Tensor:
+def lost_gradient(net: nn.Module, retain_loader: DataLoader[Any], forget_loader: DataLoader[Any]) -> Tensor:
     """|f|/(|f| + |r|) · (g_f - g_r), one vector over all of `trainable(net)`."""
-    forget, retain = len(forget_loader.dataset), len(retain_loader.dataset)  # type: ignore[arg-type]  # they have lengths
+    forget, retain = number_of_examples(forget_loader), number_of_examples(retain_loader)
     difference = summed_gradient(net, forget_loader) / forget - summed_gradient(net, retain_loader) / retain
     return forget / (forget + retain) * difference
 
 
-def summed_gradient(net: nn.Module, loader: DataLoader) -> Tensor:
+def summed_gradient(net: nn.Module, loader: DataLoader[Any]) -> Tensor:
     """The gradient of the cross-entropy, summed over all examples, as one vector."""
     return parameters_to_vector(summed_gradients(net, loader, partial(F.cross_entropy, reduction="sum")))
 

@@ -24,11 +24,14 @@ METADATA = {
     "needs": "random retain examples (`.dataset`), the forget set, convolutions",
 }
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, RandomSampler
 
+from solutions.parts.batches import number_of_examples
 from solutions.parts.gradients import summed_gradients
 from solutions.parts.layers import convolutions
 from solutions.parts.training import sgd, train_epoch, training_only
@@ -45,9 +48,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     reinitialised_fraction: float = 0.3,
     epochs: int = 5,
@@ -57,7 +60,7 @@ def unlearning(
 ) -> None:
     """Unlearn `net` in place."""
     net.eval()
-    some_retain = random_examples(retain_loader, count=len(forget_loader.dataset))  # type: ignore[arg-type]  # it has a length
+    some_retain = random_examples(retain_loader, count=number_of_examples(forget_loader))
     differences = gradient_differences(net, some_retain, forget_loader)
     new = reinitialise_smallest(net, differences, reinitialised_fraction)
     optimiser = sgd(net, learning_rate, weight_decay)
@@ -69,13 +72,15 @@ def unlearning(
     net.eval()
 
 
-def random_examples(loader: DataLoader, count: int) -> DataLoader:
+def random_examples(loader: DataLoader[Any], count: int) -> DataLoader[Any]:
     """A loader on some examples of another's data set, drawn anew for each epoch; none twice unless `count` exceeds them."""
     sampler = RandomSampler(loader.dataset, num_samples=count)  # type: ignore[arg-type]  # it has a length
     return DataLoader(loader.dataset, batch_size=loader.batch_size, sampler=sampler)
 
 
-def gradient_differences(net: nn.Module, retain_loader: DataLoader, forget_loader: DataLoader) -> dict[nn.Parameter, Tensor]:
+def gradient_differences(
+    net: nn.Module, retain_loader: DataLoader[Any], forget_loader: DataLoader[Any]
+) -> dict[nn.Parameter, Tensor]:
     """For the weights of all convolutions |g_r - g_f|, of each weight's shape.
 
     The network is used in the mode it is in.

@@ -14,11 +14,13 @@ METADATA = {
     "needs": "the forget set, to relabel it (`.dataset`)",
 }
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.parts.batches import Relabelled
+from solutions.parts.batches import Relabelled, number_of_examples
 from solutions.parts.layers import number_of_classes
 from solutions.parts.training import train
 
@@ -32,9 +34,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     epochs: int = 1,
     learning_rate: float = 7e-4,
@@ -46,12 +48,12 @@ def unlearning(
     net.eval()
 
 
-def poison(net: nn.Module, forget_loader: DataLoader, batch_size: int) -> DataLoader:
+def poison(net: nn.Module, forget_loader: DataLoader[Any], batch_size: int) -> DataLoader[Any]:
     """A shuffled loader on the forget set with random labels, the same whenever it is read."""
     poisoned = Relabelled(forget_loader.dataset, random_labels(net, forget_loader))
     return DataLoader(poisoned, batch_size=batch_size, shuffle=True)
 
 
-def random_labels(net: nn.Module, loader: DataLoader) -> Tensor:
+def random_labels(net: nn.Module, loader: DataLoader[Any]) -> Tensor:
     """For every example of a loader's data set any of the network's classes, [examples]; the network is in eval mode after."""
-    return torch.randint(number_of_classes(net, loader), (len(loader.dataset),))  # type: ignore[arg-type]  # a shuffled data set has a length
+    return torch.randint(number_of_classes(net, loader), (number_of_examples(loader),))

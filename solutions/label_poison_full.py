@@ -31,9 +31,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     epochs: int = 5,
     learning_rate: float = 2e-3,
@@ -45,7 +45,9 @@ def unlearning(
     net.eval()
 
 
-def join_poisoned(net: nn.Module, retain_loader: DataLoader, forget_loader: DataLoader, batch_size: int) -> DataLoader:
+def join_poisoned(
+    net: nn.Module, retain_loader: DataLoader[Any], forget_loader: DataLoader[Any], batch_size: int
+) -> DataLoader[Any]:
     """A shuffled loader on the retain set as it is and the forget set with random labels."""
     both: ConcatDataset[Any] = ConcatDataset([retain_loader.dataset, poison(net, forget_loader, batch_size).dataset])
     return DataLoader(both, batch_size=batch_size, shuffle=True)

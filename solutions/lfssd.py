@@ -16,6 +16,8 @@ METADATA = {
     "needs": "the forget set and the retain set (`.dataset` of both), no labels",
 }
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -31,9 +33,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     selection_weight: float = 10**0.5,
     dampening_constant: float = 1.0,

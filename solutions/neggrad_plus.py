@@ -14,6 +14,8 @@ METADATA = {
     "needs": "the retain set and the forget set",
 }
 
+from typing import Any
+
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
@@ -31,9 +33,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     alpha: float = 0.95,
     epochs: int = 10,

@@ -17,6 +17,8 @@ METADATA = {
     "needs": "the retain set",
 }
 
+from typing import Any
+
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
@@ -37,9 +39,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     epochs: int = 1,
     learning_rate: float = 1e-3,

@@ -11,9 +11,13 @@ METADATA = {
     "needs": "nothing",
 }
 
+from typing import Any
+
 from torch import nn
 from torch.utils.data import DataLoader
 
 
-def unlearning(net: nn.Module, retain_loader: DataLoader, forget_loader: DataLoader, val_loader: DataLoader) -> None:
+def unlearning(
+    net: nn.Module, retain_loader: DataLoader[Any], forget_loader: DataLoader[Any], val_loader: DataLoader[Any]
+) -> None:
     """Do nothing."""

@@ -22,11 +22,12 @@ METADATA = {
 }
 
 from math import ceil
+from typing import Any
 
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.parts.batches import batches, rebatch
+from solutions.parts.batches import batches, number_of_examples, rebatch
 from solutions.parts.members import by_member
 from solutions.parts.training import train
 from solutions.prune import least_moved, matrices, overfit, renew
@@ -43,9 +44,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     fraction: float = 0.3,
     overfit_epochs: int = 20,
@@ -67,7 +68,7 @@ def unlearning(
     net.eval()
 
 
-def random_share(loader: DataLoader, share: float, batch_size: int, net: nn.Module) -> list[tuple[Tensor, Tensor]]:
+def random_share(loader: DataLoader[Any], share: float, batch_size: int, net: nn.Module) -> list[tuple[Tensor, Tensor]]:
     """Some examples of a loader's data set, drawn without replacement.
 
     Args:
@@ -79,7 +80,7 @@ def random_share(loader: DataLoader, share: float, batch_size: int, net: nn.Modu
     Returns:
         Batches of images [batch, channels, height, width] and labels [batch], as alike in size as can be.
     """
-    count = max(2, round(share * len(loader.dataset)))  # type: ignore[arg-type]  # a shuffled data set has a length
+    count = max(2, round(share * number_of_examples(loader)))
     drawn = next(batches(rebatch(loader, count), net))
     images, labels = (by_member(part, net).tensor_split(ceil(count / batch_size), dim=1) for part in drawn)
     return [(x.flatten(0, 1), y.flatten(0, 1)) for x, y in zip(images, labels, strict=True)]

@@ -15,6 +15,8 @@ METADATA = {
     "needs": "the retain set and the forget set in batches of another size (`.dataset`), and the last layer",
 }
 
+from typing import Any
+
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -35,9 +37,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     fraction: float = 0.3,
     overfit_epochs: int = 20,

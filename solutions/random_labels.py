@@ -33,9 +33,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     epochs: int = 10,
     learning_rate: float = 3e-3,
@@ -47,7 +47,7 @@ def unlearning(
     net.eval()
 
 
-def random_labels_for(net: nn.Module, loader: DataLoader) -> Tensor:
+def random_labels_for(net: nn.Module, loader: DataLoader[Any]) -> Tensor:
     """For every example of a loader a random class that is not its own.
 
     Args:
@@ -62,7 +62,7 @@ def random_labels_for(net: nn.Module, loader: DataLoader) -> Tensor:
     return (own + torch.randint_like(own, 1, classes)) % classes
 
 
-def together(retain_loader: DataLoader, forget_loader: DataLoader, labels: Tensor) -> DataLoader:
+def together(retain_loader: DataLoader[Any], forget_loader: DataLoader[Any], labels: Tensor) -> DataLoader[Any]:
     """A shuffled loader on the retain set and the forget set with other labels, in batches of the retain loader's size.
 
     Args:

@@ -20,6 +20,8 @@ METADATA = {
     "needs": "the retain set and the forget set, example by example (`.dataset`); at least three forget examples",
 }
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -40,9 +42,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     finetune_epochs: int = 10,
     finetune_learning_rate: float = 0.1,
@@ -74,7 +76,7 @@ def unlearning(
     )
 
 
-def by_memorisation(net: nn.Module, loader: DataLoader) -> list[DataLoader]:
+def by_memorisation(net: nn.Module, loader: DataLoader[Any]) -> list[DataLoader[Any]]:
     """Shuffled loaders on three groups of a loader's examples: low, medium and high memorisation.
 
     Args:
@@ -89,7 +91,7 @@ def by_memorisation(net: nn.Module, loader: DataLoader) -> list[DataLoader]:
 
 
 @torch.no_grad()
-def doubts(net: nn.Module, loader: DataLoader) -> Tensor:
+def doubts(net: nn.Module, loader: DataLoader[Any]) -> Tensor:
     """-log of the confidence in every example's label [examples], in the order of the loader's data set.
 
     The logarithm tells examples apart whose confidence rounds to 1.

@@ -18,6 +18,7 @@ METADATA = {
 }
 
 from functools import partial
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -38,9 +39,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     fraction: float = 0.5,
     epochs: int = 10,
@@ -58,7 +59,7 @@ def unlearning(
     net.eval()
 
 
-def most_salient(net: nn.Module, loader: DataLoader, fraction: float) -> dict[nn.Parameter, Tensor]:
+def most_salient(net: nn.Module, loader: DataLoader[Any], fraction: float) -> dict[nn.Parameter, Tensor]:
     """Where the loss's gradient, summed over a loader's examples, is largest in absolute value.
 
     Args:

@@ -24,6 +24,7 @@ METADATA = {
 }
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -49,9 +50,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     uniform_learning_rate: float = 5e-3,
     cycles: int = 8,
@@ -78,7 +79,7 @@ def unlearning(
 
 
 def pull_to_uniform(
-    net: nn.Module, forget_loader: DataLoader, learning_rate: float, divergence: Callable[[Tensor], Tensor]
+    net: nn.Module, forget_loader: DataLoader[Any], learning_rate: float, divergence: Callable[[Tensor], Tensor]
 ) -> None:
     """One epoch over the forget set that minimises a divergence between the predictions and uniform ones."""
     optimiser = sgd(net, learning_rate, weight_decay=0.0)
@@ -96,8 +97,8 @@ def divergence_from_uniform(logits: Tensor) -> Tensor:
 
 def repair(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
     *,
     cycles: int,
     temperature: float,
@@ -116,8 +117,8 @@ def repair(
 
 def forget_round(
     net: nn.Module,
-    forget_loader: DataLoader,
-    retain_loader: DataLoader,
+    forget_loader: DataLoader[Any],
+    retain_loader: DataLoader[Any],
     temperature: float,
     optimiser: Optimizer,
     schedule: LRScheduler,

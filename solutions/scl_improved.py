@@ -16,6 +16,7 @@ METADATA = {
 }
 
 from functools import partial
+from typing import Any
 
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -37,9 +38,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     reverse_weight: float = 0.85,
     uniform_learning_rate: float = 5e-3,

@@ -48,9 +48,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     epochs: int = 3,
     forget_epochs: int = 2,
@@ -87,7 +87,7 @@ def unlearning(
         net.load_state_dict(nearest_to_unseen(net, checkpoints, forget_loader, val_loader))
 
 
-def max_step(student: nn.Module, teacher: nn.Module, loader: DataLoader, optimiser: Optimizer, temperature: float) -> None:
+def max_step(student: nn.Module, teacher: nn.Module, loader: DataLoader[Any], optimiser: Optimizer, temperature: float) -> None:
     """One epoch that maximises KL(teacher‖student)."""
     for images, _ in batches(loader, student):
         optimiser.zero_grad()
@@ -98,7 +98,7 @@ def max_step(student: nn.Module, teacher: nn.Module, loader: DataLoader, optimis
 def min_step(
     student: nn.Module,
     teacher: nn.Module,
-    loader: DataLoader,
+    loader: DataLoader[Any],
     optimiser: Optimizer,
     temperature: float,
     gamma: float,
@@ -114,7 +114,7 @@ def min_step(
 
 
 def nearest_to_unseen(
-    net: nn.Module, checkpoints: list[dict[str, Any]], forget_loader: DataLoader, val_loader: DataLoader
+    net: nn.Module, checkpoints: list[dict[str, Any]], forget_loader: DataLoader[Any], val_loader: DataLoader[Any]
 ) -> dict[str, Any]:
     """The checkpoint that knows the forget set about as well as the last one knows unseen images of the same classes.
 
@@ -138,7 +138,7 @@ def nearest_to_unseen(
 
 
 @torch.no_grad()
-def accuracy(net: nn.Module, loader: DataLoader, classes: Tensor) -> float:
+def accuracy(net: nn.Module, loader: DataLoader[Any], classes: Tensor) -> float:
     """Share of right answers among a loader's examples of some classes.
 
     Raises:

@@ -27,6 +27,7 @@ METADATA = {
 }
 
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,9 +52,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     noise: float = 0.6,
     late_noise: float = 0.005,
@@ -76,7 +77,7 @@ def unlearning(
     net.eval()
 
 
-def class_counts(net: nn.Module, loader: DataLoader) -> Tensor:
+def class_counts(net: nn.Module, loader: DataLoader[Any]) -> Tensor:
     """The number of examples of each class, [models, classes].
 
     1 for a class without any: no example asks for its weight, and its reciprocal is finite.

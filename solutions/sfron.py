@@ -24,6 +24,7 @@ METADATA = {
 }
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,9 +52,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     steps: int = 1500,
     learning_rate: float = 0.01,
@@ -79,14 +80,16 @@ def unlearning(
     net.eval()
 
 
-def forget_weights(net: nn.Module, retain_loader: DataLoader, forget_loader: DataLoader, threshold: float) -> list[Tensor]:
+def forget_weights(
+    net: nn.Module, retain_loader: DataLoader[Any], forget_loader: DataLoader[Any], threshold: float
+) -> list[Tensor]:
     """For each trainable weight where F_f ≥ threshold·F_r, boolean, of its shape. Leaves the network in eval mode."""
     net.eval()
     of_forget, of_retain = fisher(net, forget_loader), fisher(net, retain_loader)
     return [own >= threshold * other for own, other in zip(of_forget, of_retain, strict=True)]
 
 
-def fisher(net: nn.Module, loader: DataLoader) -> list[Tensor]:
+def fisher(net: nn.Module, loader: DataLoader[Any]) -> list[Tensor]:
     """Diagonal of the empirical Fisher matrix, for each trainable weight of a network in eval mode."""
     totals, examples = [torch.zeros_like(weight) for weight in trainable(net)], 0
     for images, labels in batches(loader, net):

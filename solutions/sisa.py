@@ -44,9 +44,9 @@ def train(task: Task, seed: int, data: Data, examples: Ids, *, shards: int = 5, 
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     shards: int = 5,
     slices: int = 5,

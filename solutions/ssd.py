@@ -39,9 +39,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     selection_weight: float = 10.0,
     dampening_constant: float = 1.0,
@@ -54,7 +54,7 @@ def unlearning(
     dampen(trainable(net), selected, to_forget, to_all, dampening_constant)
 
 
-def all_training_data(retain_loader: DataLoader, forget_loader: DataLoader) -> DataLoader:
+def all_training_data(retain_loader: DataLoader[Any], forget_loader: DataLoader[Any]) -> DataLoader[Any]:
     """A shuffled loader on the retain set and the forget set together, in batches of the retain loader's size."""
     together: ConcatDataset[Any] = ConcatDataset([retain_loader.dataset, forget_loader.dataset])
     return DataLoader(together, batch_size=retain_loader.batch_size, shuffle=True)

@@ -51,9 +51,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     transposed_share: float = 0.5,
     epochs: int = 3,
@@ -71,7 +71,7 @@ def unlearning(
 
 
 @torch.no_grad()
-def pseudo_labels(net: nn.Module, forget_loader: DataLoader, val_loader: DataLoader) -> Tensor:
+def pseudo_labels(net: nn.Module, forget_loader: DataLoader[Any], val_loader: DataLoader[Any]) -> Tensor:
     """For every forget example one of the network's answers to validation images of its class, drawn at random.
 
     Returns:
@@ -85,7 +85,7 @@ def pseudo_labels(net: nn.Module, forget_loader: DataLoader, val_loader: DataLoa
     return torch.multinomial(answers[true], 1).squeeze(1)
 
 
-def confusion(net: nn.Module, loader: DataLoader) -> Tensor:
+def confusion(net: nn.Module, loader: DataLoader[Any]) -> Tensor:
     """How often the network answers what: [classes, classes], true labels in rows, answers in columns."""
     outputs = [(net(images), labels) for images, labels in batches(loader, net)]
     logits, true = (torch.cat(part) for part in zip(*outputs, strict=True))
@@ -94,7 +94,7 @@ def confusion(net: nn.Module, loader: DataLoader) -> Tensor:
     return torch.bincount(cells, minlength=classes**2).view(classes, classes).to(logits.dtype)
 
 
-def together(retain_loader: DataLoader, pseudo_labelled: Relabelled) -> DataLoader:
+def together(retain_loader: DataLoader[Any], pseudo_labelled: Relabelled) -> DataLoader[Any]:
     """A shuffled loader on the retain examples and the pseudo-labelled ones, in the retain loader's batch size."""
     examples: ConcatDataset[Any] = ConcatDataset([retain_loader.dataset, pseudo_labelled])
     return DataLoader(examples, batch_size=retain_loader.batch_size, shuffle=True)

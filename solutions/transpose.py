@@ -19,6 +19,8 @@ METADATA = {
     "needs": "the retain set and convolutions",
 }
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
@@ -35,9 +37,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     epochs: int = 3,
     learning_rate: float = 1e-3,

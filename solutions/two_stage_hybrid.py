@@ -16,6 +16,8 @@ METADATA = {
     "needs": "the retain set in batches of another size, and the forget set, to relabel it (`.dataset`)",
 }
 
+from typing import Any
+
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -35,9 +37,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     poison_epochs: int = 1,
     poison_learning_rate: float = 1e-2,

@@ -46,9 +46,9 @@ SEARCH_SPACE = {
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     noise_steps: int = 40,
     noise_learning_rate: float = 0.1,
@@ -67,7 +67,9 @@ def unlearning(
     net.eval()
 
 
-def wrong_noise(net: nn.Module, forget_loader: DataLoader, steps: int, learning_rate: float, penalty: float) -> Dataset[Any]:
+def wrong_noise(
+    net: nn.Module, forget_loader: DataLoader[Any], steps: int, learning_rate: float, penalty: float
+) -> Dataset[Any]:
     """For each class of the forget set a batch of images that the network finds wrong for it, labelled with it."""
     images, labels = (torch.cat(parts) for parts in zip(*batches(in_order(forget_loader), net), strict=True))
     std, mean = torch.std_mean(images, dim=(0, 2, 3), keepdim=True)
@@ -92,7 +94,7 @@ def goodness(net: nn.Module, images: Tensor, noise: Tensor, labels: Tensor, pena
     return F.cross_entropy(net(images), labels) - penalty * noise.square().flatten(1).sum(dim=1).mean()
 
 
-def some_of_each_class(loader: DataLoader, net: nn.Module, per_class: int) -> Dataset[Any]:
+def some_of_each_class(loader: DataLoader[Any], net: nn.Module, per_class: int) -> Dataset[Any]:
     """Randomly drawn examples of each class, at most so many."""
     labels = torch.cat([labels for _, labels in batches(in_order(loader), net)]).cpu()
     shuffled = torch.randperm(len(labels))

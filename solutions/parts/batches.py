@@ -35,23 +35,28 @@ def endless(loader: Iterable[Any]) -> Iterator[Any]:
         yield from loader
 
 
-def rebatch(loader: DataLoader, batch_size: int) -> DataLoader:
+def rebatch(loader: DataLoader[Any], batch_size: int) -> DataLoader[Any]:
     """A shuffled loader on the same examples with another batch size."""
     return DataLoader(loader.dataset, batch_size=batch_size, shuffle=True)
 
 
-def in_order(loader: DataLoader) -> DataLoader:
+def in_order(loader: DataLoader[Any]) -> DataLoader[Any]:
     """A loader on the same examples in the order of the data set, example 0 first."""
     return DataLoader(loader.dataset, batch_size=loader.batch_size)
 
 
-def draw_examples(net: nn.Module, loader: DataLoader, number: int) -> Iterator[Batch]:
+def draw_examples(net: nn.Module, loader: DataLoader[Any], number: int) -> Iterator[Batch]:
     """Batches of that many examples, drawn at random without replacement; of all examples where there are fewer."""
     for images, labels in batches(rebatch(loader, loader.batch_size or 1), net):
         yield images[:number], labels[:number]
         number -= len(images)
         if number <= 0:
             return
+
+
+def number_of_examples(loader: DataLoader[Any]) -> int:
+    """The number of examples in a loader's data set."""
+    return len(loader.dataset)  # type: ignore[arg-type]  # a data set that is shuffled has a length
 
 
 class Relabelled(Dataset[Any]):

@@ -39,7 +39,7 @@ class DataSpec:
         return least, greatest
 
 
-def data_spec(net: nn.Module, retain_loader: DataLoader, forget_loader: DataLoader) -> DataSpec:
+def data_spec(net: nn.Module, retain_loader: DataLoader[Any], forget_loader: DataLoader[Any]) -> DataSpec:
     """What the loaders tell without giving an example away; of loaders that tell nothing the examples are looked at.
 
     Raises:
@@ -54,14 +54,14 @@ def data_spec(net: nn.Module, retain_loader: DataLoader, forget_loader: DataLoad
     return DataSpec(image_shape, forget[1], tuple(c for c in classes if c not in forget[1]), mean, std, pixel_range)
 
 
-def _told(loader: DataLoader) -> tuple[Any, ...] | None:
+def _told(loader: DataLoader[Any]) -> tuple[Any, ...] | None:
     """Image shape, classes, mean, deviation and range that a data set tells of itself, None if it does not."""
     names = ("image_shape", "classes", "pixel_mean", "pixel_std", "pixel_range")
     dataset = loader.dataset
     return tuple(getattr(dataset, name) for name in names) if all(hasattr(dataset, name) for name in names) else None
 
 
-def _looked_at(loader: DataLoader, net: nn.Module) -> tuple[Any, ...]:
+def _looked_at(loader: DataLoader[Any], net: nn.Module) -> tuple[Any, ...]:
     """The same, from the examples."""
     images, labels = (torch.cat(parts) for parts in zip(*batches(in_order(loader), net), strict=True))
     std, mean = torch.std_mean(images, dim=(0, 2, 3))

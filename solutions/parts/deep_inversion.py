@@ -147,7 +147,8 @@ def total_variation(images: Tensor) -> Tensor:
     """Norms of the differences between neighbours, over the whole batch: across, down, and along both diagonals, added up."""
     across, down = images[..., 1:] - images[..., :-1], images[..., 1:, :] - images[..., :-1, :]
     falling, rising = images[..., 1:, 1:] - images[..., :-1, :-1], images[..., 1:, :-1] - images[..., :-1, 1:]
-    return across.norm() + down.norm() + falling.norm() + rising.norm()
+    total: Tensor = across.norm() + down.norm() + falling.norm() + rising.norm()
+    return total
 
 
 def mean_square(images: Tensor) -> Tensor:

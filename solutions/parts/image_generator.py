@@ -39,7 +39,8 @@ class Generator(nn.Module):
 
     def forward(self, noise: Tensor) -> Tensor:
         """Images [batch, channels, height, width] of noise [batch, 128]."""
-        return self.layers(noise)
+        images: Tensor = self.layers(noise)
+        return images
 
 
 def upsampled(channels_in: int, channels_out: int, size: list[int]) -> list[nn.Module]:

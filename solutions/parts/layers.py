@@ -75,4 +75,4 @@ def number_of_classes(net: nn.Module, loader: Iterable[Any]) -> int:
     net.eval()
     images, _ = next(batches(loader, net))
     with torch.no_grad():
-        return net(images).shape[1]
+        return int(net(images).shape[1])

@@ -12,4 +12,5 @@ def by_member(outputs: Tensor, net: nn.Module) -> Tensor:
 
     K is the number of models that run in lockstep; 1 for an ordinary network.
     """
-    return outputs.unflatten(0, (getattr(net, "members", 1), -1))
+    apart: Tensor = outputs.unflatten(0, (getattr(net, "members", 1), -1))
+    return apart

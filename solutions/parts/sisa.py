@@ -62,7 +62,7 @@ class Sisa(nn.Module):
 
     def storage(self) -> int:
         """Bytes that the ensemble takes: the networks after every stage, and which examples are where."""
-        weights = sum(tensor.nbytes for tensor in self.state_dict().values())
+        weights: int = sum(tensor.nbytes for tensor in self.state_dict().values())
         return weights + sum(ids.nbytes for slices in self.examples for ids in slices)
 
     def forget(self, ids: Ids, images: Tensor, labels: Tensor, seed: int | None = None) -> list[int]:

@@ -30,7 +30,8 @@ def add_noise(weights: Iterable[Tensor], std: float) -> None:
 
 def uniform_by_fan_in(weight: Tensor) -> Tensor:
     """New values for a weight [outputs, inputs, ...]: uniform within ±1/√fan-in, torch's own for new layers."""
-    return (2 * torch.rand_like(weight) - 1) / weight[0].numel() ** 0.5
+    root: float = weight[0].numel() ** 0.5
+    return (2 * torch.rand_like(weight) - 1) / root
 
 
 def kaiming_normal(weight: Tensor, net: nn.Module) -> Tensor:
@@ -41,7 +42,8 @@ def kaiming_normal(weight: Tensor, net: nn.Module) -> Tensor:
         net: the network it belongs to.
     """
     fan_out = by_member(weight, net).shape[1] * weight[0, 0].numel()
-    return torch.randn_like(weight) * (2 / fan_out) ** 0.5
+    std: float = (2 / fan_out) ** 0.5
+    return torch.randn_like(weight) * std
 
 
 def smallest(scores: Sequence[Tensor], fraction: float, net: nn.Module) -> list[Tensor]:
