@@ -1,54 +1,104 @@
-"""The options of score.py."""
+"""The options of score.py, and the configuration that they make."""
 
 import argparse
-import os
+from dataclasses import MISSING, fields
 from pathlib import Path
+from typing import Any
 
-from evaluation.metric.forgetting import FEWEST_MODELS
-from evaluation.reports import console
-from evaluation.scoring import scorecard
+from evaluation.scoring.config import Config, FolderConfig, PairConfig, ScoringConfig
+from evaluation.shell import command_parser
 from starting_kit import contract, tasks
 from starting_kit.errors import InputError
-from starting_kit.files import require_writable
-from starting_kit.notebooks import extraction
-from starting_kit.tasks import forget_requests, kaggle_layout
-from starting_kit.tasks.task import Task
+from starting_kit.tasks import forget_requests
 
-FOR_SOLUTIONS = (
-    "task",
-    "forget",
-    "network",
-    "epochs",
-    "models",
-    "originals",
-    "seed",
-    "engine",
-    "device",
-    "data_free",
-    "pictures",
-    "define",
-    "set",
-    "hyperparameters",
-    "runs",
-    "export",
-)
+MODES: tuple[type[Config], ...] = (ScoringConfig, PairConfig, FolderConfig)
+ONE_OF_THREE = "Give either --solution, or --retrained and --unlearned, or --populations; --help has examples."
+# What is no part of a configuration.
+OF_THE_COMMAND = ("list_tasks", "debug")
 
 
 def parse(arguments: list[str] | None, documentation: str | None) -> argparse.Namespace:
-    """Read the command line (exits with 2 where it is wrong); `documentation` is what --help shows first."""
-    return _parser(documentation).parse_args(arguments)
+    """Read the command line (exits with 2 where it is wrong).
+
+    Args:
+        arguments: of the command.
+        documentation: what --help shows first.
+
+    Returns:
+        `list_tasks` and `debug`, and of the other options those that were given.
+    """
+    parser = command_parser("score.py", documentation)
+    _add_populations(parser)
+    _add_task(parser)
+    _add_experiment(parser)
+    _add_solution(parser)
+    _add_places(parser)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser.parse_args(arguments)
 
 
-def _parser(documentation: str | None) -> argparse.ArgumentParser:
-    parser = console.command_parser("score.py", documentation)
-    add = parser.add_argument
-    add("--solution", metavar="NAME|PATH", help=f"what to score: one of {', '.join(contract.zoo())}, a .py file, or a notebook")
+def config(given: argparse.Namespace) -> Config:
+    """The configuration that options make: that of a solution, of two files, or of a folder.
+
+    Raises:
+        InputError: options that contradict each other.
+    """
+    values = {name: value for name, value in vars(given).items() if name not in OF_THE_COMMAND}
+    modes = [mode for mode in MODES if _required(mode) & values.keys()]
+    if len(modes) != 1 or not _required(modes[0]) <= values.keys():
+        raise InputError(ONE_OF_THREE)
+    mode = modes[0]
+    known = {field.name for field in fields(mode)}
+    if foreign := [name for name in values if name not in known]:
+        raise InputError(_refusal(foreign[0].replace("_", "-")))
+    return mode(**values)
+
+
+def _required(mode: type[Config]) -> set[str]:
+    return {field.name for field in fields(mode) if field.default is MISSING and field.default_factory is MISSING}
+
+
+def _refusal(option: str) -> str:
+    """Why an option does not go with populations that were made elsewhere."""
+    if option == "json":
+        return "--json takes one scorecard; those of --populations go to the folder of --results."
+    if option == "results":
+        return "--results is for --solution and --populations; --json writes the scorecard of two files."
+    return f"--{option} is for --solution; populations that were made elsewhere are compared as they are."
+
+
+class _Options:
+    """Adds options that are left out of the result if they are not given: defaults are those of the configuration."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self._parser = parser
+
+    def add(self, name: str, help: str, **options: Any) -> None:
+        field = ScoringConfig.__dataclass_fields__.get(name.removeprefix("--").replace("-", "_"))
+        default = "" if field is None else str(field.default)
+        self._parser.add_argument(name, default=argparse.SUPPRESS, help=help.replace("%(default)s", default), **options)
+
+
+def _add_populations(parser: argparse.ArgumentParser) -> None:
+    add = _Options(parser).add
+    zoo = ", ".join(contract.zoo())
+    add("--solution", metavar="NAME|PATH", help=f"what to score: one of {zoo}, a .py file, or a notebook")
     add("--retrained", type=Path, metavar="FILE", help="or: retrained models, an .npz file, and")
     add("--unlearned", type=Path, metavar="FILE", help="unlearned models, an .npz file")
     add(
         "--populations", type=Path, metavar="FOLDER", help="or: logits_retain.npy and <approach>/logits_unlearn.npy in a folder"
     )
-    add_data_options(parser)
+
+
+def _add_task(parser: argparse.ArgumentParser) -> None:
+    add = _Options(parser).add
+    add("--task", help=f"one of {', '.join(tasks.NAMES)} (default: %(default)s)")
+    add(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="where data sets lie that are not embedded (default: $UNLEARNING_DATA, else data)",
+    )
     add("--forget", metavar="KIND", help=f"what is to be forgotten: {forget_requests.FORMS} (default: the task's)")
     add(
         "--network",
@@ -56,24 +106,23 @@ def _parser(documentation: str | None) -> argparse.ArgumentParser:
         help="the network: one of ours, torchvision's by its name, timm's as timm:NAME (default: the task's)",
     )
     add("--epochs", type=int, metavar="E", help="epochs of training (default: the task's)")
-    add("--list-tasks", action="store_true", help="say which tasks there are, what they need, and whether that is in --data")
-    add(
-        "--models",
-        type=int,
-        default=scorecard.DEFAULT_MODELS,
-        metavar="N",
-        help="models in each population (default: %(default)s)",
+    parser.add_argument(
+        "--list-tasks", action="store_true", help="say which tasks there are, what they need, and whether that is in --data"
     )
+
+
+def _add_experiment(parser: argparse.ArgumentParser) -> None:
+    add = _Options(parser).add
+    add("--models", type=int, metavar="N", help="models in each population (default: %(default)s)")
     add(
         "--originals",
         type=int,
-        default=1,
         metavar="K",
         help="original models that unlearning starts from, in turn: 1 as in the competition, N as the definition of unlearning "
         "has it (default: %(default)s)",
     )
-    add("--seed", type=int, default=0, help="all models' seeds derive from it (default: %(default)s)")
-    add("--workers", type=int, default=None, metavar="W", help="processes, one thread each (default: one per core)")
+    add("--seed", type=int, help="all models' seeds derive from it (default: %(default)s)")
+    add("--workers", type=int, metavar="W", help="processes, one thread each (default: one per core)")
     add(
         "--engine",
         choices=("lockstep", "single"),
@@ -83,9 +132,12 @@ def _parser(documentation: str | None) -> argparse.ArgumentParser:
     add(
         "--device",
         choices=("cpu", "cuda"),
-        default="cpu",
         help="where models are trained and unlearned; all --workers share one GPU (default: %(default)s)",
     )
+
+
+def _add_solution(parser: argparse.ArgumentParser) -> None:
+    add = _Options(parser).add
     add(
         "--data-free",
         action="store_true",
@@ -103,99 +155,26 @@ def _parser(documentation: str | None) -> argparse.ArgumentParser:
     )
     add(
         "--define",
-        action="append",
-        default=[],
+        action=_Collect,
         metavar="NAME=VALUE",
         help="a constant of the notebook that decides what is submitted (`if not test:`); may be repeated",
     )
-    add("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyper-parameter; may be repeated")
-    add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where populations are kept (default: %(default)s)")
-    add("--results", type=Path, default=Path("results"), metavar="DIR", help="where scorecards go (default: %(default)s)")
+    add("--set", action=_Collect, metavar="NAME=VALUE", help="a hyper-parameter; may be repeated")
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    add = _Options(parser).add
+    add("--runs", type=Path, metavar="DIR", help="where populations are kept (default: %(default)s)")
+    add("--results", type=Path, metavar="DIR", help="where scorecards go (default: %(default)s)")
     add("--json", type=Path, metavar="FILE", help="write the scorecard to this file as well")
     add("--export", type=Path, metavar="FOLDER", help="write logits and accuracies there, for others (and --populations)")
     add("--no-intervals", action="store_true", help="leave out the intervals, which take seconds for large forget sets")
-    add("--debug", action="store_true", help="show the traceback of an error")
-    return parser
 
 
-def add_data_options(parser: argparse.ArgumentParser) -> None:
-    """The task, and where its data lie."""
-    add = parser.add_argument
-    add("--task", default="digits", help=f"one of {', '.join(tasks.NAMES)} (default: %(default)s)")
-    add(
-        "--data",
-        type=Path,
-        default=Path(os.environ.get("UNLEARNING_DATA") or "data"),
-        metavar="DIR",
-        help="where data sets lie that are not embedded (default: $UNLEARNING_DATA, else data)",
-    )
+class _Collect(argparse.Action):
+    """Collects the values of an option that may be repeated in a tuple."""
 
-
-def find_task(options: argparse.Namespace) -> Task:
-    """The task, with what the user wants otherwise.
-
-    Raises:
-        InputError: there is no such task or network, or the forget request cannot be read.
-    """
-    if options.epochs is not None and options.epochs < 1:
-        raise InputError(f"--epochs {options.epochs} is too few; at least 1 is needed.")
-    return tasks.find(options.task, options.data, options.forget, options.network, options.epochs)
-
-
-def find_solution(options: argparse.Namespace, task: Task) -> Path:
-    """The file of the solution; of a notebook, what was taken out of it.
-
-    Raises:
-        InputError: there is no such solution, or it cannot be had out of its notebook.
-    """
-    path = contract.find(options.solution, (".py", ".ipynb"))
-    if path.suffix == ".py":
-        if options.define:
-            raise InputError(
-                f"--define {options.define[0]} is for notebooks; hyper-parameters of a .py file are set with --set."
-            )
-        return path
-    competition = kaggle_layout.find_root(task.folder).resolve() if task.name == "kaggle_layout" else None
-    path, remarks = extraction.write(path, options.define, competition, options.runs / "notebooks")
-    console.notices(remarks, path.with_suffix(".log"))
-    return path
-
-
-def check(options: argparse.Namespace) -> None:
-    """Find out before the work begins what would spoil it at the end.
-
-    Raises:
-        InputError: options that contradict each other, a number out of range, a folder that cannot be written to.
-    """
-    wanted = [bool(options.solution), bool(options.retrained or options.unlearned), bool(options.populations)]
-    if sum(wanted) != 1 or bool(options.retrained) != bool(options.unlearned):
-        raise InputError("Give either --solution, or --retrained and --unlearned, or --populations; --help has examples.")
-    if not options.solution:
-        defaults = _parser(None)
-        given = [name for name in FOR_SOLUTIONS if getattr(options, name) != defaults.get_default(name)]
-        if given:
-            name = given[0].replace("_", "-")
-            raise InputError(f"--{name} is for --solution; populations that were made elsewhere are compared as they are.")
-    if options.populations and options.json:
-        raise InputError("--json takes one scorecard; those of --populations go to the folder of --results.")
-    if options.models < FEWEST_MODELS:
-        raise InputError(
-            f"--models {options.models} is too few; the metric needs at least {FEWEST_MODELS} (the competition took 512)."
-        )
-    if not 1 <= options.originals <= options.models:
-        raise InputError(f"--originals {options.originals} must lie between 1 and the number of models, {options.models}.")
-    if options.workers is not None and options.workers < 1:
-        raise InputError(f"--workers {options.workers} is too few; at least 1 process is needed.")
-    if options.seed < 0:
-        raise InputError(f"--seed {options.seed} must not be negative.")
-    for option in ("json", "export"):
-        if path := getattr(options, option):
-            require_writable(path.parent if option == "json" else path, f"--{option}")
-    if options.json and options.json.is_dir():
-        raise InputError(f"--json {options.json} is a folder; give the name of a file.")
-
-
-def cores(options: argparse.Namespace) -> int:
-    """Processes, or threads: as many as wanted, or as there are cores that this process may use."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return options.workers or available
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: str | None = None
+    ) -> None:
+        setattr(namespace, self.dest, (*getattr(namespace, self.dest, ()), values))

@@ -27,7 +27,7 @@ from rich.markup import escape
 from evaluation.populations.population import Population
 from evaluation.reports import console, reported
 from starting_kit import contract, tasks
-from starting_kit.contract import Batches, Solution
+from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import InputError, RunError
 from starting_kit.files import require_writable, write_json
 from starting_kit.kaggle import client, submission
@@ -151,7 +151,7 @@ def record(solution: Solution, state: State, path: Path) -> None:
     print(f"recorded in {path}; evaluation/leaderboard.py --reported shows it beside the measured score")
 
 
-def find_batches(solution: Solution) -> Batches:
+def find_batches(solution: Solution) -> BatchFormat:
     """What a solution reads: what it says, else what a dry call on a few noise images of the competition's size finds out."""
     if solution.batches:
         return solution.batches
@@ -171,7 +171,7 @@ def find_batches(solution: Solution) -> Batches:
         return runner.find_batches(solution, build(task, seed=0).eval(), task, data)
 
 
-def check(solution: Solution, batches: Batches, options: argparse.Namespace) -> None:
+def check(solution: Solution, batches: BatchFormat, options: argparse.Namespace) -> None:
     """Execute the notebook as it stands, and compare its weights with those that are scored (errors as for `submit`)."""
     import numpy as np
     import torch

@@ -1,23 +1,20 @@
-"""What is measured on populations: the numbers of a scorecard that follow from the outputs alone, whoever made them.
-
-What cannot be computed is None, with a reason (`scorecard.with_reasons`).
-"""
+"""What is measured on populations: the numbers of a scorecard that follow from the outputs alone, whoever made them."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from msgspec import UNSET, Struct, UnsetType
 from numpy.typing import NDArray
 
 from evaluation.metric import intervals
 from evaluation.metric.epsilon import epsilons
 from evaluation.metric.forgetting import forgetting_quality
+from evaluation.metric.measured import ExampleEpsilon, Interval, Means, Measured, T
 from evaluation.metric.outputs import Outputs
 from evaluation.metric.utility import accuracy_ratio, score
-from evaluation.scoring.scorecard import with_reasons
 
-INTERVALS = ("score", "forgetting", "retain_ratio", "test_ratio")
 DEVIATION_DIGITS = 6  # of relative deviations kept on scorecards
+NO_ACCURACIES = "retain or test accuracies are not known"
 
 
 @dataclass(frozen=True)
@@ -38,6 +35,37 @@ class Comparison:
         if self.retain_ratio is None or self.test_ratio is None:
             return None
         return score(self.forgetting_quality, self.retain_ratio, self.test_ratio)
+
+
+class Scores(Struct, frozen=True, kw_only=True):
+    """Score and ε with what they are made of; fields are those of the scorecard."""
+
+    score: Measured[float]
+    relative: Measured[float]
+    ceiling: Measured[float]
+    ceiling_models: int
+    floor: Measured[float]
+    forgetting_quality: float
+    retain_ratio: Measured[float]
+    test_ratio: Measured[float]
+    retain_accuracy: Measured[Means]
+    test_accuracy: Measured[Means]
+    forget_accuracy: Measured[Means]
+    retain_age_error: Means | UnsetType = UNSET
+    forget_age_error: Means | UnsetType = UNSET
+    validation_age_error: Means | UnsetType = UNSET
+    test_age_error: Means | UnsetType = UNSET
+    epsilons: list[ExampleEpsilon]
+
+
+class Intervals(Struct, frozen=True, kw_only=True):
+    """95 % intervals, and the deviations of the score with which others compare themselves; fields of the scorecard."""
+
+    score_interval: Measured[Interval]
+    forgetting_interval: Measured[Interval]
+    retain_ratio_interval: Measured[Interval]
+    test_ratio_interval: Measured[Interval]
+    score_deviations: Measured[list[list[float]]]
 
 
 def compare(outputs: Outputs, retrained: Outputs, workers: int = 1) -> Comparison:
@@ -63,7 +91,7 @@ def compare(outputs: Outputs, retrained: Outputs, workers: int = 1) -> Compariso
 
 def scores(
     unlearned: Outputs, retrained: Outputs, reference: tuple[Outputs, Outputs], original: Outputs | None, workers: int
-) -> dict[str, Any]:
+) -> Scores:
     """Score and ε with what they are made of, ceiling and floor.
 
     Args:
@@ -72,37 +100,40 @@ def scores(
         reference: two populations of retrained models, the score of which is the ceiling.
         original: for the floor; None where such models are not known.
         workers: threads.
+
+    Raises:
+        ValueError: populations that cannot be compared.
     """
     result, ceiling = compare(unlearned, retrained, workers), compare(*reference, workers).score
-    unknown = "retain or test accuracies are not known"
-    return with_reasons(
-        {
-            "score": result.score,
-            "relative": result.score / ceiling if result.score is not None and ceiling else None,
-            "ceiling": ceiling,
-            "ceiling_models": reference[0].models,
-            "floor": compare(original, retrained, workers).score if original else None,
-            "forgetting_quality": result.forgetting_quality,
-            "retain_ratio": result.retain_ratio,
-            "test_ratio": result.test_ratio,
-            **{f"{split}_accuracy": _accuracies(split, unlearned, retrained) for split in ("retain", "test", "forget")},
-            **{f"{split}_age_error": _means(split, "age_error", unlearned, retrained) for split in unlearned.age_error},
-            "epsilons": [
-                {"example": int(example), "epsilon": float(epsilon)}
-                for example, epsilon in zip(retrained.ids["forget"], result.epsilons, strict=True)
-            ],
-        },
-        {
-            **dict.fromkeys(("score", "ceiling", "retain_ratio", "test_ratio"), unknown),
-            "relative": unknown if result.score is None else "the ceiling is 0",
-            "floor": unknown if original else "original models are not known",
-            **{f"{split}_accuracy": f"{split} accuracies are not known" for split in ("retain", "test", "forget")},
-        },
+    floor = compare(original, retrained, workers).score if original else None
+    return Scores(
+        score=_or_reason(result.score, NO_ACCURACIES),
+        relative=_or_reason(
+            result.score / ceiling if result.score is not None and ceiling else None,
+            NO_ACCURACIES if result.score is None else "the ceiling is 0",
+        ),
+        ceiling=_or_reason(ceiling, NO_ACCURACIES),
+        ceiling_models=reference[0].models,
+        floor=_or_reason(floor, NO_ACCURACIES if original else "original models are not known"),
+        forgetting_quality=result.forgetting_quality,
+        retain_ratio=_or_reason(result.retain_ratio, NO_ACCURACIES),
+        test_ratio=_or_reason(result.test_ratio, NO_ACCURACIES),
+        retain_accuracy=_accuracies("retain", unlearned, retrained),
+        test_accuracy=_accuracies("test", unlearned, retrained),
+        forget_accuracy=_accuracies("forget", unlearned, retrained),
+        retain_age_error=_age_errors("retain", unlearned, retrained),
+        forget_age_error=_age_errors("forget", unlearned, retrained),
+        validation_age_error=_age_errors("validation", unlearned, retrained),
+        test_age_error=_age_errors("test", unlearned, retrained),
+        epsilons=[
+            ExampleEpsilon(int(example), float(epsilon))
+            for example, epsilon in zip(retrained.ids["forget"], result.epsilons, strict=True)
+        ],
     )
 
 
-def score_intervals(unlearned: Outputs, retrained: Outputs, measured: dict[str, Any], workers: int) -> dict[str, Any]:
-    """95 % intervals of what `scores` measured, and the deviations of the score with which others compare themselves.
+def score_intervals(unlearned: Outputs, retrained: Outputs, measured: Scores, workers: int) -> Intervals:
+    """95 % intervals of what `scores` measured.
 
     Args:
         unlearned: what was scored.
@@ -115,37 +146,51 @@ def score_intervals(unlearned: Outputs, retrained: Outputs, measured: dict[str, 
     except intervals.TooFewModelsError as error:
         return no_intervals(str(error))
     if np.isnan(quality).all():
-        if measured["forgetting_quality"]:
+        if measured.forgetting_quality:
             return no_intervals("no forget example earns points with a third of the models")
         quality = np.zeros_like(quality)
     deviations = {"forgetting": quality}
-    for split in ("retain", "test"):
-        if measured[f"{split}_ratio"] is not None:
-            accuracies = unlearned.accuracy[split], retrained.accuracy[split]
-            deviations[f"{split}_ratio"] = intervals.ratio_deviations(*accuracies)
-    if measured["score"] is not None:
+    values = {"forgetting": measured.forgetting_quality}
+    for split, ratio in (("retain", measured.retain_ratio.value), ("test", measured.test_ratio.value)):
+        if ratio is not None:
+            values[f"{split}_ratio"] = ratio
+            deviations[f"{split}_ratio"] = intervals.ratio_deviations(unlearned.accuracy[split], retrained.accuracy[split])
+    if measured.score.value is not None:
+        values["score"] = measured.score.value
         deviations["score"] = sum(deviations.values(), start=np.zeros_like(quality))
-    values = {**measured, "forgetting": measured["forgetting_quality"]}
-    found: dict[str, Any] = {
-        f"{name}_interval": list(intervals.interval(values[name], deviations[name])) if name in deviations else None
-        for name in INTERVALS
+    found: dict[str, Measured[Interval]] = {
+        f"{name}_interval": Measured(intervals.interval(values[name], deviations[name]))
+        if name in deviations
+        else Measured(reason=NO_ACCURACIES)
+        for name in ("score", "forgetting", "retain_ratio", "test_ratio")
     }
-    found["score_deviations"] = deviations["score"].round(DEVIATION_DIGITS).tolist() if "score" in deviations else None
-    return with_reasons(found, dict.fromkeys(found, "retain or test accuracies are not known"))
+    kept = deviations["score"].round(DEVIATION_DIGITS).tolist() if "score" in deviations else None
+    return Intervals(**found, score_deviations=_or_reason(kept, NO_ACCURACIES))
 
 
-def no_intervals(reason: str) -> dict[str, Any]:
-    """The fields of `score_intervals` where there are none."""
-    fields = [f"{name}_interval" for name in INTERVALS] + ["score_deviations"]
-    return with_reasons(dict.fromkeys(fields), dict.fromkeys(fields, reason))
+def no_intervals(reason: str) -> Intervals:
+    """The result of `score_intervals` where there are none."""
+    none: Measured[Interval] = Measured(reason=reason)
+    return Intervals(
+        score_interval=none,
+        forgetting_interval=none,
+        retain_ratio_interval=none,
+        test_ratio_interval=none,
+        score_deviations=Measured(reason=reason),
+    )
 
 
-def _accuracies(split: str, unlearned: Outputs, retrained: Outputs) -> dict[str, float] | None:
+def _or_reason(value: T | None, reason: str) -> Measured[T]:
+    return Measured(reason=reason) if value is None else Measured(value)
+
+
+def _accuracies(split: str, unlearned: Outputs, retrained: Outputs) -> Measured[Means]:
     if split not in unlearned.accuracy or split not in retrained.accuracy:
-        return None
-    return _means(split, "accuracy", unlearned, retrained)
+        return Measured(reason=f"{split} accuracies are not known")
+    return Measured(Means(float(unlearned.accuracy[split].mean()), float(retrained.accuracy[split].mean())))
 
 
-def _means(split: str, what: str, unlearned: Outputs, retrained: Outputs) -> dict[str, float]:
-    kinds = {"unlearned": unlearned, "retrained": retrained}
-    return {kind: float(getattr(outputs, what)[split].mean()) for kind, outputs in kinds.items()}
+def _age_errors(split: str, unlearned: Outputs, retrained: Outputs) -> Means | UnsetType:
+    if split not in unlearned.age_error:
+        return UNSET
+    return Means(float(unlearned.age_error[split].mean()), float(retrained.age_error[split].mean()))

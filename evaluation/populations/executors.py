@@ -4,7 +4,6 @@ Workers run solutions, which may raise, hang, exit or be killed; nothing they do
 worker writes its own files, so what passes between the processes is small: jobs, counts of finished models, errors.
 """
 
-import importlib
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -14,14 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
-from typing import Any, TypeVar
+from typing import TypeVar, TypeVarTuple
 
 from starting_kit.errors import RunError
 
 Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
 
 
 class WorkerDiedError(RunError):
@@ -38,17 +38,6 @@ WORKER_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2**32),
     "MALLOC_TOP_PAD_": str(2**26),
 }
-
-
-@dataclass(frozen=True)
-class InWorker:
-    """A function of `worker`, or another module, by its name: only the worker that calls it imports it, and torch."""
-
-    name: str
-    module: str = "evaluation.populations.worker"
-
-    def __call__(self, *arguments: Any) -> Any:
-        return getattr(importlib.import_module(self.module), self.name)(*arguments)
 
 
 _stop: Event | None = None
@@ -70,7 +59,7 @@ def _start_worker(stop: Event, finished: "SimpleQueue[int]") -> None:
     global _stop, _finished
     _stop, _finished = stop, finished
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent decides what it means
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # so does the signal to terminate that a scheduler sends
     threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
@@ -94,6 +83,7 @@ class LocalProcesses:
         self._notice = notice
         self._stop = context.Event()
         self._finished: SimpleQueue[int] = context.SimpleQueue()
+        self._workers: set[BaseProcess] = set()
         self._pool = ProcessPoolExecutor(workers, context, _start_worker, (self._stop, self._finished))
 
     def __enter__(self) -> "LocalProcesses":
@@ -103,16 +93,19 @@ class LocalProcesses:
         self._stop.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Run one job and give its result (errors as for `run_all`)."""
+    def run(self, function: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
+        """Run one job and give its result; it raises what `run_all` raises."""
         return self.run_all(function, [arguments], lambda models: None)[0]
 
     def run_all(
-        self, function: Callable[..., Result], jobs: Sequence[tuple[Any, ...]], on_finished: Callable[[int], None]
+        self,
+        function: Callable[[*Arguments], Result],
+        jobs: Sequence[tuple[*Arguments]],
+        on_finished: Callable[[int], None],
     ) -> list[Result]:
         """Run a job per tuple of arguments and give their results in order.
 
-        When a job fails, or the user interrupts, the jobs under way are asked to save and return, and the rest is dropped.
+        When a job fails, or the user interrupts, the jobs under way are asked to save and return; the others return at once.
 
         Args:
             function: importable by the workers.
@@ -125,8 +118,10 @@ class LocalProcesses:
             Exception: the first that a job raised.
         """
         self._stop.clear()
+        others = set(multiprocessing.active_children())
         with _worker_environment():
             futures = [self._pool.submit(function, *job) for job in jobs]
+        self._workers |= set(multiprocessing.active_children()) - others
         try:
             self._wait(futures, on_finished)
         except KeyboardInterrupt:
@@ -134,8 +129,7 @@ class LocalProcesses:
             try:
                 self._wind_down(futures, on_finished)
             except KeyboardInterrupt:
-                for worker in multiprocessing.active_children():
-                    worker.kill()
+                self._kill()
             raise
         return [future.result() for future in futures]
 
@@ -146,6 +140,7 @@ class LocalProcesses:
             self._drain(on_finished)
             error = next((e for future in done if (e := future.exception()) is not None), None)
             if isinstance(error, BrokenProcessPool):
+                self._kill()  # the pool only asks them to terminate, which they do not hear
                 raise WorkerDiedError(
                     "A worker process died: it ran out of memory, was killed, or the solution ended it; "
                     "what was finished is kept, run the same command to go on."
@@ -155,13 +150,16 @@ class LocalProcesses:
                 raise error
 
     def _wind_down(self, futures: list[Future[Result]], on_finished: Callable[[int], None]) -> None:
+        # Nothing is cancelled: should a worker die, the pool would trip over a cancelled job, and say so in a traceback.
         self._stop.set()
-        for future in futures:
-            future.cancel()
-        waiting = {future for future in futures if not future.cancelled()}
+        waiting = set(futures)
         while waiting:  # in short waits, so that a second Ctrl-C is heard
             _, waiting = wait(waiting, timeout=0.1)
         self._drain(on_finished)
+
+    def _kill(self) -> None:
+        for worker in self._workers:
+            worker.kill()
 
     def _drain(self, on_finished: Callable[[int], None]) -> None:
         while not self._finished.empty():

@@ -1,11 +1,11 @@
-"""Make, resume and load populations: N models of one kind, of which the outputs are kept.
+"""A population: N models of one kind, of which the outputs are kept.
 
 A population lives in `runs/<task>-v<version>/<kind>-<key>/`, where the key hashes everything that determines its numbers. Its
 models are stored in shards, of as many models as are made at a time. Model i depends on its own seed and on nothing else, so
 the same models come out whatever the number of workers, the order and the interruptions, and a larger population extends a
 smaller one.
 
-This module belongs to the scoring process; `evaluation.populations.worker` is what the workers execute.
+Populations are made in `shards`, by the scoring process; `worker` is what the workers execute.
 """
 
 import hashlib
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from starting_kit.contract import Batches, Solution
+from starting_kit.contract import BatchFormat, Solution
 from starting_kit.files import identity_key
 from starting_kit.tasks.task import Engine, Task
 
@@ -52,7 +52,7 @@ class Population:
     runs: Path
     engine: Engine
     solution: Solution | None = None
-    batches: Batches | None = None
+    batches: BatchFormat | None = None
     original: "Population | None" = None
     originals: int = 1
     device: str = "cpu"
@@ -109,6 +109,11 @@ class Population:
             return 1
         return SHARD if self.engine.kind == "single" else self.engine.members
 
+    def unlearning(self) -> "Unlearning":
+        """What makes unlearned models."""
+        assert self.solution and self.batches and self.original, self.kind
+        return Unlearning(self.solution, self.batches, self.original)
+
     def shard_path(self, shard: int) -> Path:
         """Outputs of the models of a shard."""
         return self.folder / f"shard-{shard:05d}.npz"
@@ -116,6 +121,19 @@ class Population:
     def models_of_shard(self, shard: int) -> range:
         """Numbers of the models of a shard."""
         return range(shard * self.shard_size, (shard + 1) * self.shard_size)
+
+
+class Unlearning(NamedTuple):
+    """What makes the models of an unlearned population: a solution, the batches it reads, and whose models it starts from."""
+
+    solution: Solution
+    batches: BatchFormat
+    original: Population
+
+
+def describes_examples(name: str) -> bool:
+    """Whether an array of a shard is about the examples, and so the same for all models."""
+    return name.startswith(("ids_", "labels_"))
 
 
 def _identity_of(solution: Solution) -> dict[str, Any]:

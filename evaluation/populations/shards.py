@@ -9,12 +9,11 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from evaluation.metric.outputs import Outputs
-from evaluation.populations.executors import InWorker, LocalProcesses
-from evaluation.populations.population import Population
+from evaluation.populations import jobs
+from evaluation.populations.executors import LocalProcesses
+from evaluation.populations.population import Population, describes_examples
 from starting_kit.files import Arrays, DamagedFileError, make_folder, read_arrays, write_json
 from starting_kit.tasks.data import SPLITS
-
-MAKE_SHARD = InWorker("make_shard")
 
 
 def make(
@@ -42,8 +41,7 @@ def make(
     with prepared(population, notice):
         missing = missing_models(population, models, notice)
         on_finished(models - sum(len(wanted) for wanted in missing.values()))
-        jobs = [(population, shard, wanted) for shard, wanted in missing.items()]
-        executor.run_all(MAKE_SHARD, jobs, on_finished)
+        executor.run_all(jobs.make_shard, [(population, shard, wanted) for shard, wanted in missing.items()], on_finished)
 
 
 def make_originals(
@@ -61,7 +59,7 @@ def make_originals(
         shards: dict[int, list[int]] = {}
         for model in wanted:
             shards.setdefault(model // population.shard_size, []).append(model)
-        executor.run_all(MAKE_SHARD, [(population, shard, models) for shard, models in shards.items()], on_finished)
+        executor.run_all(jobs.make_shard, [(population, shard, models) for shard, models in shards.items()], on_finished)
 
 
 def missing_models(population: Population, models: int, notice: Callable[[str], None]) -> dict[int, list[int]]:
@@ -109,11 +107,6 @@ def load_arrays(population: Population, models: int) -> Arrays:
         name: values if describes_examples(name) else np.concatenate([arrays[name] for arrays in shards])[first]
         for name, values in shards[0].items()
     }
-
-
-def describes_examples(name: str) -> bool:
-    """Whether an array of a shard is about the examples, and so the same for all models."""
-    return name.startswith(("ids_", "labels_"))
 
 
 def is_stored(path: Path, notice: Callable[[str], None]) -> bool:

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from evaluation.populations.population import Population
-from starting_kit import contract
 from starting_kit.errors import RunError
 from starting_kit.files import Arrays, read_intact, write_arrays
 from starting_kit.loaders import as_numbers
+from starting_kit.loading import load as load_solution
 from starting_kit.networks import build
 from starting_kit.tasks.data import Data
 from starting_kit.tasks.task import Task
@@ -44,7 +44,7 @@ def load(population: Population, model: int) -> nn.Module:
     if weights is None:
         raise RunError(f"{population.weights_path(model)} is missing or damaged; run the same command to make it again.")
     if population.trainer is not None:
-        contract.load(population.trainer.path)  # may define the network's classes
+        loading.load(population.trainer.path)  # may define the network's classes
         return torch.load(io.BytesIO(weights["network"].tobytes()), map_location="cpu", weights_only=False).eval()
     net = build(population.task, seed=0)
     net.load_state_dict({name: torch.from_numpy(values) for name, values in weights.items()})

@@ -9,11 +9,11 @@ import io
 from datetime import date
 from pathlib import Path
 
-from starting_kit.contract import PROJECT, Solution
+from starting_kit.contract import Solution
 from starting_kit.errors import InputError
 from starting_kit.files import write_bytes
 
-KNOWN = PROJECT / "evaluation" / "competition_scores.csv"
+KNOWN = Path(__file__).with_name("competition_scores.csv")
 FILE = "reported.csv"
 COLUMNS = ("entry", "solution", "settings", "score", "board", "source")
 

@@ -22,66 +22,47 @@ Fieller, Some Problems in Interval Estimation (1954).
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import stdtrit
 
-from evaluation.populations import shards
-from evaluation.populations.executors import InWorker, LocalProcesses
+from evaluation.metric.measured import Measured
+from evaluation.populations import jobs
+from evaluation.populations.executors import LocalProcesses
 from evaluation.populations.population import Kind, Population
-from evaluation.reports import console
-from starting_kit.errors import RunError
-from starting_kit.files import identity_key, read_intact
+from evaluation.populations.relearn_times import MODELS, RelearnTimes, relearn_times
+from evaluation.scoring.reporter import Reporter
+from evaluation.scoring.scorecard import AnamnesisIndex, PerPopulation
+from starting_kit.files import read_intact
 
-MODELS = 5  # of each population: relearning one takes about as long as a part of a training
-MARGIN = 0.05
-LEARNING_RATE = 1e-3
-EPOCHS, BATCHES = 10, 2000  # both are allowed
-IMAGES = 256  # so many measure an accuracy of 95 % to 1.4 %, at a fraction of what a batch costs
 CONFIDENCE = 0.95
-METHOD = 1  # raised when relearn times would come out otherwise with the same settings
 
 RELEARNED: tuple[Kind, ...] = ("unlearned", "retrained")
-ACCURACY_TO_REACH = InWorker("accuracy_to_reach", "evaluation.populations.relearning")
-RELEARN = InWorker("relearn", "evaluation.populations.relearning")
 
 
 class NoIndexError(ValueError):
     """Why there is no index, in one clause."""
 
 
-@dataclass(frozen=True)
-class RelearnTimes:
-    """Relearn times of some models of a population.
-
-    Attributes:
-        batches: of each model.
-        capped: how many models had not learnt the class again after as many.
-    """
-
-    batches: list[int]
-    capped: int
-
-
-def keeping_weights(kinds: dict[Kind, Population]) -> dict[Kind, Population]:
+def keeping_weights(populations: dict[Kind, Population]) -> dict[Kind, Population]:
     """The populations, keeping the weights that are needed."""
     return {
         kind: dataclasses.replace(population, kept=MODELS) if kind in RELEARNED else population
-        for kind, population in kinds.items()
+        for kind, population in populations.items()
     }
 
 
-def measure(kinds: dict[Kind, Population], models: int, executor: LocalProcesses) -> dict[str, Any]:
-    """The field `anamnesis_index` of a scorecard, or None and a reason; relearn times that are stored are used again.
+def measure(
+    populations: dict[Kind, Population], models: int, executor: LocalProcesses, reporter: Reporter
+) -> Measured[AnamnesisIndex]:
+    """The index, or why there is none; relearn times that are stored are used again.
 
     Args:
-        kinds: populations that have been made, `keeping_weights`.
+        populations: that have been made, `keeping_weights`.
         models: how many each has.
         executor: where models are trained.
+        reporter: is told what takes time.
 
     Raises:
         RunError: a file is gone or cannot be written; what was finished is kept.
@@ -89,20 +70,20 @@ def measure(kinds: dict[Kind, Population], models: int, executor: LocalProcesses
     """
     first = range(min(models, MODELS))
     try:
-        target = _target(kinds["original"], executor)
+        target = _target(populations["original"], executor)
         for kind in RELEARNED:
-            _require_weights(kinds[kind], first)
+            _require_weights(populations[kind], first)
         times = {}
         for kind in RELEARNED:
-            with console.stage(f"relearn {kind}", len(first)) as on_finished:
-                times[kind] = relearn_times(kinds[kind], first, target, executor, on_finished, console.notice)
-        return {"anamnesis_index": index(times["unlearned"], times["retrained"], target)}
+            with reporter.stage(f"relearn {kind}", len(first)) as on_finished:
+                times[kind] = relearn_times(populations[kind], first, target, executor, on_finished, reporter.notice)
+        return Measured(index(times["unlearned"], times["retrained"], target))
     except NoIndexError as reason:
-        return {"anamnesis_index": None, "anamnesis_index_reason": str(reason)}
+        return Measured(reason=str(reason))
 
 
-def index(unlearned: RelearnTimes, retrained: RelearnTimes, target: float) -> dict[str, Any]:
-    """The index, its interval, and what they come from, ready for JSON.
+def index(unlearned: RelearnTimes, retrained: RelearnTimes, target: float) -> AnamnesisIndex:
+    """The index, its interval, and what they come from.
 
     Raises:
         NoIndexError: the retrained models know the class.
@@ -110,15 +91,14 @@ def index(unlearned: RelearnTimes, retrained: RelearnTimes, target: float) -> di
     if not any(retrained.batches):
         raise NoIndexError("the retrained models recognise the class without learning it again")
     ends = fieller(unlearned.batches, retrained.batches)
-    reason = {} if ends else {"interval_reason": "too few models, or relearn times of retrained ones that differ too much"}
-    return {
-        "value": float(np.mean(unlearned.batches) / np.mean(retrained.batches)),
-        "interval": list(ends) if ends else None,
-        **reason,
-        "relearn_batches": {"unlearned": unlearned.batches, "retrained": retrained.batches},
-        "capped": {"unlearned": unlearned.capped, "retrained": retrained.capped},
-        "accuracy_to_reach": target,
-    }
+    why_not = "too few models, or relearn times of retrained ones that differ too much"
+    return AnamnesisIndex(
+        value=float(np.mean(unlearned.batches) / np.mean(retrained.batches)),
+        interval=Measured(ends) if ends else Measured(reason=why_not),
+        relearn_batches=PerPopulation(unlearned.batches, retrained.batches),
+        capped=PerPopulation(unlearned.capped, retrained.capped),
+        accuracy_to_reach=target,
+    )
 
 
 def fieller(numerator: Sequence[float], denominator: Sequence[float]) -> tuple[float, float] | None:
@@ -144,54 +124,8 @@ def fieller(numerator: Sequence[float], denominator: Sequence[float]) -> tuple[f
     return max(float((over * under - root) / leading), 0.0), float((over * under + root) / leading)
 
 
-def relearn_times(
-    population: Population,
-    models: Sequence[int],
-    target: float,
-    executor: LocalProcesses,
-    on_finished: Callable[[int], None],
-    notice: Callable[[str], None],
-) -> RelearnTimes:
-    """Relearn times of some models whose weights are kept, measured where they are not stored (errors as for `measure`).
-
-    Args:
-        population: of the models.
-        models: their numbers.
-        target: the accuracy to be reached.
-        executor: where models are trained.
-        on_finished: called with the number of models newly measured, or found.
-        notice: called with a sentence for the user.
-    """
-    paths = {model: times_path(population, model, target) for model in models}
-    with shards.prepared(population, notice):
-        missing = [model for model, path in paths.items() if not shards.is_stored(path, notice)]
-        on_finished(len(paths) - len(missing))
-        executor.run_all(RELEARN, [(population, model, target, paths[model]) for model in missing], on_finished)
-    stored = []
-    for path in paths.values():
-        arrays = read_intact(path)
-        if arrays is None:
-            raise RunError(f"{path} is missing or damaged; run the same command to make it again.")
-        stored.append(arrays)
-    return RelearnTimes([int(arrays["batches"]) for arrays in stored], sum(bool(arrays["capped"]) for arrays in stored))
-
-
-def times_path(population: Population, model: int, target: float) -> Path:
-    """The relearn time of a model, by everything that it depends on besides the population."""
-    settings = {
-        "method": METHOD,
-        "accuracy": target,
-        "learning_rate": LEARNING_RATE,
-        "batch_size": population.task.loader_batch_size,
-        "epochs": EPOCHS,
-        "batches": BATCHES,
-        "images": IMAGES,
-    }
-    return population.folder / f"relearning-{identity_key(settings)}-{model:05d}.npz"
-
-
 def _target(original: Population, executor: LocalProcesses) -> float:
-    target = executor.run(ACCURACY_TO_REACH, original)
+    target = executor.run(jobs.accuracy_to_reach, original)
     if target is None:
         raise NoIndexError("there are no test images of the class")
     if target == 0:

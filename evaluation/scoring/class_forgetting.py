@@ -21,7 +21,6 @@ divergence of unlearned from retrained models.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +28,11 @@ from scipy.special import rel_entr, softmax
 
 from evaluation.attacks.membership import EXAMPLES, interval, membership_accuracies
 from evaluation.metric.confidence import confidences
+from evaluation.metric.measured import Measured
 from evaluation.populations.population import Kind
 from evaluation.populations.shards import load_arrays
 from evaluation.scoring.experiment import Experiment
-from evaluation.scoring.scorecard import with_reasons
+from evaluation.scoring.scorecard import ClassForgetting, Estimate
 from starting_kit.files import Arrays
 
 Floats = NDArray[np.float64]
@@ -84,38 +84,40 @@ class ClassOutputs:
         )
 
 
-def fields(made: Experiment) -> dict[str, Any]:
-    """The field `class_forgetting` of a scorecard: every measure of each population, None with a reason where there is none.
+def of_experiment(made: Experiment) -> Measured[ClassForgetting]:
+    """Every measure of each population, where a class is to be forgotten.
 
     Raises:
         DamagedFileError: a shard was damaged since it was made.
     """
-    forgotten = made.kinds["unlearned"].task.forgotten_class
-    if forgotten is None:
-        return with_reasons({"class_forgetting": None}, {"class_forgetting": "the forget request is no class"})
+    forgotten = made.populations["unlearned"].task.forgotten_class
+    if forgotten is None or made.anamnesis is None:
+        return Measured(reason="the forget request is no class")
 
     def load(kind: Kind) -> ClassOutputs:
-        return ClassOutputs.of(load_arrays(made.kinds[kind], made.models), forgotten)
+        return ClassOutputs.of(load_arrays(made.populations[kind], made.models), forgotten)
 
-    return {"class_forgetting": {"class": forgotten, **measure(load), **made.anamnesis}}
+    return Measured(ClassForgetting(forgotten, **measure(load), anamnesis_index=made.anamnesis))
 
 
-def measure(load: Callable[[Kind], ClassOutputs]) -> dict[str, Any]:
-    """Every measure but the index: mean and interval for "unlearned", "retrained" and "original" models, or None and a reason.
+def measure(load: Callable[[Kind], ClassOutputs]) -> dict[str, Measured[dict[str, Estimate]]]:
+    """Every measure but the index: by population, or the reason why there is none.
 
     Args:
         load: gives a population's outputs; one is forgotten before the next is loaded, as each may have half a gigabyte.
     """
     retrained = load("retrained")
-    of_kind = {
+    by_population = {
         "unlearned": _compared(load("unlearned"), retrained),
         "retrained": of_models(retrained) | distances(load("second_retrained"), retrained),
         "original": of_models(load("original")),
     }
-    found = {
-        name: {kind: estimate(values[name]) for kind, values in of_kind.items() if name in values} or None for name in MEASURES
-    }
-    return with_reasons(found, _reasons(retrained))
+    reasons = _reasons(retrained)
+    found = {}
+    for name in MEASURES:
+        estimates = {kind: estimate(values[name]) for kind, values in by_population.items() if name in values}
+        found[name] = Measured(estimates) if estimates else Measured(reason=reasons[name])
+    return found
 
 
 def _compared(outputs: ClassOutputs, retrained: ClassOutputs) -> dict[str, Floats]:
@@ -165,13 +167,14 @@ def jensen_shannon(first: Logits, second: Logits) -> Floats:
     return np.sqrt(divergence.clip(0, 1))
 
 
-def estimate(values: Floats) -> dict[str, Any]:
-    """Mean over models, and the interval of what it would be for infinitely many, ready for JSON.
+def estimate(values: Floats) -> Estimate:
+    """Mean over models, and the interval of what it would be for infinitely many.
 
-    >>> estimate(np.array([0.25, 0.5, 0.75, 0.5]))["mean"]
+    >>> estimate(np.array([0.25, 0.5, 0.75, 0.5])).mean
     0.5
     """
-    return {"mean": float(values.mean()), "interval": [min(max(end, 0.0), 1.0) for end in interval(values)]}
+    low, high = (min(max(end, 0.0), 1.0) for end in interval(values))
+    return Estimate(float(values.mean()), (low, high))
 
 
 def _reasons(outputs: ClassOutputs) -> dict[str, str]:

@@ -1,22 +1,12 @@
-"""The scorecard: the result of scoring one solution on one task, one JSON file."""
+"""The scorecard: the result of scoring one solution on one task, as everything else reads it. `codec` knows its file."""
 
-import hashlib
-import json
-import platform
-import subprocess
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from evaluation.scoring.experiment import Experiment
-from evaluation.scoring.external import Pair
-from starting_kit.contract import PROJECT
-from starting_kit.errors import InputError
-from starting_kit.files import write_json
+from msgspec import UNSET, Struct, UnsetType, field
 
-Scorecard = dict[str, Any]
+from evaluation.metric.measured import ExampleEpsilon, Interval, Means, Measured
 
-SCHEMA_VERSION = 3
 METRIC_VERSION = 1
 DEFAULT_MODELS = 512
 COST_LIMIT = 0.20  # of the time of a retraining: the competition's rule
@@ -24,150 +14,157 @@ COST_LIMIT = 0.20  # of the time of a retraining: the competition's rule
 EXEMPT = ("cost", "within_limit", "seconds", "environment")
 
 
-def of_experiment(made: Experiment, measured: dict[str, Any], seconds: dict[str, float], workers: int) -> Scorecard:
-    """The scorecard of a solution.
+class EngineUsed(Struct, frozen=True):
+    """How the solution ran, and why so."""
 
-    Args:
-        made: the populations.
-        measured: what `evaluation.metric.measures` and `evaluation.attacks` find in them.
-        seconds: spent on each stage.
-        workers: how many processes.
+    unlearning: Literal["lockstep", "single"]
+    models_at_once: int
+    reason: str
+
+
+class Hyperparameters(Struct, frozen=True):
+    """Values in use, and where they come from."""
+
+    source: Literal["published", "tuned", "set"]
+    values: dict[str, Any]
+
+
+class Opinion(Struct, frozen=True):
+    """What one attack says of the unlearned models, and of a second retrained population.
+
+    Attributes:
+        better: which values are good.
+        unlearned, retrained: named numbers; None where one or all cannot be computed.
+        retrained_models: of how many models the latter are.
+        reason: why something is None.
     """
-    unlearned = made.kinds["unlearned"]
-    solution, task = unlearned.solution, unlearned.task
-    assert solution is not None
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "solution": solution.name,
-        "task": task.name,
-        "task_version": task.version,
-        "metric_version": METRIC_VERSION,
-        "models": made.models,
-        "seed": unlearned.master_seed,
-        "originals": unlearned.originals,
-        "forget": task.identity()["forget"],
-        "network": task.network,
-        "epochs": task.recipe.epochs,
-        **({"trainer": solution.name} if solution.trains else {}),
-        "engine": {
-            "unlearning": "single" if unlearned.engine.kind == "single" else "lockstep",
-            "models_at_once": unlearned.engine.members,
-            "reason": made.engine_reason,
-        },
-        "data_free": unlearned.data_free,
-        "hyperparameters": {"source": solution.source_of_values, "values": solution.hyperparameters},
-        "data": task.digest,
-        "retrained_population": made.kinds["retrained"].key,
-        **measured,
-        "cost": made.cost,
-        "within_limit": made.cost <= COST_LIMIT,
-        "seconds": seconds,
-        "environment": _environment(workers, made.device_name),
-    }
+
+    better: str
+    unlearned: dict[str, float | None] | None
+    retrained: dict[str, float | None] | None
+    retrained_models: int
+    reason: str | UnsetType = UNSET
 
 
-def of_brought(
-    task: str, solution: str, pair: Pair, measured: dict[str, Any], seconds: dict[str, float], workers: int
-) -> Scorecard:
-    """The scorecard of populations that were brought from elsewhere (arguments as for `of_experiment`)."""
-    elsewhere = "the populations were made elsewhere"
-    unknown = (
-        "task_version", "seed", "originals", "forget", "network", "epochs", "data", "engine", "data_free", "hyperparameters",
-        "cost", "within_limit", "class_forgetting",
-    )  # fmt: skip
-    nulls = with_reasons(dict.fromkeys(unknown), dict.fromkeys(unknown, elsewhere))
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "solution": solution,
-        "task": task,
-        "metric_version": METRIC_VERSION,
-        "models": pair.unlearned.models,
-        "retrained_models": pair.retrained.models,
-        "retrained_population": hashlib.sha256(pair.retrained.confidences["forget"].tobytes()).hexdigest()[:16],
-        **measured,
-        **nulls,
-        "seconds": seconds,
-        "environment": _environment(workers),
-    }
+class Estimate(Struct, frozen=True):
+    """A mean over models with its 95 % interval."""
+
+    mean: float
+    interval: Interval
 
 
-def with_reasons(measured: dict[str, Any], reasons: dict[str, str]) -> dict[str, Any]:
-    """What cannot be computed is None on a scorecard, with the reason after it under the same name and `_reason`.
+class PerPopulation(Struct, frozen=True):
+    """Numbers of the unlearned and of the retrained models."""
 
-    >>> with_reasons({"floor": None, "ceiling": 0.2}, {"floor": "original models are not known"})
-    {'floor': None, 'floor_reason': 'original models are not known', 'ceiling': 0.2}
+    unlearned: int | list[int]
+    retrained: int | list[int]
+
+
+class AnamnesisIndex(Struct, frozen=True):
+    """The Anamnesis Index and what it comes from (`anamnesis`).
+
+    Attributes:
+        value: the index.
+        interval: of 95 %.
+        relearn_batches: of each model.
+        capped: how many models had not learned the class again after so many.
+        accuracy_to_reach: on the forgotten class.
     """
-    result = {}
-    for name, value in measured.items():
-        result[name] = value
-        if value is None:
-            result[f"{name}_reason"] = reasons[name]
-    return result
+
+    value: float
+    interval: Measured[Interval]
+    relearn_batches: PerPopulation
+    capped: PerPopulation
+    accuracy_to_reach: float
 
 
-def variant(made: Experiment, engine: str | None, published: bool) -> str:
-    """What differs from the defaults, for the scorecard's file name; empty if nothing does.
+class ClassForgetting(Struct, frozen=True):
+    """Measures of the forgetting of a class, by population (`class_forgetting`)."""
 
-    Args:
-        made: the populations.
-        engine: the one that was forced.
-        published: whether the published hyper-parameters were asked for.
+    forgotten: int = field(name="class")
+    retain_classes_accuracy: Measured[dict[str, Estimate]]
+    forget_class_accuracy: Measured[dict[str, Estimate]]
+    membership_inference: Measured[dict[str, Estimate]]
+    forget_distance: Measured[dict[str, Estimate]]
+    retain_classes_distance: Measured[dict[str, Estimate]]
+    anamnesis_index: Measured[AnamnesisIndex]
+
+
+class Environment(Struct, frozen=True):
+    """What a score was made with."""
+
+    python: str
+    torch: str
+    numpy: str
+    platform: str
+    device: str
+    workers: int
+    git_commit: Measured[str]
+
+
+class Scorecard(Struct, frozen=True, kw_only=True):
+    """The result of scoring one solution on one task.
+
+    A field is None where populations were made elsewhere, so that it is not known, and unset where it does not apply.
+    docs/scorecard.md says what each field means.
+
+    Attributes:
+        path: the file that it was written to or read from, None without one; not part of the file.
     """
-    unlearned = made.kinds["unlearned"]
-    assert unlearned.solution is not None
-    task, values = unlearned.task, {"forget": "{0.forget}", "network": "{0.network}", "recipe": "trained{0.recipe.epochs}"}
-    parts = [values[name].format(task) for name in task.changed]
-    parts += ["published"] if published else []
-    parts += [f"{name}={value}" for name, value in sorted(unlearned.solution.settings.items())]
-    parts += [f"n{made.models}"] if made.models != DEFAULT_MODELS else []
-    parts += [f"originals{unlearned.originals}"] if unlearned.originals > 1 else []
-    parts += [f"seed{unlearned.master_seed}"] if unlearned.master_seed else []
-    parts += [engine] if engine else []
-    parts += [unlearned.device] if unlearned.device != "cpu" else []
-    parts += ["data-free"] if unlearned.data_free else []
-    return "".join(c if c.isalnum() or c in "=.,-_+" else "_" for c in ",".join(parts).replace(":", ""))
 
+    solution: str
+    task: str
+    task_version: int | None = None
+    metric_version: int = METRIC_VERSION
+    models: int
+    retrained_models: int | UnsetType = UNSET
+    seed: int | None = None
+    originals: int | None = None
+    forget: str | None = None
+    network: str | None = None
+    epochs: int | None = None
+    trainer: str | UnsetType = UNSET
+    engine: EngineUsed | None = None
+    data_free: bool | UnsetType | None = UNSET
+    hyperparameters: Hyperparameters | None = None
+    data: str | None = None
+    retrained_population: str
+    score: Measured[float]
+    relative: Measured[float]
+    ceiling: Measured[float]
+    ceiling_models: int
+    floor: Measured[float]
+    forgetting_quality: float
+    retain_ratio: Measured[float]
+    test_ratio: Measured[float]
+    retain_accuracy: Measured[Means]
+    test_accuracy: Measured[Means]
+    forget_accuracy: Measured[Means]
+    retain_age_error: Means | UnsetType = UNSET
+    forget_age_error: Means | UnsetType = UNSET
+    validation_age_error: Means | UnsetType = UNSET
+    test_age_error: Means | UnsetType = UNSET
+    epsilons: list[ExampleEpsilon]
+    score_interval: Measured[Interval]
+    forgetting_interval: Measured[Interval]
+    retain_ratio_interval: Measured[Interval]
+    test_ratio_interval: Measured[Interval]
+    score_deviations: Measured[list[list[float]]]
+    attacks: dict[str, Opinion]
+    class_forgetting: Measured[ClassForgetting] | UnsetType = UNSET
+    cost: float | None = None
+    within_limit: bool | None = None
+    seconds: dict[str, float]
+    environment: Environment
+    path: Path | None = None
 
-def write(scorecard: Scorecard, results: Path, variant: str) -> Path:
-    """Write a scorecard where the leaderboard looks for it, and give its path."""
-    name = f"{scorecard['solution']}--{variant}.json" if variant else f"{scorecard['solution']}.json"
-    path = results / scorecard["task"] / name
-    write_json(path, scorecard)
-    return path
+    @property
+    def entry(self) -> str:
+        """What a leaderboard calls it: the name of its file."""
+        return self.solution if self.path is None else self.path.stem
 
-
-def read(path: Path) -> Scorecard:
-    """Read a scorecard.
-
-    Raises:
-        InputError: the file is damaged, no scorecard, or one of another schema version.
-    """
-    try:
-        scorecard = json.loads(path.read_text(encoding="utf-8"))
-        found = scorecard["schema_version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not a scorecard ({type(error).__name__}: {error}); remove it or score again.") from error
-    if found != SCHEMA_VERSION:
-        raise InputError(f"{path} has schema version {found}, this program knows {SCHEMA_VERSION}; score again.")
-    return scorecard
-
-
-def _environment(workers: int, device: str = "cpu") -> dict[str, Any]:
-    return {
-        "python": platform.python_version(),
-        "torch": version("torch"),
-        "numpy": version("numpy"),
-        "platform": platform.platform(),
-        "device": device,
-        "workers": workers,
-        **_git_commit(),
-    }
-
-
-def _git_commit() -> dict[str, Any]:
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    try:
-        run = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True, timeout=10)
-    except (OSError, subprocess.SubprocessError):
-        return {"git_commit": None, "git_commit_reason": "not a git checkout, or git is not installed"}
-    return {"git_commit": run.stdout.strip()}
+    @property
+    def accuracy_kept(self) -> float | None:
+        """The product of the retain and the test ratio."""
+        ratios = self.retain_ratio.value, self.test_ratio.value
+        return None if ratios[0] is None or ratios[1] is None else ratios[0] * ratios[1]

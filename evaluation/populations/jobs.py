@@ -1,0 +1,95 @@
+"""What workers do, as functions: the scoring process names them, a worker calls them.
+
+What they stand for needs torch, which the scoring process does not load; so each imports it when it is called.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from evaluation.populations.population import Population
+from starting_kit.contract import BatchFormat, Solution
+from starting_kit.tasks.task import Engine, Task
+
+
+def describe_solution(path: Path, settings: tuple[str, ...], tuned: dict[str, Any] | None) -> Solution:
+    """See `contract.describe`."""
+    from starting_kit import contract
+
+    return contract.describe(path, settings, tuned)
+
+
+def name_of_device(device: str) -> str:
+    """See `trying`."""
+    from evaluation.populations import trying
+
+    return trying.name_of_device(device)
+
+
+def look_at_data(task: Task) -> tuple[str, list[str]]:
+    """See `trying`."""
+    from evaluation.populations import trying
+
+    return trying.look_at_data(task)
+
+
+def usable_engine(task: Task) -> tuple[Engine, str | None]:
+    """See `training`."""
+    from starting_kit import training
+
+    return training.usable_engine(task)
+
+
+def find_batches(original: Population, solution: Solution, data_free: bool) -> BatchFormat:
+    """See `trying`."""
+    from evaluation.populations import trying
+
+    return trying.find_batches(original, solution, data_free)
+
+
+def objection_to_lockstep(original: Population, solution: Solution, batches: BatchFormat, data_free: bool) -> str | None:
+    """See `trying`."""
+    from evaluation.populations import trying
+
+    return trying.objection_to_lockstep(original, solution, batches, data_free)
+
+
+def make_shard(population: Population, shard: int, models: list[int]) -> None:
+    """See `worker`."""
+    from evaluation.populations import worker
+
+    worker.make_shard(population, shard, models)
+
+
+def time_unlearning(unlearned: Population, model: int) -> float:
+    """See `timing`."""
+    from evaluation.populations import timing
+
+    return timing.time_unlearning(unlearned, model)
+
+
+def time_retraining(retrained: Population, model: int) -> float:
+    """See `timing`."""
+    from evaluation.populations import timing
+
+    return timing.time_retraining(retrained, model)
+
+
+def draw(unlearned: Population) -> bytes:
+    """See `drawing`."""
+    from evaluation.populations import drawing
+
+    return drawing.draw(unlearned)
+
+
+def accuracy_to_reach(original: Population) -> float | None:
+    """See `relearning`."""
+    from evaluation.populations import relearning
+
+    return relearning.accuracy_to_reach(original)
+
+
+def relearn(population: Population, model: int, target: float, path: Path) -> None:
+    """See `relearning`."""
+    from evaluation.populations import relearning
+
+    relearning.relearn(population, model, target, path)

@@ -1,0 +1,86 @@
+"""What a worker works with: a task's data, the original models, a solution that has not changed, and where its prints go."""
+
+import io
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from evaluation.populations import weights
+from evaluation.populations.population import Population
+from starting_kit import contract
+from starting_kit.contract import Solution
+from starting_kit.errors import InputError, RunError
+from starting_kit.networks import build
+from starting_kit.tasks.data import Data
+from starting_kit.tasks.task import Task
+
+MAX_PRINTED = 10_000  # characters of a call's output that are kept
+
+_data: dict[Any, Data] = {}
+
+
+class SourceChangedError(RunError):
+    """A solution's file is not what it was when scoring began."""
+
+
+def load_data(task: Task) -> Data:
+    """The task's data, read once per worker.
+
+    Only what determines them is looked at: while the populations are planned the task changes, its digest for example.
+    """
+    key = (task.read, task.folder, task.forget, task.classes, task.seed)
+    if key not in _data:
+        _data.clear()  # a worker has one task
+        _data[key] = task.load()
+    return _data[key]
+
+
+def original_model(population: Population, model: int = 0) -> nn.Module:
+    """A copy of one of the original models that unlearning starts from; the first may come with the data set.
+
+    Raises:
+        InputError: the data set's own does not fit its network.
+        RunError: the file is gone.
+    """
+    if model == 0 and population.task.original is not None:
+        return _load_brought(build(population.task, seed=0), population.task.original).eval()
+    return weights.load(population, model)
+
+
+def _load_brought(net: nn.Module, path: Path) -> nn.Module:
+    try:
+        net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
+        raise InputError(
+            f"{path} holds no weights of this {type(net).__name__} ({str(error).splitlines()[0]}); --network says which it is."
+        ) from error
+    return net
+
+
+def require_unchanged(solution: Solution) -> None:
+    """Refuse to go on with a solution that has been edited.
+
+    Raises:
+        SourceChangedError: one of its files is not what it was when scoring began.
+    """
+    if contract.sources(solution.path) != solution.sources:
+        raise SourceChangedError(f"{solution.path} was changed in the meantime; run the same command again.")
+
+
+@contextmanager
+def printing_to(population: Population, title: str) -> Iterator[None]:
+    """Collect what a solution prints in `output.log` of its population, instead of across the progress bars."""
+    printed = io.StringIO()
+    try:
+        with redirect_stdout(printed), redirect_stderr(printed):
+            yield
+    finally:
+        if text := printed.getvalue()[-MAX_PRINTED:].strip():
+            population.folder.mkdir(parents=True, exist_ok=True)
+            with (population.folder / "output.log").open("a", encoding="utf-8") as log:
+                log.write(f"--- {title}\n{text}\n")

@@ -1,0 +1,58 @@
+"""What is kept of one model: logits and accuracies."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from evaluation.metric.utility import age_error
+from evaluation.populations.materials import load_data
+from evaluation.populations.population import Population
+from starting_kit.errors import SolutionError
+from starting_kit.files import Arrays
+from starting_kit.loaders import as_numbers
+from starting_kit.tasks.data import SPLITS, Pixels
+
+RETAIN_SAMPLE = 1000  # retain examples of which logits are kept
+EVALUATION_BATCH = 1000
+
+
+def outputs(population: Population, model: int, net: nn.Module) -> Arrays:
+    """What is kept of one model, each array with a leading axis of length 1 for the model.
+
+    Raises:
+        SolutionError: the network cannot be evaluated.
+    """
+    task, data = population.task, load_data(population.task)
+    arrays: Arrays = {"models": np.array([model])}
+    sample = np.random.default_rng(task.seed).permutation(len(data.retain))[:RETAIN_SAMPLE]
+    for split in SPLITS:
+        ids = getattr(data, split)
+        logits = logits_of(net, data.images[ids], task.classes, population.device)
+        arrays[f"accuracy_{split}"] = np.array([(logits.argmax(axis=1) == data.labels[ids]).mean()])
+        if data.ages is not None:
+            arrays[f"age_error_{split}"] = np.array([age_error(logits, data.group_ages(task.classes), data.ages[ids])])
+        kept = np.sort(sample) if split == "retain" else slice(None)
+        arrays[f"ids_{split}"], arrays[f"labels_{split}"] = ids[kept], data.labels[ids][kept]
+        arrays[f"logits_{split}"] = logits[kept][None]
+    return arrays
+
+
+def logits_of(net: nn.Module, images: Pixels, classes: int, device: str = "cpu") -> NDArray[np.float32]:
+    """Logits [examples, classes] of a network that should be able to give them, on a device.
+
+    Raises:
+        SolutionError: it raises, or gives another shape, NaN or infinity.
+    """
+    try:
+        with torch.inference_mode():
+            net.to(device)
+            parts = [net(as_numbers(part.to(device))) for part in torch.from_numpy(images).split(EVALUATION_BATCH)]
+            logits = torch.cat(parts).float().cpu().numpy()
+    except Exception as error:
+        raise SolutionError(f"the unlearned network cannot be evaluated, {type(error).__name__}: {error}") from error
+    if logits.shape != (len(images), classes):
+        raise SolutionError(f"the unlearned network gives {logits.shape} logits instead of {(len(images), classes)}")
+    if not np.isfinite(logits).all():
+        raise SolutionError("the unlearned network gives logits that are NaN or infinite")
+    return logits

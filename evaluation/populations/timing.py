@@ -1,0 +1,44 @@
+"""What an unlearning and a retraining cost, each alone in its process and without evaluation."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+from evaluation.populations.materials import load_data
+from evaluation.populations.population import Population
+from evaluation.populations.worker import train_alone, unlearn
+from starting_kit import runner
+
+LONG = 10.0  # seconds of an epoch, from which on its share of compiling kernels does not count
+
+_warm: set[str] = set()  # keys of populations of which this worker has timed a model
+
+
+def time_retraining(retrained: Population, model: int) -> float:
+    """Seconds to train one model alone, without evaluation; where an epoch takes long, those of one times their number.
+
+    A solution's own trainer may take its time for other things than epochs, so that it is timed as a whole.
+    """
+    task, seed, retain = retrained.task, retrained.model_seed(model), load_data(retrained.task).retain
+    one_epoch = dataclasses.replace(task, recipe=dataclasses.replace(task.recipe, epochs=1))
+    first = _seconds(lambda: train_alone(retrained, one_epoch, seed, retain))  # compiles kernels, too
+    if first > LONG and retrained.trainer is None:
+        return first * task.recipe.epochs
+    return _seconds(lambda: train_alone(retrained, task, seed, retain))
+
+
+def time_unlearning(unlearned: Population, model: int) -> float:
+    """Seconds of one unlearning alone, without evaluation (errors as for `runner.call`)."""
+    if unlearned.key not in _warm:
+        few = runner.two_batches(unlearned.task, load_data(unlearned.task))
+        first = _seconds(lambda: unlearn(unlearned, model, few))
+        _warm.add(unlearned.key)
+        if unlearned.data_free and first > LONG:  # fewer data are no less work then
+            return first
+    return _seconds(lambda: unlearn(unlearned, model, load_data(unlearned.task)))
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start

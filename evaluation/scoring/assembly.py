@@ -1,0 +1,165 @@
+"""A scorecard put together from what was made and measured, and the name of its file."""
+
+import hashlib
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+
+from evaluation.metric.measured import Measured
+from evaluation.metric.measures import Intervals, Scores
+from evaluation.scoring.config import ScoringConfig
+from evaluation.scoring.experiment import Experiment
+from evaluation.scoring.external import Pair
+from evaluation.scoring.scorecard import (
+    COST_LIMIT,
+    DEFAULT_MODELS,
+    ClassForgetting,
+    EngineUsed,
+    Environment,
+    Hyperparameters,
+    Opinion,
+    Scorecard,
+)
+from starting_kit.contract import PROJECT
+
+
+def of_experiment(
+    made: Experiment,
+    scores: Scores,
+    intervals: Intervals,
+    attacks: dict[str, Opinion],
+    class_forgetting: Measured[ClassForgetting],
+    seconds: dict[str, float],
+    workers: int,
+) -> Scorecard:
+    """The scorecard of a solution.
+
+    Args:
+        made: the populations.
+        scores: measured on them.
+        intervals: of the scores.
+        attacks: second opinions.
+        class_forgetting: what else is measured where a class is to be forgotten.
+        seconds: spent on each stage.
+        workers: how many processes.
+    """
+    unlearned = made.populations["unlearned"]
+    solution, task = unlearned.unlearning().solution, unlearned.task
+    return Scorecard(
+        solution=solution.name,
+        task=task.name,
+        task_version=task.version,
+        models=made.models,
+        seed=unlearned.master_seed,
+        originals=unlearned.originals,
+        forget=task.identity()["forget"],
+        network=task.network,
+        epochs=task.recipe.epochs,
+        trainer=solution.name if solution.trains else msgspec.UNSET,
+        engine=EngineUsed(
+            "single" if unlearned.engine.kind == "single" else "lockstep", unlearned.engine.members, made.engine_reason
+        ),
+        data_free=unlearned.data_free,
+        hyperparameters=Hyperparameters(solution.source_of_values, solution.hyperparameters),
+        data=task.digest,
+        retrained_population=made.populations["retrained"].key,
+        attacks=attacks,
+        class_forgetting=class_forgetting,
+        cost=made.cost,
+        within_limit=made.cost <= COST_LIMIT,
+        seconds=seconds,
+        environment=environment(workers, made.device_name),
+        **_fields(scores),
+        **_fields(intervals),
+    )
+
+
+def of_external(
+    task: str,
+    solution: str,
+    pair: Pair,
+    scores: Scores,
+    intervals: Intervals,
+    attacks: dict[str, Opinion],
+    seconds: dict[str, float],
+    workers: int,
+) -> Scorecard:
+    """The scorecard of populations that were made elsewhere.
+
+    Args:
+        task: what stands for its name.
+        solution: what stands for its name.
+        pair: the populations.
+        scores: measured on them.
+        intervals: of the scores.
+        attacks: second opinions.
+        seconds: spent on each stage.
+        workers: how many threads.
+    """
+    return Scorecard(
+        solution=solution,
+        task=task,
+        models=pair.unlearned.models,
+        retrained_models=pair.retrained.models,
+        data_free=None,
+        retrained_population=hashlib.sha256(pair.retrained.confidences["forget"].tobytes()).hexdigest()[:16],
+        attacks=attacks,
+        class_forgetting=Measured(reason="the populations were made elsewhere"),
+        seconds=seconds,
+        environment=environment(workers),
+        **_fields(scores),
+        **_fields(intervals),
+    )
+
+
+def _fields(measured: Scores | Intervals) -> dict[str, Any]:
+    return {name: getattr(measured, name) for name in measured.__struct_fields__}
+
+
+def opinion(found: Mapping[str, Any]) -> Opinion:
+    """What an attack says, typed."""
+    return msgspec.convert(found, Opinion)
+
+
+def file_name(made: Experiment, config: ScoringConfig) -> str:
+    """The solution's name, and after `--` what differs from the defaults, if anything does."""
+    unlearned = made.populations["unlearned"]
+    solution, task = unlearned.unlearning().solution, unlearned.task
+    values = {"forget": "{0.forget}", "network": "{0.network}", "recipe": "trained{0.recipe.epochs}"}
+    parts = [values[name].format(task) for name in task.changed]
+    parts += ["published"] if config.hyperparameters == "published" else []
+    parts += [f"{name}={value}" for name, value in sorted(solution.settings.items())]
+    parts += [f"n{config.models}"] if config.models != DEFAULT_MODELS else []
+    parts += [f"originals{config.originals}"] if config.originals > 1 else []
+    parts += [f"seed{config.seed}"] if config.seed else []
+    parts += [config.engine] if config.engine else []
+    parts += [config.device] if config.device != "cpu" else []
+    parts += ["data-free"] if config.data_free else []
+    variant = "".join(c if c.isalnum() or c in "=.,-_+" else "_" for c in ",".join(parts).replace(":", ""))
+    return f"{solution.name}--{variant}" if variant else solution.name
+
+
+def environment(workers: int, device: str = "cpu") -> Environment:
+    """What this process and its workers run on."""
+    return Environment(
+        python=platform.python_version(),
+        torch=version("torch"),
+        numpy=version("numpy"),
+        platform=platform.platform(),
+        device=device,
+        workers=workers,
+        git_commit=_git_commit(),
+    )
+
+
+def _git_commit() -> Measured[str]:
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        run = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return Measured(reason="not a git checkout, or git is not installed")
+    return Measured(run.stdout.strip())

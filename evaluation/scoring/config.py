@@ -1,0 +1,166 @@
+"""What determines a scoring: one frozen configuration for each of its three modes, with the names of the command line."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from evaluation.metric.forgetting import FEWEST_MODELS
+from evaluation.scoring.scorecard import DEFAULT_MODELS
+from starting_kit import tasks
+from starting_kit.errors import InputError
+from starting_kit.files import require_writable
+from starting_kit.tasks.task import Task
+
+
+def data_folder() -> Path:
+    """Where data sets lie that are not embedded, unless the user says otherwise."""
+    return Path(os.environ.get("UNLEARNING_DATA") or "data")
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """What every mode of scoring knows.
+
+    Attributes:
+        workers: processes and threads; None for one per core.
+        no_intervals: leave out the intervals.
+    """
+
+    workers: int | None = None
+    no_intervals: bool = False
+
+    @property
+    def cores(self) -> int:
+        """How many processes, or threads."""
+        return self.workers or available_cores()
+
+    def check(self) -> None:
+        """Find out before the work begins what would spoil it at the end.
+
+        Raises:
+            InputError: a number out of range, or a place that cannot be written to.
+        """
+        if self.workers is not None and self.workers < 1:
+            raise InputError(f"--workers {self.workers} is too few; at least 1 process is needed.")
+
+
+def check_json(path: Path | None) -> None:
+    """See whether a scorecard can be written to a file.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if path:
+        require_writable(path.parent, "--json")
+        if path.is_dir():
+            raise InputError(f"--json {path} is a folder; give the name of a file.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringConfig(Common):
+    """Scoring a solution on a task.
+
+    Attributes:
+        solution: a name in the zoo, or the path of a .py file or a notebook.
+        task, data, forget, network, epochs: the task, where its data lie, and what is wanted otherwise than the task has it.
+        models: in each population.
+        originals: original models that unlearning starts from, in turn.
+        seed: all models' seeds derive from it.
+        engine: how the solution is called; None for lockstep where a trial allows it.
+        device: where models are trained and unlearned.
+        data_free: whether the loaders hold no data.
+        pictures: whether images that the solution makes up are drawn.
+        hyperparameters: whose; None for the tuned ones if there are any.
+        define: constants of a notebook, `name=value`.
+        set: hyper-parameters, `name=value`.
+        runs, results: folders of populations and of scorecards.
+        json: a file that gets the scorecard as well.
+        export: a folder that gets logits and accuracies.
+    """
+
+    solution: str
+    task: str = "digits"
+    data: Path = field(default_factory=data_folder)
+    forget: str | None = None
+    network: str | None = None
+    epochs: int | None = None
+    models: int = DEFAULT_MODELS
+    originals: int = 1
+    seed: int = 0
+    engine: Literal["lockstep", "single"] | None = None
+    device: Literal["cpu", "cuda"] = "cpu"
+    data_free: bool = False
+    pictures: bool = False
+    hyperparameters: Literal["tuned", "published"] | None = None
+    define: tuple[str, ...] = ()
+    set: tuple[str, ...] = ()
+    runs: Path = Path("runs")
+    results: Path = Path("results")
+    json: Path | None = None
+    export: Path | None = None
+
+    def check(self) -> None:
+        """As for `Common`."""
+        super().check()
+        if self.models < FEWEST_MODELS:
+            raise InputError(
+                f"--models {self.models} is too few; the metric needs at least {FEWEST_MODELS} (the competition took 512)."
+            )
+        if not 1 <= self.originals <= self.models:
+            raise InputError(f"--originals {self.originals} must lie between 1 and the number of models, {self.models}.")
+        if self.seed < 0:
+            raise InputError(f"--seed {self.seed} must not be negative.")
+        if self.export:
+            require_writable(self.export, "--export")
+        check_json(self.json)
+
+    def find_task(self) -> Task:
+        """The task, with what is wanted otherwise.
+
+        Raises:
+            InputError: there is no such task or network, or the forget request cannot be read.
+        """
+        if self.epochs is not None and self.epochs < 1:
+            raise InputError(f"--epochs {self.epochs} is too few; at least 1 is needed.")
+        return tasks.find(self.task, self.data, self.forget, self.network, self.epochs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairConfig(Common):
+    """Comparing two populations that were made elsewhere, an .npz file each.
+
+    Attributes:
+        retrained, unlearned: the files.
+        json: a file that gets the scorecard.
+    """
+
+    retrained: Path
+    unlearned: Path
+    json: Path | None = None
+
+    def check(self) -> None:
+        """As for `Common`."""
+        super().check()
+        check_json(self.json)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderConfig(Common):
+    """Comparing every approach of a folder in the published layout with the folder's retrained population.
+
+    Attributes:
+        populations: the folder.
+        results: the folder of scorecards.
+    """
+
+    populations: Path
+    results: Path = Path("results")
+
+
+Config = ScoringConfig | PairConfig | FolderConfig

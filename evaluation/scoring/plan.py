@@ -1,0 +1,159 @@
+"""Which populations an experiment needs, in which engine: found out by looking at the data and trying the solution."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evaluation.populations import jobs, shards
+from evaluation.populations.executors import LocalProcesses
+from evaluation.populations.population import Kind, Population
+from evaluation.scoring.config import ScoringConfig
+from evaluation.scoring.reporter import Reporter, tell_all
+from starting_kit.contract import BatchFormat, Solution
+from starting_kit.errors import InputError
+from starting_kit.tasks.task import ONE_AT_A_TIME, Engine, Task
+
+TRAINED: tuple[Kind, ...] = ("retrained", "second_retrained", "original")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be made.
+
+    Attributes:
+        populations: the unlearned one, and the three that are trained.
+        engine_reason: why the solution runs in lockstep, or does not.
+    """
+
+    populations: dict[Kind, Population]
+    engine_reason: str
+
+
+def make_plan(
+    config: ScoringConfig,
+    task: Task,
+    path: Path,
+    tuned: dict[str, Any] | None,
+    trainers: LocalProcesses,
+    unlearners: LocalProcesses,
+    reporter: Reporter,
+) -> Plan:
+    """Plan the populations, after making the original models to start from and trying the solution on the first.
+
+    Args:
+        config: of the scoring.
+        task: what the solution is scored on.
+        path: of the solution.
+        tuned: values of its hyper-parameters, or None for the published ones.
+        trainers: train networks.
+        unlearners: run the solution.
+        reporter: is told what takes time, and what is odd in the data.
+
+    Raises:
+        InputError: the solution cannot be loaded, or cannot run as it was asked to.
+        RunError: it failed in the trial.
+        KeyboardInterrupt: the user interrupted.
+    """
+    solution = unlearners.run(jobs.describe_solution, path, config.set, tuned)
+    if config.pictures and not solution.pictures:
+        raise InputError(f"--pictures: {path} makes no images up (it defines no function `pictures`); leave the option out.")
+    task = _with_digest(config, task, trainers, reporter)
+    task, engine = _engine_of_training(config, task, solution, trainers, reporter)
+    trainer = solution if solution.trains else None
+    trained = {
+        kind: Population(
+            task, kind, config.seed, config.runs, engine, originals=config.originals, device=config.device, trainer=trainer
+        )
+        for kind in TRAINED
+    }
+    original = trained["original"]
+    _make_originals(original, trainers, reporter)
+    with reporter.waiting("Trying the solution"):
+        batches = unlearners.run(jobs.find_batches, original, solution, config.data_free)
+        engine, why = choose_engine(config.engine, original, solution, batches, unlearners, config.data_free)
+    unlearned = dataclasses.replace(
+        original,
+        kind="unlearned",
+        engine=engine,
+        solution=solution,
+        batches=batches,
+        original=original,
+        trainer=None,
+        data_free=config.data_free,
+    )
+    return Plan({"unlearned": unlearned, **trained}, why)
+
+
+def _with_digest(config: ScoringConfig, task: Task, trainers: LocalProcesses, reporter: Reporter) -> Task:
+    with reporter.waiting(f"Reading {task.name}"):
+        digest, remarks = trainers.run(jobs.look_at_data, task)
+    task = dataclasses.replace(task, digest=digest)
+    tell_all(reporter, remarks, config.runs / f"{task.name}-v{task.version}" / "data.log")
+    return task
+
+
+def _engine_of_training(
+    config: ScoringConfig, task: Task, solution: Solution, trainers: LocalProcesses, reporter: Reporter
+) -> tuple[Task, Engine]:
+    """The engine that trains the task's networks; and the task, for one model at a time where they are trained so.
+
+    A solution's own trainer trains one at a time; no original model that comes with the data set is of its kind.
+    """
+    if solution.trains:
+        if config.device != "cpu":
+            raise InputError(f"--device {config.device}: {solution.name} brings its own trainer, which works on the CPU.")
+        return dataclasses.replace(task, original=None, unlearned_at_once=1), ONE_AT_A_TIME
+    engine, notice = trainers.run(jobs.usable_engine, task)
+    if notice:
+        reporter.notice(notice)
+    return dataclasses.replace(task, unlearned_at_once=1) if engine == ONE_AT_A_TIME else task, engine
+
+
+def _make_originals(original: Population, trainers: LocalProcesses, reporter: Reporter) -> None:
+    if original.originals > 1:
+        with reporter.stage("to start from", original.originals) as on_finished:
+            shards.make_originals(original, trainers, on_finished, reporter.notice)
+    else:
+        with reporter.waiting("Preparing the original model"):
+            shards.make_originals(original, trainers, lambda newly: None, reporter.notice)
+
+
+def choose_engine(
+    wanted: str | None,
+    original: Population,
+    solution: Solution,
+    batches: BatchFormat,
+    unlearners: LocalProcesses,
+    data_free: bool = False,
+) -> tuple[Engine, str]:
+    """For how many models at once a solution runs, and why.
+
+    Args:
+        wanted: "lockstep" or "single" where the user asks for it.
+        original: the models it starts from.
+        solution: with its hyper-parameters.
+        batches: that it reads.
+        unlearners: run the trial.
+        data_free: whether its loaders hold no data.
+
+    Raises:
+        InputError: lockstep is asked for where it cannot be.
+    """
+    task = original.task
+    if solution.trains or not solution.lockstep or task.unlearned_at_once == 1:
+        who = f"{task.network} on {task.name}" if solution.lockstep and not solution.trains else solution.name
+        if wanted == "lockstep":
+            raise InputError(f"--engine lockstep: {who} takes one model at a time.")
+        return ONE_AT_A_TIME, f"{who} takes one model at a time"
+    if original.device != "cpu":
+        if wanted == "lockstep":
+            raise InputError("--engine lockstep: on a GPU solutions take one model at a time.")
+        return ONE_AT_A_TIME, "on a GPU solutions take one model at a time"
+    lockstep = Engine("grouped", task.unlearned_at_once)
+    if wanted:
+        return lockstep if wanted == "lockstep" else ONE_AT_A_TIME, f"--engine {wanted}"
+    objection = unlearners.run(jobs.objection_to_lockstep, original, solution, batches, data_free)
+    if objection:
+        return ONE_AT_A_TIME, objection
+    return lockstep, "three models at once get the weights that each gets alone"
