@@ -1,11 +1,14 @@
 """The benchmark scripts run and print their tables; what they measure is no matter of right or wrong."""
 
+import runpy
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from conftest import PROJECT
+from evaluation.metric.epsilon import CAP, epsilons
 
 pytestmark = pytest.mark.slow
 
@@ -37,11 +40,54 @@ def test_data_that_are_missing_are_asked_for(tmp_path):
     assert "cifar10_jpeg_pack.npz is missing; give the folder" in run.stderr
 
 
-def test_the_metric_against_dense_evaluation():
+def test_the_metric_is_timed():
     rows = tables("metric.py", "--examples", 20, "--models", 64)
     milliseconds = [float(row[1].removesuffix(" ms").replace(",", "")) for row in rows[2:]]
     assert len(milliseconds) == 3
     assert min(milliseconds) > 0
+
+
+@pytest.fixture(scope="module")
+def dense_epsilon():
+    """The dense evaluation of one example that `benchmarks/metric.py` times."""
+    with pytest.MonkeyPatch.context() as monkeypatch:  # the script limits the threads of the process that it runs in
+        for library in ("OMP", "OPENBLAS"):
+            monkeypatch.setenv(f"{library}_NUM_THREADS", "1")
+        return runpy.run_path(str(PROJECT / "benchmarks" / "metric.py"))["dense_epsilon"]
+
+
+NORMAL, OTHER = np.random.default_rng(0).normal(size=(2, 60))
+WIDE = np.linspace(-1, 1, 60) ** 3
+EXAMPLES = {
+    "one distribution": (NORMAL, OTHER),
+    "shifted": (NORMAL + 1, OTHER),
+    "shifted to the other side": (NORMAL - 1, OTHER),
+    "narrower": (0.3 * NORMAL, OTHER),
+    "wider": (3 * NORMAL, OTHER),
+    "of unequal size": (NORMAL[:20] + 0.5, OTHER),
+    "with ties": ((NORMAL + 0.5).round(1), OTHER.round(1)),
+    "single precision": ((NORMAL + 0.5).astype(np.float32), OTHER.astype(np.float32)),
+    "one-sided: half of the models beyond all of the others": (np.concatenate([NORMAL[:30], NORMAL[30:] + 9]), OTHER),
+    "separated": (NORMAL + 9, OTHER),
+    "separated by a small gap": (NORMAL - NORMAL.min() + 0.1, OTHER - OTHER.max()),
+    "nearly peaky": (WIDE / 99, WIDE),
+    "peaky": (WIDE / 101, WIDE),
+    "closer together than the grids' step": (WIDE / 500, WIDE / 500),
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_epsilon_equals_the_dense_evaluation(name, dense_epsilon):
+    unlearned, retrained = EXAMPLES[name]
+    # The dense error rates are in single precision, as the published scorer's.
+    assert epsilons(unlearned[:, None], retrained[:, None])[0] == pytest.approx(dense_epsilon(unlearned, retrained), abs=1e-5)
+
+
+def test_the_examples_are_not_all_alike():
+    found = {name: epsilons(unlearned[:, None], retrained[:, None])[0] for name, (unlearned, retrained) in EXAMPLES.items()}
+    capped = {name for name, epsilon in found.items() if epsilon == CAP}
+    assert capped == {"separated", "separated by a small gap", "peaky", "closer together than the grids' step"}
+    assert len({round(epsilon, 3) for epsilon in found.values()}) > len(EXAMPLES) / 2
 
 
 def test_coverage_is_measured_and_goes_on_where_it_was_stopped(tmp_path):
