@@ -3,8 +3,8 @@
     python benchmarks/ranking.py
     python benchmarks/ranking.py --hyperparameters tuned
 
-Each entry of evaluation/competition_scores.csv is a solution, some with settings that differ from the published values. All
-are scored on the task with 512 models; models that --runs holds already are not made again. With tuned values an entry's
+Each entry of evaluation/reports/competition_scores.csv is a solution, some with settings that differ from the published values.
+All are scored on the task with 512 models; models that --runs holds already are not made again. With tuned values an entry's
 settings change those as they change the published ones: by the same factor what is tuned by its order of magnitude, by the
 same difference what is tuned otherwise (within the search space), outright what is not tuned. The cost limit plays no part.
 The intervals come from resampling the entries.
@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from evaluation.reports import reported
 from evaluation.scoring.scorecard import DEFAULT_MODELS
-from evaluation.tuning import tuned
+from evaluation.scoring import tuned
 from starting_kit import contract, tasks
 from starting_kit.contract import Solution
 from starting_kit.search_space import Range, times

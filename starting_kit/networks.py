@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from starting_kit.errors import InputError, did_you_mean
+from starting_kit.extras import needs
 from starting_kit.tasks.task import Task
 
 TIMM = "timm:"
@@ -129,8 +130,13 @@ def torchvision_network(task: Task, name: str) -> nn.Module:
 
 
 def timm_network(task: Task, name: str) -> nn.Module:
-    """A network of timm; images are brought to the size that its name ends with, or that it needs (`tiny_vit_5m_224`)."""
-    import timm
+    """A network of timm; images are brought to the size that its name ends with, or that it needs (`tiny_vit_5m_224`).
+
+    Raises:
+        InputError: timm is not installed.
+    """
+    with needs("timm"):
+        import timm
 
     net = timm.create_model(name, num_classes=task.classes, in_chans=task.image_shape[0])
     _, height, width = timm.data.resolve_model_data_config(net)["input_size"]
@@ -167,13 +173,13 @@ def check(name: str) -> None:
     """See whether there is a network of that name.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or timm is needed and not installed.
     """
     if name in NETWORKS:
         return
     if name.startswith(TIMM):
-        import timm
-
+        with needs("timm"):
+            import timm
         if not timm.is_model(name.removeprefix(TIMM)):
             known = [TIMM + other for other in timm.list_models()]
             raise InputError(f"timm has no network {name.removeprefix(TIMM)!r}.{did_you_mean(name, known)}")

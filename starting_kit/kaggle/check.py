@@ -9,11 +9,14 @@ from typing import Any
 from unittest import mock
 
 import torch
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 from torch import Tensor
 
 from starting_kit.errors import RunError
+from starting_kit.extras import needs
+
+with needs("notebooks"):
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
 
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 

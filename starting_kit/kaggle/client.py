@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from starting_kit.errors import InputError, RunError
+from starting_kit.extras import missing
 
 
 class UnreachableError(RunError):
@@ -91,10 +92,11 @@ def latest_version(kernel: str) -> int:
     """The newest version of a notebook; 0 if there is none, or none that you may see.
 
     Raises:
-        InputError: no credentials.
+        InputError: no credentials, or no client.
         UnreachableError: Kaggle did not answer.
         RunError: Kaggle refused.
     """
+    _installed_client()
     said = _run([sys.executable, "-c", LATEST_VERSION, *kernel.split("/")])
     if not (found := re.search(r"^version (\d+)", said, re.MULTILINE)):
         raise RunError(f"Kaggle does not say which version {kernel} has: {_last_line(said)}")
@@ -159,12 +161,19 @@ def submissions(competition: str) -> list[dict[str, str]]:
 
 
 def _client(*arguments: str) -> str:
+    return _run([str(_installed_client()), *arguments])
+
+
+def _installed_client() -> Path:
+    """The client's command, beside the interpreter.
+
+    Raises:
+        InputError: it is not installed.
+    """
     client = Path(sys.executable).with_name("kaggle")
     if not client.exists():
-        raise InputError(
-            f"The kaggle client is not installed beside {sys.executable}; run make, or pip install kaggle==2.2.4 six."
-        )
-    return _run([str(client), *arguments])
+        raise missing("kaggle", "kaggle")
+    return client
 
 
 def _run(command: Sequence[str]) -> str:

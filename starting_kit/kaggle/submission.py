@@ -8,12 +8,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import jupytext
-from nbformat.v4 import new_code_cell
-from slugify import slugify  # as the client does
-
-from starting_kit.contract import Batches, Solution
+from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import InputError
+from starting_kit.extras import needs
 
 TEMPLATE = Path(__file__).parent / "notebook_sources" / "submission.py"
 COMPETITION = "neurips-2023-machine-unlearning"
@@ -23,7 +20,7 @@ TITLE_LENGTH = (5, 50)
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 
 
-def notebook(solution: Solution, batches: Batches, title: str, seed: int, half: bool, hours: float) -> Any:
+def notebook(solution: Solution, batches: BatchFormat, title: str, seed: int, half: bool, hours: float) -> Any:
     """The notebook (nbformat 4.5).
 
     Args:
@@ -35,8 +32,12 @@ def notebook(solution: Solution, batches: Batches, title: str, seed: int, half: 
         hours: that the notebook may take.
 
     Raises:
-        InputError: a hyper-parameter cannot be written down, or the notebook gets too large for Kaggle.
+        InputError: a hyper-parameter cannot be written down, the notebook gets too large for Kaggle, or the extra `kaggle` is
+            not installed.
     """
+    with needs("kaggle"):
+        import jupytext
+        from nbformat.v4 import new_code_cell
     plain = (int, float, str, bool, tuple, list, type(None))
     if unwritable := [name for name, value in solution.overrides.items() if not isinstance(value, plain)]:
         raise InputError(f"The hyper-parameter {unwritable[0]} is no plain value, so it cannot be written into a notebook.")
@@ -103,8 +104,10 @@ def slug_of(title: str) -> str:
     'unlearning-scl-improved'
 
     Raises:
-        InputError: Kaggle would not take the title.
+        InputError: Kaggle would not take the title, or the extra `kaggle` is not installed.
     """
+    with needs("kaggle"):
+        from slugify import slugify  # as the client does
     low, high = TITLE_LENGTH
     slug = slugify(title)
     if not low <= len(title) <= high or len(slug) < low:
