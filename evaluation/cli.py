@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from starting_kit.errors import did_you_mean
+from starting_kit.errors import InputError, did_you_mean
 
 COMMANDS = {
     "score": "score a solution as the competition did",
@@ -30,10 +30,17 @@ def main(arguments: list[str] | None = None) -> int:
         print(HELP, end="")
         return 0
     if name not in COMMANDS:
-        from evaluation.reports import console  # takes a fifth of a second, which --help need not wait for
+        from evaluation.shell import run_command  # takes a fifth of a second, which --help need not wait for
 
-        console.error(f"There is no command {name!r}; the commands are {', '.join(COMMANDS)}.{did_you_mean(name, COMMANDS)}")
-        return 2
-    module = importlib.import_module(f"evaluation.{name}")
-    exit_code: int = module.main(rest)
+        return run_command(lambda: refuse(name))
+    exit_code: int = importlib.import_module(f"evaluation.{name}").main(rest)
     return exit_code
+
+
+def refuse(name: str) -> None:
+    """Say that there is no such command.
+
+    Raises:
+        InputError: always.
+    """
+    raise InputError(f"There is no command {name!r}; the commands are {', '.join(COMMANDS)}.{did_you_mean(name, COMMANDS)}")

@@ -157,7 +157,9 @@ def environment(workers: int, device: str = "cpu") -> Environment:
 
 
 def _git_commit() -> Measured[str]:
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    """That of the checkout which this is; not of a repository that merely contains the place where packages are installed."""
+    checkout = [f"--git-dir={PROJECT / '.git'}", f"--work-tree={PROJECT}"]
+    command = ["git", *checkout, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
         run = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
