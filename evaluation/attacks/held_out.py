@@ -70,8 +70,8 @@ def _best_attacks(unlearned: Floats, retrained: Floats, measure: Measure, alpha:
     """Of each example, the threshold with the largest bound, and whether "high" means unlearned there."""
     found = sweep(unlearned, retrained)
     table = _table(len(unlearned), len(retrained), measure, alpha)
-    if_high = np.where(found.new, table[found.unlearned_below, len(retrained) - found.retrained_below], -np.inf)
-    if_low = np.where(found.new, table[len(unlearned) - found.unlearned_below, found.retrained_below], -np.inf)
+    if_high = np.where(found.is_distinct, table[found.unlearned_below, len(retrained) - found.retrained_below], -np.inf)
+    if_low = np.where(found.is_distinct, table[len(unlearned) - found.unlearned_below, found.retrained_below], -np.inf)
     best = np.maximum(if_high, if_low).argmax(axis=1)
     examples = np.arange(len(best))
     return found.thresholds[examples, best], if_high[examples, best] >= if_low[examples, best]

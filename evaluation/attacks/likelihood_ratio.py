@@ -46,7 +46,7 @@ def likelihood_ratio_epsilons(unlearned: Floats, retrained: Floats, delta: float
     retrained_errors = np.where(unlearned_is_high, len(retrained) - found.retrained_below, found.retrained_below)
     table = epsilon_of_errors(len(unlearned), len(retrained), delta)
     table = np.where(np.isnan(table), -np.inf, table)
-    best = np.where(found.new, table[unlearned_errors, retrained_errors], -np.inf).max(axis=1)
+    best = np.where(found.is_distinct, table[unlearned_errors, retrained_errors], -np.inf).max(axis=1)
     return np.where(best == -np.inf, np.nan, np.minimum(best, CAP))
 
 

@@ -17,14 +17,14 @@ class Sweep:
 
     Attributes:
         thresholds: in ascending order.
-        new: whether the threshold is larger than the one before; where it is not, the counts split equal values and mean
-            nothing.
+        is_distinct: whether the threshold is larger than the one before. Where it is not, the counts split a group of equal
+            values and mean nothing.
         unlearned_below: how many unlearned models lie below.
         retrained_below: how many retrained models lie below.
     """
 
     thresholds: Floats
-    new: NDArray[np.bool_]
+    is_distinct: NDArray[np.bool_]
     unlearned_below: Counts
     retrained_below: Counts
 
@@ -37,7 +37,8 @@ def sweep(unlearned: Floats, retrained: Floats) -> Sweep:
         retrained: [models, examples].
 
     >>> found = sweep(np.array([[1.0], [3.0]]), np.array([[2.0], [3.0]]))
-    >>> found.thresholds[found.new], found.unlearned_below[found.new], found.retrained_below[found.new]
+    >>> distinct = found.is_distinct
+    >>> found.thresholds[distinct], found.unlearned_below[distinct], found.retrained_below[distinct]
     (array([2., 3.]), array([1, 1]), array([0, 1]))
     """
     pooled = np.concatenate([unlearned, retrained]).T

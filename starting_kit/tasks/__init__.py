@@ -1,7 +1,7 @@
-"""The tasks, by name: each module that is named here defines one as `TASK`.
+"""The registry of tasks: each module named here defines one as `TASK`.
 
-Where the files of its data determine more of a task, the module defines `of_folder(folder)` as well. Nothing here needs torch,
-so that the process that scores can know a task without loading it.
+Where a task also depends on the files of its data, the module defines `of_folder(folder)` as well. Nothing here needs torch, so
+the scoring process can describe a task without loading it.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ NAMES = (
 
 
 def every(folder: Path) -> list[Task]:
-    """All tasks, as they are before the files of their data are looked at."""
+    """All tasks, as they are before their data files are read."""
     modules = (importlib.import_module(f"{__name__}.{name}") for name in NAMES)
     return [dataclasses.replace(module.TASK, folder=folder) for module in modules]
 
@@ -42,17 +42,18 @@ def find(
     network: str | None = None,
     epochs: int | None = None,
 ) -> Task:
-    """The task of that name, with what the user wants otherwise.
+    """The task with that name, with the user's changes.
 
     Args:
         name: of the task.
-        folder: where data sets lie that are not embedded.
-        forget: a forget request.
-        network: the name of a network.
-        epochs: of the recipe.
+        folder: holds the data sets that are not embedded; `data` by default.
+        forget: replaces the task's forget request.
+        network: replaces the name of the task's network.
+        epochs: replaces the number of epochs of the task's recipe.
 
     Raises:
-        InputError: there is no such task, or the request cannot be read.
+        InputError: there is no such task, the forget request cannot be parsed, or files that the task depends on are missing
+            or unreadable.
     """
     if name not in NAMES:
         raise InputError(f"There is no task {name!r}; the tasks are {', '.join(NAMES)}.{did_you_mean(name, NAMES)}")

@@ -1,7 +1,7 @@
-"""AgeDB: faces of known people at known ages, in ten groups of ages; people are forgotten, not pictures.
+"""AgeDB: faces of known people at known ages, in ten age groups; people are forgotten, not pictures.
 
-One folder of files named `<index>_<name>_<age>_<gender>.jpg`, as its authors give it to who asks (Moschoglou et al. 2017,
-https://ibug.doc.ic.ac.uk/resources/agedb). The splits are by person. Groups of ages: 1 to 10, 11 to 20, and so on to 91 to 101.
+One folder of files named `<index>_<name>_<age>_<gender>.jpg`, as its authors share it on request (Moschoglou et al. 2017,
+https://ibug.doc.ic.ac.uk/resources/agedb). The splits are by person. Age groups: 1 to 10, 11 to 20, and so on up to 91 to 101.
 """
 
 import re
@@ -53,7 +53,7 @@ TASK = Task(
     summary="16,488 faces of 568 people, 32x32 pixels, ten groups of ages; 15 people are to be forgotten",
     read=_read,
     needs="agedb/ with files named <index>_<name>_<age>_<gender>.jpg",
-    signs=("agedb",),
+    marker_globs=("agedb",),
     seed=SEED,
     forget="subject:15",
     image_shape=(3, *SIZE),

@@ -1,10 +1,10 @@
-"""The competition's own setting: faces of CASIA-SURF, 32x32 pixels, ten groups of ages, 15 people to be forgotten.
+"""The competition's own setting: faces of CASIA-SURF, 32x32 pixels, ten age groups, 15 people to be forgotten.
 
-For those who have the licence (Zhang et al. 2019, https://arxiv.org/abs/1908.10654). Layout, splits, groups of ages, forget set
+For those who have the licence (Zhang et al. 2019, https://arxiv.org/abs/1908.10654). Layout, splits, age groups, forget set
 and recipe are those of the organisers' scorer (google-deepmind/unlearning_evaluation): `Age_Gender.txt` with a line
 `<person> <age> <gender>` for each person, pictures under `WBackground/<part>/<person>/real.rssdk/color/`; ten groups of equal
-width from the lowest age to the highest; pictures shuffled with seed 43 into 80, 10 and 10 %; the 15 people who come first in
-the alphabet are forgotten. Pixels are raw, 0 to 255. Splits are by picture: a person is in several.
+width from the lowest age to the highest; pictures shuffled with seed 43 and split 80/10/10 %; the 15 people who come first in
+alphabetical order are forgotten. Pixels are raw, 0 to 255. Splits are by picture: a person may be in several.
 """
 
 import random
@@ -24,7 +24,11 @@ SIZE = (32, 32)
 
 
 def _read_people(path: Path) -> tuple[dict[str, int], list[str]]:
-    """Ages by person, and a remark on each line that cannot be used."""
+    """Ages by person, and a remark on each line that cannot be used.
+
+    Raises:
+        InputError: there is no such file.
+    """
     if not path.exists():
         raise InputError(
             f"{path} is missing; give the folder that holds casia_surf/Age_Gender.txt and WBackground/ with --data."
@@ -44,7 +48,7 @@ def _read_people(path: Path) -> tuple[dict[str, int], list[str]]:
 
 
 def _list_pictures(root: Path, age_of: dict[str, int]) -> tuple[list[Path], list[str]]:
-    """The pictures of those people, and remarks on pictures without an age, ages without pictures, and other files."""
+    """The pictures of these people, and remarks on people without an age, ages without pictures, and files of other kinds."""
     paths: list[Path] = []
     remarks: list[str] = []
     folders = sorted((root / "WBackground").glob("*/*"))
@@ -90,7 +94,7 @@ TASK = Task(
     summary="the competition's faces, 32x32 pixels, ten groups of ages; 15 people are to be forgotten",
     read=_read,
     needs="casia_surf/ with Age_Gender.txt and WBackground/",
-    signs=("casia_surf/Age_Gender.txt",),
+    marker_globs=("casia_surf/Age_Gender.txt",),
     seed=0,
     forget="subject:15",
     image_shape=(3, *SIZE),

@@ -1,7 +1,7 @@
 """CIFAR-10 as the competition's starting kit has it: ResNet-18, 45,000 retain and 5,000 forget images.
 
-The kit's own forget set is `--forget file:forget_idx.npy`; the default draws as many at random. Normalisation, batch size,
-augmentation and the halves of the test set are the kit's, and so is SGD at 0.1; for how long it trained is not known.
+`--forget file:forget_idx.npy` gives the kit's own forget set; the default draws as many images at random. Normalisation, batch
+size, augmentation and the halves of the test set are the kit's, and so is SGD at 0.1; how long it trained is not known.
 (Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html.)
 """
 
@@ -29,7 +29,7 @@ TASK = Task(
     summary="CIFAR-10, 32x32 pixels, as in the competition's starting kit; 5,000 of 50,000 training images are to be forgotten",
     read=_read,
     needs="cifar-10-batches-py/, as torchvision leaves it",
-    signs=("cifar-10-batches-py",),
+    marker_globs=("cifar-10-batches-py",),
     seed=SEED,
     forget="random:0.1",
     image_shape=(3, 32, 32),

@@ -1,8 +1,8 @@
-"""CIFAR-10 from pictures that were kept as JPEG of quality 75: for where the original cannot be had.
+"""CIFAR-10 from pictures stored as JPEG of quality 75, for places where the original is not available.
 
-The compression is lossy: numbers are not comparable with those of CIFAR-10. All 60,000 pictures in the official order with
-the official labels, in one file: `cifar10_jpeg/cifar10_jpeg_pack.npz` holds one shared JPEG header, and for each of `train` and
-`test` the concatenated scans, their lengths, and the labels; picture i is header + scan i + the end marker FF D9.
+The compression is lossy, so numbers are not comparable with those of CIFAR-10. One file, `cifar10_jpeg/cifar10_jpeg_pack.npz`,
+holds all 60,000 pictures and labels in the official order: one shared JPEG header and, for each of `train` and `test`, the
+concatenated scans, their lengths, and the labels. Picture i is header + scan i + the end marker FF D9.
 """
 
 import dataclasses
@@ -48,5 +48,5 @@ TASK = dataclasses.replace(
     summary="CIFAR-10 with JPEG artefacts (quality 75), 32x32 pixels; 5,000 of 50,000 training images are to be forgotten",
     read=_read,
     needs="cifar10_jpeg/cifar10_jpeg_pack.npz",
-    signs=("cifar10_jpeg/cifar10_jpeg_pack.npz",),
+    marker_globs=("cifar10_jpeg/cifar10_jpeg_pack.npz",),
 )

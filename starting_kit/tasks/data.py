@@ -1,4 +1,4 @@
-"""The data of a task: what a data set's files hold, and which examples belong to which split."""
+"""The data of a task: what a data set holds, and which examples belong to which split."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,17 +13,16 @@ Ids = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class DataSet:
-    """What the files of a data set hold, and how its users split it. An example's id is its position.
+    """A data set as its files hold it, and its official or customary splits. An example's id is its position.
 
     Attributes:
         images: [examples, channels, height, width], uint8 or float32, the values the source gives (not normalised).
         labels: [examples], int64.
-        training: ids, in random order: the first are a random part.
+        training: ids, in random order, so that the first n of them are a random sample.
         validation, test: ids.
-        subjects: [examples], int64, which person or lesion an image shows, numbered in random order; None where that is
-            not known.
-        ages: [examples], in years, where labels are groups of ages; None elsewhere.
-        forget: ids of the forget set that the data set brings, part of training; None if it brings none.
+        subjects: [examples], int64, the person or lesion that an image shows, numbered in random order; None if unknown.
+        forget: ids of the forget set that comes with the data set, a part of training; None if there is none.
+        ages: [examples], in years, where labels are age groups; None elsewhere.
         remarks: what was odd in the files and is left out, a sentence each.
     """
 
@@ -43,7 +42,7 @@ class Data:
     """All examples of a task in the order of their source, and which of them belong to which split.
 
     Attributes:
-        images, labels: as in `DataSet`; labels are what networks are trained on, some of them wrong if the request says so.
+        images, labels: as in `DataSet`; networks are trained on these labels, some of them wrong if the forget request says so.
         retain, forget, validation, test: example ids, int64, disjoint, ascending.
         subjects, ages, remarks: as in `DataSet`.
     """
@@ -60,23 +59,24 @@ class Data:
 
     @property
     def training(self) -> Ids:
-        """Ids of retain and forget together."""
+        """Ids of the retain and the forget set together."""
         return np.concatenate([self.retain, self.forget])
 
     def group_ages(self, classes: int) -> NDArray[np.float64]:
-        """The mean age of each class's training images, [classes], 0 where there are none; only where ages are known."""
+        """The mean age of each class's training images, [classes], 0 where there are none. Ages must be known."""
         assert self.ages is not None
         labels, ages = self.labels[self.training], self.ages[self.training]
-        return np.bincount(labels, ages, classes) / np.bincount(labels, minlength=classes).clip(min=1)
+        means: NDArray[np.float64] = np.bincount(labels, ages, classes) / np.bincount(labels, minlength=classes).clip(min=1)
+        return means
 
     @cached_property
     def people(self) -> Ids:
-        """Whom an image shows, [examples]: its subject, or somebody of its own where that is not known."""
+        """The person that each image shows, [examples]: its subject or, where subjects are unknown, a person of its own."""
         return np.arange(len(self.labels)) if self.subjects is None else self.subjects
 
     @cached_property
     def pictures(self) -> Ids:
-        """Which of its person's images an image is, [examples], from 0."""
+        """The number of each image among the images of its person, [examples], from 0."""
         order = np.argsort(self.people, kind="stable")
         first = np.searchsorted(self.people[order], self.people[order])
         numbers = np.empty_like(order)
@@ -85,6 +85,6 @@ class Data:
 
 
 def random_splits(examples: int, sizes: tuple[int, ...], seed: int) -> list[Ids]:
-    """Ids 0 to examples - 1 in random order, cut into parts of these sizes and the rest."""
+    """Ids 0 to examples - 1 in random order, cut into parts of these sizes and a last part with the rest."""
     order = np.random.default_rng(seed).permutation(examples)
     return np.split(order, np.cumsum(sizes))

@@ -1,7 +1,7 @@
 """The default task: 1,797 real handwritten digits, 8x8 pixels, embedded in scikit-learn.
 
-Few images are trained on, on purpose: a network that sees a thousand of them hardly depends on the forget set, and then
-there is nothing to forget. `docs/tasks.md` has the numbers.
+The training set is small on purpose: a network trained on a thousand images hardly depends on the forget set, and then there is
+nothing to forget. `docs/tasks.md` has the numbers.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ SEED = 0
 
 
 def _read(folder: Path) -> DataSet:
-    from sklearn.datasets import load_digits  # 1 s to import: only when the images are needed
+    from sklearn.datasets import load_digits  # takes 1 s to import, so only when the images are needed
 
     digits = load_digits()
     images = digits.images.astype(np.float32).reshape(-1, 1, 8, 8)  # [:, None] would look like channels last to torch
@@ -29,7 +29,7 @@ TASK = Task(
     summary="scikit-learn's 8x8 handwritten digits; 90 of 450 training images are to be forgotten",
     read=_read,
     needs="",
-    signs=(),
+    marker_globs=(),
     seed=SEED,
     forget="random:0.2",
     image_shape=(1, 8, 8),

@@ -2,10 +2,10 @@
 
     random:0.2          a random 20 % of the training data
     class:3             every example of class 3
-    subject:400         every example of 400 subjects (persons, lesions): the first, and they are numbered in random order
-    mislabelled:0.05    a random 5 %, whose labels are made wrong before anything is trained: the correction of data
-    file:ids.txt        the examples that a file lists, one id per line, or as an array (.npy)
-    own                 the forget set that the data set brings
+    subject:400         every example of the first 400 subjects (people, lesions), which are numbered in random order
+    mislabelled:0.05    a random 5 %, given wrong labels before anything is trained: unlearning corrects the data
+    file:ids.txt        the examples that a file lists, one id per line or as an array (.npy)
+    own                 the forget set that comes with the data set
 
 An example's id is its position in the data set.
 """
@@ -13,29 +13,24 @@ An example's id is its position in the data set.
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from starting_kit.errors import InputError
-
-if TYPE_CHECKING:
-    from starting_kit.tasks.data import DataSet
-
-Ids = NDArray[np.int64]
+from starting_kit.tasks.data import DataSet, Ids
 
 FORMS = "random:FRACTION, class:ID, subject:COUNT, mislabelled:FRACTION, file:PATH or own"
 
 
 @dataclass(frozen=True)
 class ForgetRequest:
-    """A request that was read.
+    """A parsed forget request.
 
     Attributes:
-        text: as it is shown and told apart; of a file its name and a hash of the ids.
+        text: identifies the request, also to people; for a file, its name and a hash of the ids.
         kind: what comes before the colon.
-        value: a fraction, a class, a number of subjects, ids, or nothing.
+        value: a fraction, a class, a number of subjects, ids, or None.
     """
 
     text: str
@@ -47,7 +42,7 @@ class ForgetRequest:
 
 
 def parse(text: str) -> ForgetRequest:
-    """Read a request.
+    """Parse a forget request.
 
     Raises:
         InputError: it has none of the forms, its number is out of range, or its file cannot be read.
@@ -61,7 +56,7 @@ def parse(text: str) -> ForgetRequest:
         if kind in ("class", "subject") and int(value) >= (kind == "subject"):
             return ForgetRequest(text, kind, int(value))
     except ValueError:
-        pass  # no number: the sentence below says what there should be
+        pass  # not a number: the sentence below says what is expected
     if kind == "file" and value:
         ids = _read_ids(Path(value))
         digest = hashlib.sha256(ids.tobytes()).hexdigest()[:8]
@@ -70,6 +65,11 @@ def parse(text: str) -> ForgetRequest:
 
 
 def _read_ids(path: Path) -> Ids:
+    """The ids that a file lists, ascending.
+
+    Raises:
+        InputError: the file cannot be read, or is not a list of distinct whole numbers.
+    """
     try:
         ids = np.load(path) if path.suffix == ".npy" else np.array([int(word) for word in path.read_text().split()])
     except (OSError, ValueError) as error:
@@ -83,8 +83,8 @@ def _read_ids(path: Path) -> Ids:
     return np.sort(ids).astype(np.int64)
 
 
-def choose(request: ForgetRequest, data: "DataSet", classes: int, seed: int) -> tuple[Ids, Ids]:
-    """The examples to forget, and all labels as networks are trained on them.
+def choose(request: ForgetRequest, data: DataSet, classes: int, seed: int) -> tuple[Ids, Ids]:
+    """The examples to forget, and the labels that networks are trained on.
 
     Args:
         request: what is to be forgotten.

@@ -1,7 +1,7 @@
 """HAM10000: 10,015 pictures of 7,470 skin lesions, 224x224 pixels, 7 diagnoses; lesions are forgotten, not pictures.
 
-The layout is that of the Kaggle data set: `HAM10000_metadata.csv` and two folders of pictures. (Tschandl, Rosendahl and Kittler
-2018, https://doi.org/10.1038/sdata.2018.161; CC BY-NC 4.0.) Several pictures show the same lesion, so the splits are by lesion.
+The layout is that of the Kaggle data set: `HAM10000_metadata.csv` and two folders of pictures (Tschandl, Rosendahl and Kittler
+2018, https://doi.org/10.1038/sdata.2018.161; CC BY-NC 4.0). A lesion may be in several pictures, so the splits are by lesion.
 """
 
 import csv
@@ -24,10 +24,10 @@ SIZE = (224, 224)
 
 
 def read_metadata(path: Path) -> tuple[list[str], NDArray[np.int64], NDArray[np.str_], list[str]]:
-    """Of each picture its name, diagnosis and lesion, and a remark on each row that cannot be used.
+    """Name, diagnosis and lesion of each picture, and a remark on each row that cannot be used.
 
     Raises:
-        InputError: there is no such table.
+        InputError: there is no such file.
     """
     if not path.exists():
         raise InputError(f"{path} is missing; give the folder that holds {path.parent.name}/{path.name} with --data.")
@@ -78,7 +78,7 @@ TASK = Task(
     summary="10,015 pictures of skin lesions, 224x224 pixels, 7 diagnoses; 400 lesions are to be forgotten",
     read=_read,
     needs="ham10000/ with HAM10000_metadata.csv, HAM10000_images_part_1/ and HAM10000_images_part_2/",
-    signs=("ham10000/HAM10000_metadata.csv",),
+    marker_globs=("ham10000/HAM10000_metadata.csv",),
     seed=SEED,
     forget="subject:400",
     image_shape=(3, *SIZE),

@@ -1,6 +1,6 @@
 """HAM10000 in 8x8 grey pixels, from the data set's own table `hmnist_8_8_L.csv`: skin lesions for a laptop.
 
-Rows are in the order of `HAM10000_metadata.csv`, which says which lesion a picture shows.
+Its rows are in the order of `HAM10000_metadata.csv`, which names the lesion that each picture shows.
 """
 
 import dataclasses
@@ -39,7 +39,7 @@ TASK = dataclasses.replace(
     summary="10,015 pictures of skin lesions in 8x8 grey pixels, 7 diagnoses; 400 lesions are to be forgotten",
     read=_read,
     needs="ham10000_8x8/ with HAM10000_metadata.csv and hmnist_8_8_L.csv",
-    signs=("ham10000_8x8/hmnist_8_8_L.csv",),
+    marker_globs=("ham10000_8x8/hmnist_8_8_L.csv",),
     image_shape=(1, *SIZE),
     pixel_mean=(127.5,),
     pixel_std=(127.5,),

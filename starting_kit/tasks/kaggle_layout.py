@@ -2,9 +2,9 @@
 
 `retain.csv`, `forget.csv` and `validation.csv` list `image_id,age_group,age,person_id`; the image `<person>-<number>` lies in
 `images/<person>/<number>.png`; `original_model.pth` holds the weights of torchvision's ResNet-18; `age_class_weights.json` has
-the number of training examples of each class. Pixels are raw, 0 to 255. Batches are what the competition's were, and so is the
-forget set; other requests can be made. There is no test set, so half of the validation images are for testing. What retrained
-models are compared with was never published: they are trained as the organisers' scorer trains (`casia_surf`).
+the number of training examples of each class. Pixels are raw, 0 to 255. The default forget set is the competition's, and
+batches have its format. There is no test set, so half of the validation images serve as one. The competition's retrained models
+were never published; ours are trained as the organisers' scorer trains them (`casia_surf`).
 
 `python -m starting_kit.kaggle.competition_folder` writes such a folder from any other task.
 """
@@ -29,10 +29,10 @@ TABLES = ("retain", "forget", "validation")
 
 
 def find_root(folder: Path) -> Path:
-    """Where the tables lie.
+    """Where in the folder the tables are.
 
     Raises:
-        InputError: they lie nowhere in the folder.
+        InputError: they are not there.
     """
     for place in PLACES:
         if (folder / place / "retain.csv").exists():
@@ -44,7 +44,11 @@ def find_root(folder: Path) -> Path:
 
 
 def of_folder(folder: Path) -> Task:
-    """The task of a folder (errors as for `find_root`, and for images and class weights that cannot be read)."""
+    """The task that a folder holds.
+
+    Raises:
+        InputError: the tables are not there, or the images or class weights cannot be read.
+    """
     root = find_root(folder)
     try:
         size = _size(root)
@@ -61,7 +65,7 @@ def of_folder(folder: Path) -> Task:
 
 
 def _size(root: Path) -> tuple[int, int]:
-    """Height and width of the images, which all have one size."""
+    """Height and width of the images, all of the same size."""
     with Image.open(next((root / "images").glob("*/*.png"))) as picture:
         return picture.height, picture.width
 
@@ -94,6 +98,11 @@ def _read(folder: Path) -> DataSet:
 
 
 def _read_table(path: Path) -> list[dict[str, str]]:
+    """The rows of a table.
+
+    Raises:
+        InputError: the file cannot be read, or a row lacks an image id or an age group.
+    """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
@@ -112,7 +121,7 @@ TASK = dataclasses.replace(
     summary="a folder laid out as the competition's, with an original model",
     read=_read,
     needs="retain.csv, forget.csv, validation.csv, images/, age_class_weights.json, original_model.pth",
-    signs=tuple(f"{place}/retain.csv".lstrip("/") for place in PLACES),
+    marker_globs=tuple(f"{place}/retain.csv".lstrip("/") for place in PLACES),
     seed=SEED,
     forget="own",
 )

@@ -23,8 +23,8 @@ TASK = dataclasses.replace(
     summary="Street View house numbers, 32x32 pixels; 10 % of 73,257 training images are to be forgotten",
     read=_read,
     needs="train_32x32.mat and test_32x32.mat, as torchvision leaves them",
-    signs=("train_32x32.mat",),
-    recipe=dataclasses.replace(CIFAR10.recipe, augment=False),  # the mirror image of a number is none
+    marker_globs=("train_32x32.mat",),
+    recipe=dataclasses.replace(CIFAR10.recipe, augment=False),  # a mirrored number is not a number
     pixel_mean=tuple(255 * value for value in MEAN),
     pixel_std=tuple(255 * value for value in STD),
 )

@@ -1,4 +1,4 @@
-"""A task: data set + forget request + network + training recipe, with a name and a version."""
+"""A task: data set, forget request, network and training recipe, with a name and a version."""
 
 import dataclasses
 from collections.abc import Callable
@@ -21,8 +21,8 @@ class Recipe:
         peak_learning_rate: highest learning rate.
         momentum: of SGD.
         kind: "sgd" with Nesterov momentum and a one-cycle learning rate, or "adam" with a learning rate that falls as a cosine.
-        class_weights: whether an example counts by one over the number of training examples of its class.
-        augment: whether images are mirrored and moved at random (`training.augmented`).
+        class_weights: whether an example's weight is one over the number of training examples of its class.
+        augment: whether images are mirrored and shifted at random (`training.augmented`).
     """
 
     epochs: int
@@ -37,11 +37,11 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Engine:
-    """How many networks are trained, and how.
+    """How many networks are trained at a time, and how.
 
     Attributes:
-        kind: "grouped" and "mapped" train several as one (`lockstep.stack`, `lockstep.Mapped`), "single" one after another.
-        members: how many at a time. Rounding depends on it, so it is part of what a population is.
+        kind: "grouped" and "mapped" train several as one (`stacking.stack`, `stacking.Mapped`), "single" trains one by one.
+        members: how many at a time. Rounding depends on it, so it is part of a population's identity.
     """
 
     kind: Literal["grouped", "mapped", "single"]
@@ -53,31 +53,32 @@ ONE_AT_A_TIME = Engine("single", 1)
 
 @dataclass(frozen=True)
 class Task:
-    """A problem to unlearn on, and everything that determines its numbers.
+    """An unlearning problem, and everything that determines its numbers.
 
     Attributes:
         name: what `--task` calls it.
         version: raised whenever any number of the task may change.
         summary: one line for people.
-        read: gives the data set, from the folder of data sets where it is not embedded.
-        needs: what must lie in that folder, for people; empty if the data set is embedded.
-        signs: patterns of paths in that folder, one of which matches where the data set is there.
-        seed: of everything that is drawn at random when the data is split.
+        read: returns the data set, read from the folder of data sets unless it is embedded.
+        needs: what must be in that folder, for people; empty if the data set is embedded.
+        marker_globs: glob patterns in that folder; if any of them matches, the data set is there. Empty if it is embedded.
+        seed: of everything drawn at random when the data set is split.
         forget: the forget request.
         image_shape: channels, height, width.
         classes: number of classes.
-        pixel_mean, pixel_std: what the network normalises with, a number for each channel.
+        pixel_mean, pixel_std: what the network normalises with, a number per channel.
         network: name of the network in `starting_kit.networks`.
         recipe: how networks are trained.
         loader_batch_size: batch size of the loaders that a solution gets.
-        engine: the fastest way of training it on a CPU, measured by `benchmarks/populations.py`; never chosen while scoring.
-        unlearned_at_once: models that a solution is called for at once, if it runs in lockstep. Fewer than are trained at once:
-            a solution's batches are larger, and take as much memory.
-        original: weights of the original model, where the data set brings them; else it is trained.
-        pixel_range: the least and the greatest value that a pixel can have.
-        folder: of data sets that are not embedded (`--data`).
-        changed: which fields the user wants otherwise than the task has them.
-        digest: of the data, once they were read.
+        engine: the fastest way to train its network on a CPU, measured by `benchmarks/populations.py`; never chosen while
+            scoring.
+        unlearned_at_once: models that a solution unlearns in one call, if it runs in lockstep. Fewer than are trained at once,
+            because a solution's batches are larger and need as much memory.
+        original: weights of the original model, if they come with the data set; else it is trained.
+        pixel_range: smallest and largest value that a pixel can have.
+        folder: holds the data sets that are not embedded (`--data`).
+        changed: which fields the user has changed.
+        digest: of the data, once they have been read.
     """
 
     name: str
@@ -85,7 +86,7 @@ class Task:
     summary: str
     read: Callable[[Path], DataSet]
     needs: str
-    signs: tuple[str, ...]
+    marker_globs: tuple[str, ...]
     seed: int
     forget: str
     image_shape: tuple[int, int, int]
@@ -104,7 +105,7 @@ class Task:
     digest: str = ""
 
     def load(self) -> Data:
-        """Read the images and split them.
+        """Read the data set and split it.
 
         Raises:
             InputError: files are missing or damaged, or the forget request does not fit the data.
@@ -118,17 +119,17 @@ class Task:
 
     @property
     def forgotten_class(self) -> int | None:
-        """The class that is to be forgotten; None where the forget request is none."""
+        """The class to be forgotten; None unless the forget request names one."""
         request = forget_requests.parse(self.forget)
         return request.value if request.kind == "class" else None
 
     def is_there(self) -> bool:
-        """Whether the data set is embedded, or seems to lie in its folder."""
-        return not self.signs or any(any(self.folder.glob(sign)) for sign in self.signs)
+        """Whether the data set is embedded, or seems to be in its folder."""
+        return not self.marker_globs or any(any(self.folder.glob(pattern)) for pattern in self.marker_globs)
 
     def identity(self) -> dict[str, Any]:
-        """What determines the numbers but for the engines and what the data set and its files tell, ready for JSON."""
-        of_data = ("read", "summary", "needs", "signs", "original", "pixel_range", "folder")
+        """The fields that determine the numbers, ready for JSON, but for the engine and what follows from the data set."""
+        of_data = ("read", "summary", "needs", "marker_globs", "original", "pixel_range", "folder")
         left_out = (*of_data, "engine", "unlearned_at_once", "changed")
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in left_out}
         return {**fields, "recipe": dataclasses.asdict(self.recipe), "forget": str(forget_requests.parse(self.forget))}

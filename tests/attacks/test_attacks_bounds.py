@@ -43,14 +43,14 @@ def test_a_sweep_counts_as_a_loop_does():
     unlearned, retrained = random.integers(0, 6, (7, 4)).astype(float), random.integers(2, 9, (5, 4)).astype(float)
     found = sweep(unlearned, retrained)
     for example in range(4):
-        new = found.new[example]
+        distinct = found.is_distinct[example]
         values = np.unique(np.concatenate([unlearned, retrained])[:, example])
-        np.testing.assert_array_equal(found.thresholds[example, new], values[1:])
+        np.testing.assert_array_equal(found.thresholds[example, distinct], values[1:])
         np.testing.assert_array_equal(
-            found.unlearned_below[example, new], [(unlearned[:, example] < t).sum() for t in values[1:]]
+            found.unlearned_below[example, distinct], [(unlearned[:, example] < t).sum() for t in values[1:]]
         )
         np.testing.assert_array_equal(
-            found.retrained_below[example, new], [(retrained[:, example] < t).sum() for t in values[1:]]
+            found.retrained_below[example, distinct], [(retrained[:, example] < t).sum() for t in values[1:]]
         )
 
 

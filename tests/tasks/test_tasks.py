@@ -1,5 +1,7 @@
 import hashlib
+import importlib
 import json
+import pkgutil
 
 import numpy as np
 import pytest
@@ -46,11 +48,20 @@ def test_unknown_task_names_the_nearest():
         tasks.find("digit")
 
 
+def test_the_registry_names_exactly_the_modules_that_define_a_task():
+    modules = {
+        found.name: importlib.import_module(f"{tasks.__name__}.{found.name}") for found in pkgutil.iter_modules(tasks.__path__)
+    }
+    defined = {name: module.TASK.name for name, module in modules.items() if hasattr(module, "TASK")}
+    assert list(tasks.NAMES) == sorted(defined)
+    assert defined == {name: name for name in tasks.NAMES}
+
+
 @pytest.mark.parametrize("name", tasks.NAMES)
 def test_every_task_can_be_described_without_its_data(name, tmp_path):
     (task,) = [task for task in tasks.every(tmp_path) if task.name == name]
     assert task.is_there() == (name == "digits")
-    assert bool(task.needs) == bool(task.signs) == (name != "digits")
+    assert bool(task.needs) == bool(task.marker_globs) == (name != "digits")
     assert task.version >= 1
     assert len(task.pixel_mean) == len(task.pixel_std) == task.image_shape[0]
     assert len(task.summary) < 120

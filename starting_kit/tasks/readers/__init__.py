@@ -1,1 +1,1 @@
-"""Reading the files of data sets."""
+"""Readers of data set files: pictures, tables, torchvision's formats."""

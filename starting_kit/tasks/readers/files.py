@@ -1,10 +1,10 @@
-"""Reading the files of data sets as their sources publish them, and saying in a sentence what is missing."""
+"""Reading data sets in the formats in which they are published, and saying in a sentence what is missing."""
 
 import gzip
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import joblib
 import numpy as np
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from starting_kit.errors import InputError
 
 Ids = NDArray[np.int64]
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
@@ -31,38 +33,41 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
 
 
 def read_pictures(paths: Sequence[Path], size: tuple[int, int], mode: str) -> tuple[NDArray[np.uint8], list[int], list[str]]:
-    """Picture files, all in one size; read once, then found in the user's cache as long as no file changes.
+    """Picture files, all resized to one size; read once, then found in the user's cache as long as no file changes.
 
     Args:
         paths: of the files.
-        size: height and width that pictures are brought to.
+        size: height and width to resize pictures to.
         mode: "RGB" or "L".
 
     Returns:
-        The pictures that can be read [pictures, channels, height, width]; which of the paths they come from; and a remark
-        with its path for each of the others.
+        The pictures that can be read, [pictures, channels, height, width]; the positions of their paths in `paths`; and a
+        remark with its path for each of the others.
     """
     return remember(_decode)([(str(path), stamp(path)) for path in paths], size, mode)
 
 
 def jpegs_in(folder: Path) -> tuple[list[Path], list[str]]:
-    """The JPEG files of a folder, sorted, and a remark on each thing in it that is none."""
+    """The JPEG files of a folder, sorted, and a remark on everything else in it."""
     found = sorted(folder.iterdir()) if folder.is_dir() else []
     pictures = [path for path in found if path.suffix.lower() in (".jpg", ".jpeg")]
     return pictures, [f"{path} is no JPEG picture" for path in found if path not in set(pictures)]
 
 
-def remember(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function whose results are kept in the user's cache directory, arrays ready to be mapped into memory.
+def remember(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """The function with its results kept in the user's cache directory, arrays ready to be memory-mapped.
 
-    Arguments that name files should hold their `stamp` too.
+    A file should be passed with its `stamp`, so that a changed file is read again.
     """
     root = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return joblib.Memory(root / "unlearning-challenge-kit", mmap_mode="c", verbose=0).cache(function)
+    cached: Callable[Arguments, Result] = joblib.Memory(root / "unlearning-challenge-kit", mmap_mode="c", verbose=0).cache(
+        function
+    )
+    return cached
 
 
 def stamp(path: Path) -> tuple[int, int]:
-    """Size and time of the last change of a file, (0, 0) where there is none."""
+    """Size and modification time of a file, (0, 0) if there is no such file."""
     try:
         status = path.stat()
     except OSError:
@@ -92,11 +97,11 @@ def _decode(
 
 
 def split_by(groups: NDArray[Any], shares: Sequence[float], seed: int) -> list[Ids]:
-    """Ids of the examples in random order, in parts of about these shares and the rest; no group is in two parts.
+    """Ids of the examples in random order, cut into parts by group: no group is in two parts.
 
     Args:
-        groups: [examples], which person or lesion an example shows.
-        shares: of the groups.
+        groups: [examples], the person or lesion that an example shows.
+        shares: of the groups, for each part but the last, which takes the rest.
         seed: of the order.
     """
     rng = np.random.default_rng(seed)

@@ -1,7 +1,7 @@
-"""Data sets with an official test set, through torchvision: found where they lie, else downloaded.
+"""Data sets with an official test set, through torchvision: read from their folder, or else downloaded.
 
-Training data are the official ones. The official test data are cut in halves as the competition's CIFAR-10 kit cuts them:
-`torch.utils.data.random_split` with the seed 42, the first half for testing, the second for validation.
+The training set is the official one. The official test set is cut in halves as the competition's CIFAR-10 kit cuts it:
+`torch.utils.data.random_split` with seed 42, the first half for testing, the second for validation.
 """
 
 from collections.abc import Callable
@@ -22,12 +22,12 @@ IDX_FILES = tuple((f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte") for
 
 
 def data_set(training: Part, held_out: Part, seed: int) -> DataSet:
-    """Official training data, and official test data in halves.
+    """The official training set, and the official test set in halves.
 
     Args:
-        training: official.
-        held_out: official.
-        seed: of the order of the training data.
+        training: the official training set.
+        held_out: the official test set.
+        seed: of the order of the training set.
     """
     import torch
 
@@ -39,17 +39,17 @@ def data_set(training: Part, held_out: Part, seed: int) -> DataSet:
 
 
 def fetch(folder: Path, class_name: str, **options: Any) -> Any:
-    """A data set of torchvision's, from the folder or, where it is not there, from the network.
+    """A torchvision data set, from the folder or, if it is not there, from the network.
 
     Raises:
-        InputError: it is in neither.
+        InputError: it can be had from neither.
     """
     from torchvision import datasets
 
     create: Callable[..., Any] = getattr(datasets, class_name)
     try:
         return create(folder, **options)
-    except (RuntimeError, OSError):  # not there, or not whole
+    except (RuntimeError, OSError):  # missing or incomplete
         try:
             return create(folder, download=True, **options)
         except (RuntimeError, OSError) as error:
@@ -62,7 +62,7 @@ def fetch(folder: Path, class_name: str, **options: Any) -> Any:
 
 
 def idx_data(folder: Path, name: str, class_name: str) -> tuple[Part, Part]:
-    """Training and test data of MNIST or of what is published in its format: [examples, 1, 28, 28].
+    """Training and test set of MNIST, or of a data set published in its format; images are [examples, 1, 28, 28].
 
     Args:
         folder: holds the four files under `name/`, or under `class_name/raw/` as torchvision leaves them.
@@ -70,7 +70,7 @@ def idx_data(folder: Path, name: str, class_name: str) -> tuple[Part, Part]:
         class_name: torchvision's.
 
     Raises:
-        InputError: they are not there and cannot be fetched, or are damaged.
+        InputError: the files are missing and cannot be fetched, or are damaged.
     """
     places = folder / name, folder / class_name / "raw"
     if not any(_is_complete(place) for place in places):
