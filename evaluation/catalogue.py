@@ -3,166 +3,39 @@
 python evaluation/catalogue.py --markdown solutions/README.md
 """
 
-import argparse
-import ast
-import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 if __package__ in (None, ""):  # run as a file: import the project from its root, installed or not
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from evaluation.reports import console
-from evaluation.scoring import scorecard
+from evaluation.reports import zoo_page
+from evaluation.shell import command_parser, run_command
 from starting_kit import contract, tasks
-from starting_kit.errors import InputError
 from starting_kit.files import write_bytes
-
-FAMILIES = {
-    "baseline": "Baselines",
-    "winner": "Winners of the competition",
-    "classic": "Classics",
-    "Forget with Precision": "Forget with Precision",
-    "zero-shot": "Zero-shot: without data, for whole classes",
-}
-FIELDS = ("family", "source", "reported", "needs")
-COLUMNS = ("solution", "steps", "source", "reported", "{task}, published values", "{task}, tuned values", "cost", "needs")
-
-INTRODUCTION = """\
-# The zoo
-
-One file per solution; `parts/` holds what several share. A file's docstring has the steps one by one, what its source
-leaves open, and what was decided. The published hyper-parameters are the defaults; `--set name=value` changes them:
-
-```
-python evaluation/score.py --solution scrub --set rewind=true
-```
-
-*Reported* is what its source reports, on the source's data: not comparable with each other, nor with the measured scores. Those
-are measured here, with 95 % intervals: with the published hyper-parameters, which were chosen for larger networks and data
-sets, and with those that `evaluation/tune.py` has fitted to the task{ends}.
-*Cost* is the time of one unlearning over that of one retraining, with the tuned values if there are any; the competition
-allowed 20 %.
-
-This page is made by `make leaderboard` from the docstrings and `results/`.
-"""
-
-
-@dataclass(frozen=True)
-class Description:
-    """What a solution says of itself, in its docstring and its `METADATA`.
-
-    Attributes:
-        summary: its steps in one line.
-        family: one of `FAMILIES`.
-        source: who, where.
-        reported: a score, and on which board.
-        needs: what it uses besides the network.
-        steps: numbers of its steps.
-    """
-
-    summary: str
-    family: str
-    source: str
-    reported: str
-    needs: str
-    steps: tuple[int, ...]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; gives the exit code."""
-    parser = console.command_parser("catalogue.py", __doc__)
+    parser = command_parser("catalogue.py", __doc__)
     parser.add_argument("--task", default="digits", help="whose scores (default: %(default)s)")
     parser.add_argument(
         "--results", type=Path, default=Path("results"), metavar="DIR", help="scorecards (default: %(default)s)"
     )
     parser.add_argument("--markdown", type=Path, required=True, metavar="FILE", help="write the page to this file")
     options = parser.parse_args(arguments)
-    return console.run_command(lambda: write_page(options))
+    return run_command(lambda: write_page(options.task, options.results, options.markdown))
 
 
-def write_page(options: argparse.Namespace) -> None:
-    """Make the page and write it (errors as for `page`, and RunError where it cannot be written)."""
-    tasks.find(options.task)
-    write_bytes(options.markdown, page(contract.ZOO, options.results, options.task).encode())
-
-
-def describe(path: Path) -> Description:
-    """Read what a solution of the zoo says of itself, without importing it: summary, numbered steps, and `METADATA`.
+def write_page(task: str, results: Path, markdown: Path) -> None:
+    """Make the page and write it.
 
     Raises:
-        InputError: there is no `METADATA`, or it has other keys than `FIELDS`, or an unknown family.
+        InputError: there is no such task, the metadata of a solution are wrong, or a file is not a scorecard.
+        RunError: the page cannot be written.
     """
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    text = ast.get_docstring(tree) or ""
-    steps = tuple(int(number) for number in re.findall(r"^(\d+)\. ", text, re.MULTILINE))
-    return Description(text.split("\n")[0].rstrip("."), steps=steps, **metadata(path, tree))
-
-
-def metadata(path: Path, tree: ast.Module) -> dict[str, str]:
-    """The literal dict that a module names `METADATA`.
-
-    Raises:
-        InputError: there is none, or it has other keys than `FIELDS`, or an unknown family.
-    """
-    assigned = [node for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "METADATA"]
-    try:
-        found = ast.literal_eval(assigned[0].value)
-    except (IndexError, ValueError, TypeError):
-        found = None
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-        raise InputError(f"{path} has no METADATA, a dict of literal strings ({', '.join(FIELDS)}); see solutions/scl.py.")
-    if missing := [field for field in FIELDS if field not in found]:
-        raise InputError(f"METADATA of {path} lacks {', '.join(missing)}; see solutions/scl.py.")
-    if unknown := [str(key) for key in found if key not in FIELDS]:
-        raise InputError(f"METADATA of {path} has an unknown key {unknown[0]!r}; the keys are {', '.join(FIELDS)}.")
-    if found["family"] not in FAMILIES:
-        raise InputError(
-            f"METADATA of {path} has an unknown family {found['family']!r}; the families are {', '.join(FAMILIES)}."
-        )
-    return found
-
-
-def page(zoo: Path, results: Path, task: str) -> str:
-    """The whole page, as Markdown.
-
-    Raises:
-        InputError: the metadata of a solution are wrong, or a file is not a scorecard.
-    """
-    cards = {path.stem: scorecard.read(path) for path in (results / task).glob("*.json")}
-    described = {path.stem: describe(path) for path in sorted(zoo.glob("*.py")) if path.stem != "__init__"}
-    ends = "".join(f"; its ceiling there is {card['ceiling']:.3f}" for card in list(cards.values())[:1])
-    parts = [INTRODUCTION.format(ends=ends)]
-    for family, title in FAMILIES.items():
-        parts += [f"## {title}\n", f"| {' | '.join(COLUMNS).format(task=task)} |", "|" + "---|" * len(COLUMNS)]
-        for name, description in described.items():
-            if description.family == family:
-                texts = [text.replace("|", "\\|") for text in cells(name, description, cards)]
-                parts.append(f"| {' | '.join(texts)} |")
-        parts.append("")
-    return "\n".join(parts).rstrip() + "\n"
-
-
-def cells(name: str, description: Description, cards: dict[str, scorecard.Scorecard]) -> tuple[str, ...]:
-    """A row as text, in the order of `COLUMNS`."""
-    card = cards.get(name)
-    is_tuned = card is not None and card["hyperparameters"]["source"] == "tuned"
-    return (
-        f"[{name}]({name}.py)",
-        description.summary,
-        description.source,
-        description.reported,
-        measured(cards.get(f"{name}--published") if is_tuned else card),
-        measured(card if is_tuned else None),
-        console.percent(card["cost"] if card else None),
-        description.needs,
-    )
-
-
-def measured(card: scorecard.Scorecard | None) -> str:
-    """A score and its interval."""
-    return f"{console.number(card['score'])} ({console.interval(card['score_interval'])})" if card else "-"
+    tasks.find(task)
+    write_bytes(markdown, zoo_page.page(contract.ZOO, results, task).encode())
 
 
 if __name__ == "__main__":

@@ -15,30 +15,26 @@ Exit codes: 0 done; 1 the work failed; 2 the command line or an input file is wr
 """
 
 import argparse
-import dataclasses
 import json
 import os
 import sys
-import tempfile
 from pathlib import Path
 
-from rich.markup import escape
-
-from evaluation.populations.population import Population
-from evaluation.reports import console, reported
-from starting_kit import contract, tasks
-from starting_kit.contract import BatchFormat, Solution
-from starting_kit.errors import InputError, RunError
+from evaluation.reports import reported
+from evaluation.reports.console import ConsoleReporter
+from evaluation.scoring import submission_check
+from evaluation.shell import command_parser, run_command
+from starting_kit import contract
+from starting_kit.contract import Solution
+from starting_kit.errors import InputError
 from starting_kit.files import require_writable, write_json
 from starting_kit.kaggle import client, submission
 from starting_kit.kaggle.flow import Flow, State
-from starting_kit.tasks import kaggle_layout
-from starting_kit.tasks.task import ONE_AT_A_TIME
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; gives the exit code."""
-    parser = console.command_parser("submit.py", __doc__)
+    parser = command_parser("submit.py", __doc__)
     add = parser.add_argument
     add("--solution", required=True, metavar="NAME|PATH", help=f"one of {', '.join(contract.zoo())}, or a .py file")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyper-parameter; may be repeated")
@@ -61,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     add("--results", type=Path, default=Path("results"), metavar="DIR", help="for reported.csv (default: %(default)s)")
     add("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(arguments)
-    return console.run_command(lambda: submit(options), options.debug)
+    return run_command(lambda: submit(options), options.debug)
 
 
 def submit(options: argparse.Namespace) -> None:
@@ -93,7 +89,13 @@ def submit(options: argparse.Namespace) -> None:
 
 
 def write(solution: Solution, folder: Path, options: argparse.Namespace) -> None:
-    """Write the notebook and its description, and check it if that is wanted (errors as for `submit`)."""
+    """Write the notebook and its description, and check it if that is wanted.
+
+    Raises:
+        InputError: an option is wrong, or the solution cannot be written into a notebook.
+        RunError: the notebook fails, or its weights are not those that are scored.
+    """
+    reporter = ConsoleReporter()
     title = options.title or f"Unlearning: {solution.name.replace('_', ' ')}"
     sending = options.push or options.submit
     user = options.user or (client.user() if sending else None)
@@ -103,13 +105,16 @@ def write(solution: Solution, folder: Path, options: argparse.Namespace) -> None
         raise InputError("The notebook's address on Kaggle has your name in it: give --user or $KAGGLE_USERNAME.")
     else:
         submission.slug_of(title)
-        console.notice(f"{submission.METADATA} is not written, because it names the user: give --user or $KAGGLE_USERNAME.")
-    batches = find_batches(solution)
+        reporter.notice(f"{submission.METADATA} is not written, because it names the user: give --user or $KAGGLE_USERNAME.")
+    with reporter.waiting("Trying the solution"):
+        batches = submission_check.find_batches(solution)
     notebook = submission.notebook(solution, batches, title, options.seed, options.half, options.hours)
     write_json(folder / submission.NOTEBOOK, notebook)
     print(f"written: {folder}")
     if options.check:
-        check(solution, batches, options)
+        made = submission.notebook(solution, batches, "check", options.seed, half=False, hours=options.hours)
+        submission_check.check(made, solution, batches, options.seed, options.models, options.data, reporter)
+        print(f"checked: the notebook's {options.models} models have the weights that are scored, bit for bit")
 
 
 def say_what_would_be_sent(folder: Path) -> None:
@@ -123,17 +128,14 @@ def say_what_would_be_sent(folder: Path) -> None:
 
 
 def send(solution: Solution, folder: Path, options: argparse.Namespace) -> None:
-    """Push, follow, fetch, and if it is wanted submit and record the score (errors as for `submit`)."""
-    with (
-        console.messages.status("Kaggle") as status,
-        Flow(
-            folder,
-            options.poll,
-            write_json,
-            lambda sentence: console.messages.print(escape(sentence), soft_wrap=True),
-            status.update,
-        ) as flow,
-    ):
+    """Push, follow, fetch, and if it is wanted submit and record the score.
+
+    Raises:
+        InputError: no credentials, or another process is at it.
+        RunError: Kaggle refused or did not answer, or the notebook failed there.
+    """
+    reporter = ConsoleReporter()
+    with reporter.waiting("Kaggle") as show, Flow(folder, options.poll, write_json, reporter.say, show) as flow:
         state = flow.resume() if options.resume else flow.begin(reported.settings_of(solution), options.submit)
         flow.advance(state)
     if state.submit:
@@ -143,74 +145,12 @@ def send(solution: Solution, folder: Path, options: argparse.Namespace) -> None:
 
 
 def record(solution: Solution, state: State, path: Path) -> None:
-    """Write down the scores that Kaggle gave, beside the measured ones (errors as for `submit`)."""
+    """Write down the scores that Kaggle gave, beside the measured ones."""
     for board, score in (("public", state.public), ("private", state.private)):
         if score is not None:
             reported.add(path, f"{state.kernel} version {state.version}", solution.name, state.settings, score, board)
             print(f"{board} score: {score:g}")
     print(f"recorded in {path}; evaluation/leaderboard.py --reported shows it beside the measured score")
-
-
-def find_batches(solution: Solution) -> BatchFormat:
-    """What a solution reads: what it says, else what a dry call on a few noise images of the competition's size finds out."""
-    if solution.batches:
-        return solution.batches
-    import numpy as np
-
-    from starting_kit import runner
-    from starting_kit.networks import build
-    from starting_kit.tasks.casia_surf import TASK
-    from starting_kit.tasks.data import SPLITS, Data
-
-    task = dataclasses.replace(TASK, loader_batch_size=8)
-    rng = np.random.default_rng(0)
-    splits = np.arange(len(SPLITS) * 2 * task.loader_batch_size).reshape(len(SPLITS), -1)  # two batches of each
-    images = rng.integers(0, 256, (splits.size, *task.image_shape), dtype=np.uint8)
-    data = Data(images, rng.integers(0, task.classes, splits.size), *splits)
-    with console.messages.status("Trying the solution"):
-        return runner.find_batches(solution, build(task, seed=0).eval(), task, data)
-
-
-def check(solution: Solution, batches: BatchFormat, options: argparse.Namespace) -> None:
-    """Execute the notebook as it stands, and compare its weights with those that are scored (errors as for `submit`)."""
-    import numpy as np
-    import torch
-
-    from evaluation.populations import worker
-    from starting_kit.kaggle import check as checking
-    from starting_kit.kaggle import competition_folder
-
-    notebook = submission.notebook(solution, batches, "check", options.seed, half=False, hours=options.hours)
-    with tempfile.TemporaryDirectory() as folder:
-        kaggle, work = Path(folder, "kaggle"), Path(folder, "work")
-        work.mkdir()
-        (kaggle / "input").mkdir(parents=True)
-        competition = kaggle / "input" / submission.COMPETITION
-        if options.data:
-            competition.symlink_to(kaggle_layout.find_root(options.data).resolve())
-        else:
-            with console.messages.status("Writing a folder laid out as the competition's, from digits"):
-                competition_folder.write(tasks.find("digits").load(), competition)
-                competition_folder.write_original(competition, epochs=1, seed=0)
-        with console.messages.status(f"Executing the notebook with {options.models} models"):
-            found = checking.execute(notebook, kaggle, work, options.models)
-        task = tasks.find("kaggle_layout", competition)
-        original = Population(task, "original", options.seed, Path(folder), ONE_AT_A_TIME)
-        scored = dataclasses.replace(original, kind="unlearned", solution=solution, batches=batches, original=original)
-        data = task.load()  # scoring keeps half of the validation images for testing, the competition gives all
-        data = dataclasses.replace(data, validation=np.sort(np.concatenate([data.validation, data.test])))
-        with console.stage("compared", options.models) as on_finished:
-            on_finished(0)
-            for model in range(options.models):
-                weights = worker.unlearn(scored, model, data).state_dict()
-                submitted = found.pop(f"unlearned_checkpoint_{model}.pth", {})
-                equal = [torch.equal(submitted[name], weights[name]) for name in weights.keys() & submitted.keys()]
-                if submitted.keys() != weights.keys() or not all(equal):
-                    raise RunError(f"Model {model} of the notebook has other weights than the one that is scored.")
-                on_finished(1)
-        if found:
-            raise RunError(f"submission.zip holds {', '.join(found)} as well.")
-    print(f"checked: the notebook's {options.models} models have the weights that are scored, bit for bit")
 
 
 if __name__ == "__main__":

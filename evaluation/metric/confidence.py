@@ -3,16 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
-# Added inside both logarithms, as the official scorer does, so that a probability of exactly 0 or 1 stays finite.
+# Added inside both logarithms, as in the official scorer, so that a probability of exactly 0 or 1 gives a finite confidence.
 TINY = 1e-45
 
 
 def confidences(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> NDArray[np.float64]:
     """Log-odds of the true class, log p_y - log(1 - p_y), for each model and example.
 
-    The largest logit is subtracted and the exponential taken in the precision of `logits`, and only then is the softmax
-    normalised in float64. This order is part of the definition: on float32 logits the official scorer gives the same
-    numbers to the last digit, float64 from the start would differ by about 1e-5.
+    The largest logit is subtracted and the exponential taken in the precision of `logits`; only then is the softmax
+    normalised, in float64. This order is part of the definition: on float32 logits it gives the official scorer's numbers to the
+    last digit, whereas float64 from the start would differ by about 1e-5.
 
     Args:
         logits: [..., examples, classes], float32 or float64, finite.
@@ -22,7 +22,7 @@ def confidences(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> ND
         [..., examples], between -103.62 and +103.62 (the logarithm of `TINY`).
 
     Raises:
-        ValueError: shapes that do not fit, labels outside the classes, or logits that are NaN or infinite.
+        ValueError: the shapes do not fit, a label is not a class, or a logit is NaN or infinite.
 
     Source:
         google-deepmind/unlearning_evaluation, metric.py; Carlini et al. 2022 (arXiv 2112.03570), section V-A.
@@ -39,11 +39,22 @@ def confidences(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> ND
     # 1 - p would lose every digit where p is close to 1, so the wrong classes are summed instead.
     np.put_along_axis(probabilities, true_class, 0.0, axis=-1)
     wrong = probabilities.sum(axis=-1)
-    return np.log(correct + TINY) - np.log(wrong + TINY)
+    found: NDArray[np.float64] = np.log(correct + TINY) - np.log(wrong + TINY)
+    return found
 
 
 def margins(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Logit of the true class minus the largest other logit (arguments and errors as for `confidences`).
+    """Logit of the true class minus the largest other logit, for each model and example.
+
+    Args:
+        logits: [..., examples, classes], finite.
+        labels: [examples], the true class of each example.
+
+    Returns:
+        [..., examples].
+
+    Raises:
+        ValueError: the shapes do not fit, a label is not a class, or a logit is NaN or infinite.
 
     >>> margins(np.array([[1.0, 4.0, 2.0]]), np.array([1]))
     array([2.])
@@ -53,7 +64,8 @@ def margins(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> NDArra
     others = logits.astype(np.float64)
     correct = np.take_along_axis(others, true_class, axis=-1)[..., 0]
     np.put_along_axis(others, true_class, -np.inf, axis=-1)
-    return correct - others.max(axis=-1)
+    found: NDArray[np.float64] = correct - others.max(axis=-1)
+    return found
 
 
 def _check(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> None:

@@ -4,19 +4,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 BIN_WIDTH = 0.5
-FEWEST_MODELS = 3  # with fewer there is no bin, and an ε means nothing
+FEWEST_MODELS = 3  # with fewer there is no bin, and ε is meaningless
 
 
 def end_of_bins(models: int) -> float:
-    """The ε from which an example earns nothing: ceil(ln(models - 1)), about the largest that so many models can show."""
+    """The ε from which on an example earns nothing: ceil(ln(models - 1)), about the largest that so many models can show."""
     return float(np.ceil(np.log(models - 1)))
 
 
 def points(epsilons: NDArray[np.floating], models: int) -> NDArray[np.float64]:
-    """Points of each example: 1 for ε in [0, 0.5), then half as many for every further 0.5, 0 beyond the last bin.
+    """Points of each example: 1 for ε in [0, 0.5), halved for every further 0.5, and 0 beyond the last bin.
 
-    The bins end at the largest multiple of 0.5 up to ceil(ln(models - 1)), about the largest finite ε that so many models
-    can show; hence scores at different numbers of models are not comparable.
+    The bins end at ceil(ln(models - 1)), about the largest finite ε that so many models can show. Hence scores at different
+    numbers of models are not comparable.
 
     Args:
         epsilons: [examples], each at least 0.
@@ -26,10 +26,10 @@ def points(epsilons: NDArray[np.floating], models: int) -> NDArray[np.float64]:
         [examples], each in [0, 1].
 
     Raises:
-        ValueError: fewer than 3 models, or ε that is NaN or negative.
+        ValueError: there are fewer than 3 models, or an ε is NaN or negative.
 
     Source:
-        the organisers' Machine_Unlearning_Metric.pdf (11 Sep 2023), as in google-deepmind/unlearning_evaluation.
+        The organisers' Machine_Unlearning_Metric.pdf (11 Sep 2023), as in google-deepmind/unlearning_evaluation.
 
     >>> points(np.array([0.0, 0.5, 1.7, 50.0]), models=512)
     array([1.   , 0.5  , 0.125, 0.   ])
@@ -42,5 +42,13 @@ def points(epsilons: NDArray[np.floating], models: int) -> NDArray[np.float64]:
 
 
 def forgetting_quality(epsilons: NDArray[np.floating], models: int) -> float:
-    """F: the mean of the points over the forget set (arguments and errors as for `points`)."""
+    """F: the mean of the points over the forget set.
+
+    Args:
+        epsilons: [examples], each at least 0.
+        models: models in each population, at least 3.
+
+    Raises:
+        ValueError: there are fewer than 3 models, or an ε is NaN or negative.
+    """
     return float(points(epsilons, models).mean())

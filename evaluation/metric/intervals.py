@@ -1,17 +1,17 @@
 """How far a score can be trusted: 95 % intervals, and whether two scores differ, by resampling models.
 
-What is estimated is the expected score of a solution at this N, given the original models: the mean over repetitions of the
-whole experiment, with other retrained models and other runs of the solution. A repetition is imitated by subsamples: both
-populations are cut at random into three parts, and each part of the unlearned models is compared with a part of the retrained
-ones; this is done for several random cuts.
+The estimand is the expected score of a solution at this N, given the original models: the mean over repetitions of the whole
+experiment, with other retrained models and other runs of the solution. Subsamples stand in for repetitions: both populations
+are cut at random into three parts, and each part of the unlearned models is compared with a part of the retrained ones; this is
+done for several random cuts.
 
 F has no standard error of the usual kind. It is a mean of coarse functions of a maximum over thresholds: its mean depends on
 N, its spread hardly shrinks as N grows, and resampling with replacement (the bootstrap) adds ties that shift it. But its
 *relative* standard deviation is nearly the same at N/3 as at N, whatever separates the populations. So the relative deviations
-of the parts are taken for those of the whole. Accuracies are means over models, so their deviations shrink by the square root.
+of the parts stand for those of the whole. Accuracies are means over models, so their deviations shrink with the square root.
 
 An interval is value · exp(± 1.96 · relative standard deviation): symmetric on the logarithmic scale, since F is positive and
-skewed. benchmarks/coverage.py measures how often it covers, docs/statistics.md has the results.
+skewed. benchmarks/coverage.py measures how often it covers; docs/statistics.md has the results.
 
 Source: Politis, Romano and Wolf, Subsampling (Springer 1999), chapter 2, for subsamples without replacement; their use for
 relative deviations without a rate of convergence rests on our measurements.
@@ -35,20 +35,21 @@ QUANTILE = float(ndtri(0.5 + CONFIDENCE / 2))
 
 
 class TooFewModelsError(ValueError):
-    """Populations that are too small for an interval."""
+    """The populations are too small for an interval."""
 
 
 def subsamples(models: int, seed: int) -> NDArray[np.int32]:
     """How often (0 or 1) each model is in each subsample, [CUTS, PARTS, models]; the parts of a cut are disjoint.
 
-    The same for every solution, so that scores against the same retrained models can be compared subsample by subsample.
+    They are the same for every solution, so that scores against the same retrained models can be compared subsample by
+    subsample.
 
     Args:
         models: size of the population.
-        seed: populations that are compared with each other take different ones.
+        seed: two populations that are compared need different seeds.
 
     Raises:
-        TooFewModelsError: fewer than `FEWEST_MODELS`.
+        TooFewModelsError: there are fewer than `FEWEST_MODELS`.
     """
     if models < FEWEST_MODELS:
         raise TooFewModelsError(f"{models} models are too few for an interval, at least {FEWEST_MODELS} are needed")
@@ -72,8 +73,8 @@ def quality_deviations(unlearned: Floats, retrained: Floats, workers: int = 1) -
         F of each subsample over the mean F of all, minus 1, [CUTS, PARTS]; NaN if F is 0 in all of them.
 
     Raises:
-        TooFewModelsError: fewer than `FEWEST_MODELS`.
-        ValueError: as for `epsilons`.
+        TooFewModelsError: a population has fewer than `FEWEST_MODELS`.
+        ValueError: the confidences are not 2-D with equally many examples, or hold NaN or infinity.
     """
     of_unlearned, of_retrained = _of_both(unlearned, retrained)
     values = resampled_epsilons(
@@ -88,7 +89,7 @@ def quality_deviations(unlearned: Floats, retrained: Floats, workers: int = 1) -
 
 
 def ratio_deviations(unlearned: Floats, retrained: Floats) -> Floats:
-    """Relative deviations of an accuracy ratio in the same subsamples, as they would be with all models.
+    """Relative deviations of an accuracy ratio in the same subsamples, scaled to what they would be with all models.
 
     Args:
         unlearned: accuracy of each unlearned model, [models].
@@ -98,29 +99,31 @@ def ratio_deviations(unlearned: Floats, retrained: Floats) -> Floats:
         [CUTS, PARTS].
 
     Raises:
-        TooFewModelsError: fewer than `FEWEST_MODELS`.
+        TooFewModelsError: a population has fewer than `FEWEST_MODELS`.
     """
     of_unlearned, of_retrained = _of_both(unlearned, retrained)
 
     def means(accuracy: Floats, counts: NDArray[np.int32]) -> Floats:
-        return counts @ accuracy / counts.sum(axis=-1)
+        found: Floats = counts @ accuracy / counts.sum(axis=-1)
+        return found
 
     ratios = means(unlearned, of_unlearned) / means(retrained, of_retrained)
-    return (ratios / ratios.mean() - 1) / np.sqrt(PARTS)
+    deviations: Floats = (ratios / ratios.mean() - 1) / np.sqrt(PARTS)
+    return deviations
 
 
 def _of_both(unlearned: Floats, retrained: Floats) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """The subsamples of two populations that are compared, whose first axis is that of models."""
+    """The subsamples of two populations that are compared; the first axis of both arrays is that of models."""
     return subsamples(len(unlearned), seed=0), subsamples(len(retrained), seed=1)
 
 
 def spread(deviations: Floats) -> float:
-    """Standard deviation of independent subsamples: within the cuts, whose parts share no model."""
+    """Standard deviation of independent subsamples: taken within each cut, because its parts share no model."""
     return float(np.sqrt(deviations.var(axis=1, ddof=1).mean()))
 
 
 def interval(value: float, deviations: Floats) -> Interval:
-    """The interval of a value that has these relative deviations."""
+    """The interval of a value with these relative deviations."""
     factor = np.exp(QUANTILE * spread(deviations))
     return float(value / factor), float(value * factor)
 
@@ -128,7 +131,7 @@ def interval(value: float, deviations: Floats) -> Interval:
 def difference(value: float, deviations: Floats, other: float, other_deviations: Floats) -> tuple[Interval, float]:
     """Interval and two-sided p-value of the difference of two scores, value - other.
 
-    Scores against the same retrained models share much of their chance; the deviations are paired, so it cancels.
+    Scores against the same retrained models share much of their randomness; it cancels, because the deviations are paired.
 
     Args:
         value: a score.

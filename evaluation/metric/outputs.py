@@ -1,4 +1,4 @@
-"""What scoring knows of a population: confidences on the examples of each split, and accuracies, model by model."""
+"""What scoring knows about a population: confidences on the examples of each split, and accuracies, model by model."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,15 +10,15 @@ from evaluation.metric.confidence import confidences, margins
 
 Floats = NDArray[np.float64]
 
-MODELS_AT_ONCE = 64  # 5,000 examples of 10 classes take 26 MB in float64, of which a few copies are made
+MODELS_AT_ONCE = 64  # at 5,000 examples of 10 classes they take 26 MB in float64, and a few copies are made
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """What is known of the models of one population; a split of which nothing is known is absent.
+    """What is known about the models of one population; a split about which nothing is known is absent.
 
     Attributes:
-        ids: per split, which examples, [examples].
+        ids: per split, ids of the examples, [examples].
         confidences: per split, log-odds of the true class, [models, examples].
         forget_margins: logit of the true class minus the largest other logit, [models, examples], or None where only
             confidences are known.
@@ -40,10 +40,10 @@ class Outputs:
         ids: Mapping[str, NDArray[np.int64]],
         accuracy: Mapping[str, Floats],
     ) -> "Outputs":
-        """Of logits [models, examples, classes] and labels [examples] per split, "forget" among them.
+        """Outputs from logits [models, examples, classes] and labels [examples] per split, "forget" among them.
 
         Raises:
-            ValueError: shapes that do not fit, labels outside the classes, or logits that are NaN or infinite.
+            ValueError: the shapes do not fit, a label is not a class, or a logit is NaN or infinite.
         """
         by_split = {split: _in_blocks(confidences, values, labels[split]) for split, values in logits.items()}
         return cls(ids, by_split, _in_blocks(margins, logits["forget"], labels["forget"]), accuracy)
@@ -64,7 +64,7 @@ class Outputs:
         )
 
     def halves(self) -> tuple["Outputs", "Outputs"]:
-        """Two populations of half as many models, of which a model is in one only."""
+        """Two populations of half as many models each, without a common model."""
         half = self.models // 2
         return self.take(slice(half)), self.take(slice(half, 2 * half))
 
@@ -74,7 +74,7 @@ def _in_blocks(
     logits: NDArray[np.floating],
     labels: NDArray[np.integer],
 ) -> Floats:
-    """A statistic of each model and example, of so many models at a time that memory is bounded."""
+    """A statistic of each model and example, computed for `MODELS_AT_ONCE` models at a time to bound memory."""
     result = np.empty(logits.shape[:-1])
     for start in range(0, len(logits), MODELS_AT_ONCE):
         block = slice(start, start + MODELS_AT_ONCE)

@@ -1,4 +1,4 @@
-"""How much accuracy was kept: the factor by which forgetting quality counts; and how well ages are told."""
+"""How much accuracy is kept, the factor by which forgetting quality is multiplied; and how well ages are predicted."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +12,7 @@ def accuracy_ratio(unlearned: ArrayLike, retrained: ArrayLike) -> float:
         retrained: accuracy of each retrained model, [models].
 
     Raises:
-        ValueError: accuracies outside [0, 1], or retrained models that are never right.
+        ValueError: an accuracy is outside [0, 1], or the retrained models are never right.
 
     >>> accuracy_ratio([0.8, 1.0], [1.0, 1.0])
     0.9
@@ -26,7 +26,7 @@ def accuracy_ratio(unlearned: ArrayLike, retrained: ArrayLike) -> float:
 
 
 def age_error(logits: NDArray[np.floating], group_ages: NDArray[np.floating], ages: NDArray[np.integer]) -> float:
-    """Mean absolute error of the expected age, in years: the groups' ages, weighted with the network's probabilities.
+    """Mean absolute error of the expected age, in years: the groups' ages weighted by the network's probabilities.
 
     Args:
         logits: [examples, groups].

@@ -109,7 +109,7 @@ def _tuned_values(config: ScoringConfig, task: Task, path: Path) -> dict[str, An
             f"{path.stem} is not tuned for {what}; "
             f"run python evaluation/tune.py --solution {config.solution} --task {task.name}."
         )
-    return entry["values"] if entry and config.hyperparameters != "published" else None
+    return entry.values if entry and config.hyperparameters != "published" else None
 
 
 def _card_of(made: Experiment, config: ScoringConfig, seconds: dict[str, float]) -> Scorecard:

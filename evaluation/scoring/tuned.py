@@ -4,11 +4,35 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from filelock import FileLock
+from msgspec import Struct
 
 from starting_kit.errors import InputError
 from starting_kit.files import write_json
 from starting_kit.tasks.task import Task
+
+
+class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was fitted, and how it was found.
+
+    Attributes:
+        task_version: of the task it was fitted to; filled in when it is written.
+        values: of the hyper-parameters that were tuned.
+        score: to be expected with many models.
+        cost: of one unlearning, as a share of a retraining.
+        models: with which the best trials were compared.
+        trials: how many there were.
+        date: when.
+    """
+
+    task_version: int = -1
+    values: dict[str, Any]
+    score: float = 0.0
+    cost: float = 0.0
+    models: int = 0
+    trials: int = 0
+    date: str = ""
 
 
 def path(solution: Path, task: str) -> Path:
@@ -16,8 +40,8 @@ def path(solution: Path, task: str) -> Path:
     return solution.parent / "tuned" / f"{task}.json"
 
 
-def read(solution: Path, task: Task) -> dict[str, Any] | None:
-    """The entry of a solution: `values` and how they were found; None where it was not tuned for this version of the task.
+def read(solution: Path, task: Task) -> Entry | None:
+    """The entry of a solution; None where it was not tuned for this version of the task.
 
     Nor was it where the task is not as it was: another forget request, network or number of epochs.
 
@@ -25,21 +49,30 @@ def read(solution: Path, task: Task) -> dict[str, Any] | None:
         InputError: the file is damaged.
     """
     file = path(solution, task.name)
-    entry = _entries(file).get(solution.stem)
-    if entry is None or task.changed:
+    found = _entries(file).get(solution.stem)
+    if found is None or task.changed:
         return None
     try:
-        return entry if entry["task_version"] == task.version and isinstance(entry["values"], dict) else None
-    except (KeyError, TypeError) as error:
+        entry = msgspec.convert(found, Entry)
+        return entry if entry.task_version == task.version else None
+    except msgspec.ValidationError as error:
         raise InputError(f"{file} holds no values for {solution.stem}; remove the entry or tune again.") from error
 
 
-def write(solution: Path, task: Task, entry: dict[str, Any]) -> Path:
-    """Keep an entry beside those of other solutions, and give the file's path (errors as for `read` and `write_json`)."""
+def write(solution: Path, task: Task, entry: Entry) -> Path:
+    """Keep an entry beside those of other solutions, and give the file's path.
+
+    Raises:
+        InputError: the file is damaged.
+        RunError: it cannot be written.
+    """
     file = path(solution, task.name)
     file.parent.mkdir(exist_ok=True)
     with FileLock(file.with_suffix(".lock")):
-        entries = {**_entries(file), solution.stem: {"task_version": task.version, **entry}}
+        entries = {
+            **_entries(file),
+            solution.stem: msgspec.to_builtins(msgspec.structs.replace(entry, task_version=task.version)),
+        }
         write_json(file, dict(sorted(entries.items())))
     return file
 
