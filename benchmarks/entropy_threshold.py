@@ -12,21 +12,17 @@ import copy
 import sys
 import time
 from pathlib import Path
-
-import matplotlib as mpl
-
-mpl.use("svg")
+from typing import Any
 
 import numpy as np
 import torch
-from matplotlib import pyplot as plt
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from evaluation.options import add_data_options
-from evaluation.populations.worker import logits_of
-from evaluation.reports import console
+from benchmarks.plotting import pyplot
+from evaluation.populations.model_outputs import logits_of
+from evaluation.shell import add_data_options, command_parser, run_command
 from starting_kit import contract, networks, runner, tasks, training
 from starting_kit.contract import Solution
 from starting_kit.errors import InputError
@@ -42,7 +38,7 @@ FIGURE = Path(__file__).resolve().parents[1] / "docs" / "figures" / "entropy_thr
 
 def main() -> int:
     """The command; gives the exit code."""
-    parser = console.command_parser("entropy_threshold.py", __doc__)
+    parser = command_parser("entropy_threshold.py", __doc__)
     add_data_options(parser)
     add = parser.add_argument
     add("--forget", required=True, metavar="class:ID", help="the class to be forgotten")
@@ -53,7 +49,7 @@ def main() -> int:
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyper-parameter; may be repeated")
     add("--plot", type=Path, default=FIGURE, metavar="FILE", help="where the curve goes, as SVG (default: %(default)s)")
     options = parser.parse_args()
-    return console.run_command(lambda: show(options))
+    return run_command(lambda: show(options))
 
 
 def show(options: argparse.Namespace) -> None:
@@ -65,6 +61,7 @@ def show(options: argparse.Namespace) -> None:
     """
     if options.seeds < 1:
         raise InputError(f"--seeds {options.seeds} is too few; at least 1 is needed.")
+    plt = pyplot("figures")
     networks.check(options.network or tasks.find(options.task, options.data).network)
     task = tasks.find(options.task, options.data, options.forget, options.network, options.epochs)
     data = task.load()
@@ -78,7 +75,7 @@ def show(options: argparse.Namespace) -> None:
         start = time.perf_counter()
         found[threshold] = np.array([unlearned(solution, original, task, data, seed) for seed in range(options.seeds)])
         print(row(f"{threshold:g}", found[threshold], (time.perf_counter() - start) / options.seeds), flush=True)
-    draw(found, task, options.plot)
+    draw(plt, found, task, options.plot)
 
 
 def unlearned(solution: Solution, original: torch.nn.Module, task: Task, data: Data, seed: int) -> Accuracies:
@@ -102,9 +99,8 @@ def row(name: str, found: Accuracies, seconds: float | None) -> str:
     return f"| {' | '.join([name, *numbers, '-' if seconds is None else f'{seconds:.0f}']).replace('nan', '-')} |"
 
 
-def draw(found: dict[float, Accuracies], task: Task, file: Path) -> None:
+def draw(plt: Any, found: dict[float, Accuracies], task: Task, file: Path) -> None:
     """The curve, with one standard deviation of the seeds."""
-    mpl.rcParams.update({"svg.hashsalt": "figures", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
     figure, axes = plt.subplots(figsize=(5.5, 3.6), layout="constrained")
     for side, name in enumerate(("retain classes", "forget class")):
         values = [part[:, side] for part in found.values()]

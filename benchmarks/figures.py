@@ -9,21 +9,22 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-
-import matplotlib as mpl
-
-mpl.use("svg")
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.coverage import CELLS, coverage, simulate
+from benchmarks.plotting import pyplot
 from evaluation.metric.epsilon import epsilons
 from evaluation.metric.forgetting import BIN_WIDTH, forgetting_quality
+from evaluation.shell import run_command
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
 
@@ -52,11 +53,11 @@ def qualities(models: int, shift: float, spread: float) -> Floats:
     return np.array([forgetting_quality(epsilons(*pair), models) for pair in pairs])
 
 
-def what_it_measures(axes: Axes, other: Axes) -> None:
+def what_it_measures(axes: "Axes", other: "Axes") -> None:
     """ε of identical populations, and F by shift and spread."""
     random = np.random.default_rng(0)
     found = epsilons(*draw(random, 512, 0, 1, 3000))
-    axes.hist(found, bins=np.arange(0, 5.01, BIN_WIDTH / 5), color="tab:blue")
+    axes.hist(found, bins=np.arange(0, 5.01, BIN_WIDTH / 5).tolist(), color="tab:blue")
     axes.axvline(np.median(found), color="black", linestyle=":", label=f"median {np.median(found):.2f}")
     axes.set(title="ε of identical populations, N = 512", xlabel="ε (3,000 examples)", ylabel="examples")
     axes.legend()
@@ -74,7 +75,7 @@ def what_it_measures(axes: Axes, other: Axes) -> None:
     other.legend()
 
 
-def why_relative(axes: Axes, other: Axes) -> None:
+def why_relative(axes: "Axes", other: "Axes") -> None:
     """F and its relative standard deviation by N."""
     for name, (shift, spread) in DIFFERENCES.items():
         found = [qualities(models, shift, spread) for models in MODELS]
@@ -91,7 +92,7 @@ def why_relative(axes: Axes, other: Axes) -> None:
     other.legend()
 
 
-def how_they_cover(axes: Axes, runs: Path) -> None:
+def how_they_cover(axes: "Axes", runs: Path) -> None:
     """Share of intervals that hold the expected F, by cell and method."""
     axes.axhspan(0.92, 0.98, color="tab:green", alpha=0.15, label="92–98 %")
     for offset, (method, replicates) in zip(np.linspace(-0.24, 0.24, 4), COVERAGE_REPLICATES.items(), strict=True):
@@ -103,8 +104,9 @@ def how_they_cover(axes: Axes, runs: Path) -> None:
     axes.legend(loc="lower right")
 
 
-def figures(runs: Path) -> Iterator[tuple[str, plt.Figure]]:
+def figures(runs: Path) -> Iterator[tuple[str, "Figure"]]:
     """Names and figures."""
+    plt = pyplot("figures")
     for name, fill in (("measures", what_it_measures), ("relative", why_relative)):
         figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
         fill(left, right)
@@ -114,16 +116,24 @@ def figures(runs: Path) -> Iterator[tuple[str, plt.Figure]]:
     yield "coverage", figure
 
 
-def main() -> None:
-    """Draw and write."""
+def main() -> int:
+    """The command; gives the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where coverage.py kept its replicates")
     options = parser.parse_args()
-    mpl.rcParams.update({"svg.hashsalt": "figures", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
+    return run_command(lambda: draw_all(options.runs))
+
+
+def draw_all(runs: Path) -> None:
+    """Draw and write.
+
+    Raises:
+        InputError: matplotlib is not installed.
+    """
     FOLDER.mkdir(exist_ok=True)
-    for name, figure in figures(options.runs):
+    for name, figure in figures(runs):
         figure.savefig(FOLDER / f"{name}.svg", metadata={"Date": None})
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

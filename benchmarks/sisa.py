@@ -15,30 +15,27 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import matplotlib as mpl
-
-mpl.use("svg")
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
 from rich.console import Console
 from rich.progress import Progress
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from evaluation.options import add_data_options
-from evaluation.populations.worker import logits_of
-from evaluation.reports.console import run_command
+from benchmarks.plotting import pyplot
+from evaluation.populations.model_outputs import logits_of
+from evaluation.shell import add_data_options, run_command
 from solutions.parts import sisa
 from starting_kit import tasks, training
 from starting_kit.errors import InputError, RunError
 from starting_kit.tasks.data import Data, Ids
 from starting_kit.tasks.task import ONE_AT_A_TIME, Task
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SHARDS, SLICES = (1, 5, 10, 20), (1, 5)
 PLOT = Path(__file__).resolve().parents[1] / "docs" / "figures" / "sisa.svg"
@@ -71,6 +68,7 @@ def show(options: argparse.Namespace) -> None:
     """
     if options.models < 2:
         raise InputError(f"--models {options.models} is too few; a standard deviation needs 2.")
+    plt = pyplot("sisa")
     torch.set_num_threads(1)
     task = tasks.find(options.task, options.data, options.forget, None, options.epochs)
     data = task.load()
@@ -85,7 +83,7 @@ def show(options: argparse.Namespace) -> None:
                 note(measured[kind], of_ensemble(task, data, model, *kind))
                 progress.advance(bar)
     print(table(measured))
-    plot(measured, options.plot)
+    plot(plt, measured, options.plot)
 
 
 def note(measured: dict[str, list[float]], values: dict[str, float]) -> None:
@@ -169,9 +167,8 @@ def table(measured: Measured) -> str:
     return "\n".join(rows)
 
 
-def plot(measured: Measured, path: Path) -> None:
+def plot(plt: Any, measured: Measured, path: Path) -> None:
     """Accuracy, cost and storage by shards, a line for each number of slices."""
-    mpl.rcParams.update({"svg.hashsalt": "sisa", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(10, 3.4), layout="constrained")
     for slices, colour in zip(SLICES, ("tab:blue", "tab:orange"), strict=True):
         label = f"{slices} slice{'s' if slices > 1 else ''}"
@@ -195,7 +192,7 @@ def plot(measured: Measured, path: Path) -> None:
     figure.savefig(path, metadata={"Date": None})
 
 
-def describe(axes: Axes, title: str) -> None:
+def describe(axes: "Axes", title: str) -> None:
     """Title and legend of a side, and the shards along its axis."""
     axes.set(title=title, xlabel="shards")
     axes.set_xticks(SHARDS, labels=map(str, SHARDS))

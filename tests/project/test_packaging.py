@@ -128,17 +128,18 @@ def test_no_command_and_a_mistyped_one(capsys):
 @pytest.mark.parametrize(
     ("extra", "package", "script", "arguments"),
     [
-        ("tune", "optuna", "evaluation/tune.py", []),
-        ("timm", "timm", "evaluation/score.py", ["--network", "timm:resnet18"]),
-        ("kaggle", "jupytext", "submit.py", []),
-        ("kaggle", "slugify", "submit.py", []),
-        ("notebooks", "nbclient", "submit.py", ["--check"]),
+        ("tune", "optuna", "evaluation/tune.py", ["--solution", "finetune"]),
+        ("timm", "timm", "evaluation/score.py", ["--solution", "finetune", "--network", "timm:resnet18"]),
+        ("kaggle", "jupytext", "submit.py", ["--solution", "finetune"]),
+        ("kaggle", "slugify", "submit.py", ["--solution", "finetune"]),
+        ("notebooks", "nbclient", "submit.py", ["--solution", "finetune", "--check"]),
+        ("plots", "matplotlib", "benchmarks/figures.py", []),
     ],
 )
 def test_a_missing_extra_is_one_sentence(tmp_path, extra, package, script, arguments):
     (tmp_path / f"{package}.py").write_text(f"raise ModuleNotFoundError('No module named {package}', name='{package}')")
     run = subprocess.run(
-        [sys.executable, PROJECT / script, "--solution", "finetune", *arguments],
+        [sys.executable, PROJECT / script, *arguments],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
