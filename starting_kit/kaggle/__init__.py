@@ -1,1 +1,1 @@
-"""A solution on its way to Kaggle: the notebook, its check, the client, and the steps that were done."""
+"""From a solution to a score on Kaggle: the notebook, its check, the client, and the steps in between."""

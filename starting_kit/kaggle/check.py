@@ -1,4 +1,4 @@
-"""Executes a submission's notebook as it stands, on a folder laid out as Kaggle's and one thread, and reads its checkpoints."""
+"""Executes a submission's notebook as it stands, on one thread and a folder laid out like Kaggle's; reads its checkpoints."""
 
 import os
 import subprocess
@@ -26,12 +26,12 @@ def execute(notebook: Any, kaggle: Path, work: Path, models: int) -> dict[str, M
 
     Args:
         notebook: as `submission.notebook` makes it.
-        kaggle: the folder that stands for `/kaggle`.
+        kaggle: the folder that stands in for `/kaggle`.
         work: the working directory.
         models: how many runs.
 
     Raises:
-        RunError: a cell failed; its number and the error.
+        RunError: a cell failed.
     """
     environment = {"UNLEARNING_KAGGLE": str(kaggle), "UNLEARNING_MODELS": str(models), **dict.fromkeys(ONE_THREAD, "1")}
     client = NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(work)}})

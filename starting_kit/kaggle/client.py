@@ -1,7 +1,7 @@
-"""The official Kaggle client, run as a command; what goes wrong becomes one sentence.
+"""The official Kaggle client, run as a command; whatever goes wrong becomes one sentence.
 
-It is not imported: importing it logs in, and may call the network. Its exit code is not to be trusted: a push that was refused
-ends with 0. (Read with kaggle 2.2.4.)
+It is not imported, because importing it logs in and may call the network. Its exit code is not to be trusted: a push that was
+refused ends with 0. (As of kaggle 2.2.4.)
 """
 
 import csv
@@ -21,7 +21,7 @@ class UnreachableError(RunError):
     """Kaggle did not answer; what was asked for may or may not have been done."""
 
 
-# What the client prints, and what it means; the first that is found counts.
+# What the client prints, and what it means; the first match counts.
 COMPLAINTS: tuple[tuple[str, type[Exception], str], ...] = (
     (
         r"KAGGLE_API_TOKEN=|You need to authenticate|Unauthenticated|401 Client Error",
@@ -60,7 +60,7 @@ COMPLAINTS: tuple[tuple[str, type[Exception], str], ...] = (
         "Kaggle refuses ({}): is the user's name right, and did you accept the competition's rules?",
     ),
 )
-# No command of the client tells a notebook's version.
+# The client has no command for a notebook's version.
 LATEST_VERSION = """
 import sys
 from kaggle.api.kaggle_api_extended import KaggleApi
@@ -83,16 +83,22 @@ print("version", version)
 
 
 def user() -> str | None:
-    """The name that the client's credentials tell, if any."""
+    """The user's name in the client's credentials, if any.
+
+    Raises:
+        InputError: there are no credentials, or the client is not installed.
+        UnreachableError: Kaggle did not answer.
+        RunError: Kaggle refused.
+    """
     found = re.search(r"username: (\S+)", _client("config", "view"))
     return found[1] if found and found[1] != "None" else None
 
 
 def latest_version(kernel: str) -> int:
-    """The newest version of a notebook; 0 if there is none, or none that you may see.
+    """The newest version of a notebook; 0 if there is none that you may see.
 
     Raises:
-        InputError: no credentials, or no client.
+        InputError: there are no credentials, or the client is not installed.
         UnreachableError: Kaggle did not answer.
         RunError: Kaggle refused.
     """
@@ -104,7 +110,13 @@ def latest_version(kernel: str) -> int:
 
 
 def push(folder: Path) -> int:
-    """Push a notebook, which starts it; the number of the version that it got (errors as for `latest_version`)."""
+    """Push a notebook, which starts it, and give the number of the version that it got.
+
+    Raises:
+        InputError: there are no credentials, or the client is not installed.
+        UnreachableError: Kaggle did not answer.
+        RunError: Kaggle refused.
+    """
     said = _client("kernels", "push", "-p", str(folder))
     if not (pushed := re.search(r"Kernel version (\d+) successfully pushed", said)):
         raise RunError(f"Kaggle did not take the notebook: {_last_line(said)}")
@@ -112,9 +124,12 @@ def push(folder: Path) -> int:
 
 
 def status(kernel: str) -> tuple[str, str]:
-    """How a notebook's last run stands: QUEUED, RUNNING, COMPLETE, ERROR, ..., and why it failed.
+    """The status of a notebook's last run (QUEUED, RUNNING, COMPLETE, ERROR, ...), and why it failed.
 
-    Errors as for `latest_version`.
+    Raises:
+        InputError: there are no credentials, or the client is not installed.
+        UnreachableError: Kaggle did not answer.
+        RunError: Kaggle refused.
     """
     said = _client("kernels", "status", kernel)
     if not (found := re.search(r'has status "(?:KernelWorkerStatus\.)?(\w+)"', said)):
@@ -124,7 +139,13 @@ def status(kernel: str) -> tuple[str, str]:
 
 
 def output(kernel: str, folder: Path) -> list[str]:
-    """Fetch what a notebook wrote, and give the lines of its log (errors as for `latest_version`)."""
+    """Fetch what a notebook wrote, and give the lines of its log.
+
+    Raises:
+        InputError: there are no credentials, or the client is not installed.
+        UnreachableError: Kaggle did not answer.
+        RunError: Kaggle refused.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     _client("kernels", "output", kernel, "-p", str(folder), "--force")
     log = folder / f"{kernel.split('/')[1]}.log"
@@ -132,7 +153,7 @@ def output(kernel: str, folder: Path) -> list[str]:
 
 
 def log_lines(text: str) -> list[str]:
-    """The lines of a run's log, which is JSON: a list of what was printed when.
+    """The lines of a run's log, a JSON list of what was printed when.
 
     >>> log_lines('[{"stream_name": "stdout", "time": 1.0, "data": "32 of 512"}]')
     ['32 of 512']
@@ -144,16 +165,27 @@ def log_lines(text: str) -> list[str]:
 
 
 def submit(competition: str, kernel: str, version: int, file: str, description: str) -> None:
-    """Submit a file that a version of a notebook wrote (errors as for `latest_version`)."""
+    """Submit a file that a version of a notebook wrote.
+
+    Raises:
+        InputError: there are no credentials, or the client is not installed.
+        UnreachableError: Kaggle did not answer.
+        RunError: Kaggle refused.
+    """
     said = _client("competitions", "submit", competition, "-k", kernel, "-v", str(version), "-f", file, "-m", description)
     if "uccess" not in said:
         raise RunError(f"Kaggle did not take the submission: {_last_line(said)}")
 
 
 def submissions(competition: str) -> list[dict[str, str]]:
-    """What you have submitted, newest first (errors as for `latest_version`).
+    """What you have submitted, newest first.
 
     Keys are the client's: ref, fileName, date, description, status, publicScore, privateScore.
+
+    Raises:
+        InputError: there are no credentials, or the client is not installed.
+        UnreachableError: Kaggle did not answer.
+        RunError: Kaggle refused.
     """
     said = _client("competitions", "submissions", competition, "--csv")
     start = said.find("ref,fileName,")
@@ -177,7 +209,7 @@ def _installed_client() -> Path:
 
 
 def _run(command: Sequence[str]) -> str:
-    """What a command prints."""
+    """What a command prints; a complaint in it is raised."""
     run = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     said = run.stdout + run.stderr
     refused = re.search(r"Kernel push error: ([^\n]*)", said)

@@ -1,4 +1,4 @@
-"""Write a folder laid out as the competition's from any task, so that notebooks made for it can be tried.
+"""Write any task as a folder laid out like the competition's, so that notebooks made for it can be tried.
 
 Images become RGB pictures, the forget set and the validation images are the task's, and the original model is a torchvision
 ResNet-18, trained on the folder's training data as the organisers' scorer trains. The competition's images were 32x32 faces.
@@ -64,7 +64,7 @@ def write(data: Data, folder: Path) -> None:
     """Write images, tables and numbers of examples.
 
     Raises:
-        InputError: the folder holds something already.
+        InputError: the folder is not empty.
     """
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty; give another folder with --out.")
@@ -80,7 +80,7 @@ def write(data: Data, folder: Path) -> None:
     (folder / "age_class_weights.json").write_text(json.dumps({str(label): int(n) for label, n in enumerate(counts)}))
 
 
-def as_pictures(images: Pixels) -> np.ndarray:
+def as_pictures(images: Pixels) -> Pixels:
     """Images [examples, height, width, 3] in bytes: one channel becomes three, numbers are stretched to 0 to 255."""
     if images.dtype != np.uint8:
         images = ((images - images.min()) / (images.max() - images.min()) * 255).round().astype(np.uint8)

@@ -1,8 +1,7 @@
-"""From a folder with a notebook to a score on Kaggle: each step that was done is written down, and none is done twice.
+"""From a folder with a notebook to a score on Kaggle: every completed step is written down, and none is done twice.
 
-Pushed as a version, run to its end, its output fetched, submitted, scored: `state.json` beside the notebook says how far
-it came. Where Kaggle's answer to a push or a submission was lost, Kaggle is asked what it has before anything is
-sent again.
+A notebook is pushed as a version, run, its output fetched, submitted and scored; `state.json` beside it says how far it has
+come. Where Kaggle's answer to a push or a submission was lost, Kaggle is asked what it has before anything is sent again.
 """
 
 import hashlib
@@ -11,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -21,8 +20,8 @@ from starting_kit.kaggle.client import UnreachableError
 from starting_kit.kaggle.submission import COMPETITION, METADATA, NOTEBOOK
 
 FAILED = ("ERROR", "CANCEL_REQUESTED", "CANCEL_ACKNOWLEDGED")
-PATIENCE = 3  # so many times in a row Kaggle may fail to answer while a run is waited for
-LOG_LINES = 10  # of a failed run that are shown
+PATIENCE = 3  # failures to answer in a row that end the wait for a run
+LOG_LINES = 10  # shown of a failed run
 RESULT = "submission.zip"
 
 Say = Callable[[str], None]
@@ -31,15 +30,15 @@ Answer = TypeVar("Answer")
 
 @dataclass
 class State:
-    """How far a submission came.
+    """How far a submission has come.
 
     Attributes:
         kernel: the notebook on Kaggle, `user/slug`.
-        notebook: hash of what is sent.
-        settings: of its hyper-parameters, `name=value name=value`.
+        notebook: hash of the notebook and its metadata.
+        settings: its hyper-parameters, `name=value name=value`.
         submit: whether it is to be submitted, or only run.
-        before: the newest version on Kaggle when a push began of which no answer is known.
-        version: that the push got.
+        before: the newest version on Kaggle when a push began, until its answer is known.
+        version: the one that the push got.
         complete: whether that version has run to its end.
         failed: why it has not.
         submitting: whether a submission began.
@@ -67,20 +66,22 @@ class State:
 
 
 class Flow:
-    """One folder's way to Kaggle; use as a context, which keeps others from going it at the same time.
+    """Takes one folder to Kaggle; a context manager, which locks the folder meanwhile.
 
     Args:
-        folder: with the notebook and its description.
+        folder: holds the notebook and its metadata.
         poll: seconds between questions.
-        write_json: writes a dict to a file, whole or not at all.
+        write_json: writes a dict to a file atomically.
         say: told what was done.
         show: told what is waited for.
 
     Raises:
-        InputError: another process is at it.
+        InputError: another process has locked the folder.
     """
 
-    def __init__(self, folder: Path, poll: float, write_json: Callable[[Path, dict], None], say: Say, show: Say) -> None:
+    def __init__(
+        self, folder: Path, poll: float, write_json: Callable[[Path, dict[str, Any]], None], say: Say, show: Say
+    ) -> None:
         self.folder, self.poll, self.say, self.show = folder, poll, say, show
         self._path, self._write_json = folder / "state.json", write_json
         self._lock = FileLock(folder / ".lock")
@@ -96,7 +97,11 @@ class Flow:
         self._lock.release()
 
     def begin(self, settings: str, submit: bool) -> State:
-        """The state to go on from: that of the same notebook if it was sent before and did not fail, else a new one."""
+        """The state to go on from: that of the same notebook if it was sent before and did not fail, else a new one.
+
+        Raises:
+            InputError: the file that holds the state is damaged.
+        """
         metadata = json.loads((self.folder / METADATA).read_text(encoding="utf-8"))
         content = b"".join((self.folder / name).read_bytes() for name in (NOTEBOOK, METADATA))
         new = State(metadata["id"], hashlib.sha256(content).hexdigest(), settings, submit)
@@ -112,7 +117,7 @@ class Flow:
         """The state where it stopped.
 
         Raises:
-            InputError: nothing was sent.
+            InputError: nothing was sent, or the file that holds the state is damaged.
         """
         if (state := self._read()) is None:
             raise InputError(f"Nothing was sent from {self.folder}; begin with --push or --submit.")
@@ -135,7 +140,7 @@ class Flow:
         """Do the steps that are left, and wait for Kaggle between them.
 
         Raises:
-            InputError: no credentials.
+            InputError: there are no credentials, or the client is not installed.
             UnreachableError: Kaggle did not answer.
             RunError: Kaggle refused, or the notebook failed there.
         """
@@ -221,7 +226,7 @@ class Flow:
         self._save(state)
 
     def _answers(self, ask: Callable[[], Answer]) -> Iterator[tuple[float, Answer]]:
-        """What Kaggle answers again and again, and how many minutes have passed; a network gone for a moment is borne."""
+        """Ask Kaggle again and again: minutes passed and the answer; short failures of the network are tolerated."""
         began, lost = time.monotonic(), 0
         while True:
             try:

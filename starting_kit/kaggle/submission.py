@@ -1,7 +1,7 @@
-"""A solution as a Kaggle notebook, and the description that Kaggle wants beside it.
+"""A solution as a Kaggle notebook, and the metadata file that Kaggle wants beside it.
 
 The notebook is `notebook_sources/submission.py` with the solution in it: the modules that it imports are written to files by
-cells of their own, the solution itself is an ordinary cell. Nothing is hidden in it, and nothing else is needed to run it.
+cells of their own, the solution itself is an ordinary cell. Nothing is hidden, and nothing else is needed to run it.
 """
 
 import re
@@ -27,13 +27,13 @@ def notebook(solution: Solution, batches: BatchFormat, title: str, seed: int, ha
         solution: what is submitted, with its hyper-parameters.
         batches: what it reads.
         title: of the notebook.
-        seed: from which every run's seed derives.
+        seed: every run's seed derives from it.
         half: whether checkpoints are float16.
-        hours: that the notebook may take.
+        hours: how long the notebook may take.
 
     Raises:
-        InputError: a hyper-parameter cannot be written down, the notebook gets too large for Kaggle, or the extra `kaggle` is
-            not installed.
+        InputError: a hyper-parameter has no literal, the notebook is too large for Kaggle, or the extra `kaggle` is not
+            installed.
     """
     with needs("kaggle"):
         import jupytext
@@ -72,7 +72,7 @@ def _solution_cells(solution: Solution) -> list[str]:
 
 
 def metadata(user: str, title: str, accelerator: str) -> dict[str, Any]:
-    """What the notebook's description says: every field, because the client's defaults are not the documented ones.
+    """The notebook's metadata, with every field, because the client's defaults are not the documented ones.
 
     Raises:
         InputError: Kaggle would not take the title.

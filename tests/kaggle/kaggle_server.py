@@ -5,6 +5,7 @@ import json
 import threading
 from collections import defaultdict
 from contextlib import contextmanager
+from functools import partial
 
 ZIP = b"PK\x05\x06" + bytes(18)  # an empty archive
 HTML = "<html>We are busy.</html>"
@@ -12,8 +13,46 @@ DROP = "drop"  # close the connection without doing anything
 LOST = "lost"  # do it, and close the connection without an answer
 
 
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers requests as a `KaggleServer` does, unless that is in trouble."""
+
+    def __init__(self, kaggle, *arguments):
+        self.kaggle = kaggle
+        super().__init__(*arguments)
+
+    def do_GET(self):
+        self.reply(200, self.kaggle.files[self.path.rpartition("/")[2]])
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
+        endpoint = self.path.rpartition(".")[2].rpartition("/")[2]
+        self.kaggle.received[endpoint].append(body)
+        trouble = self.kaggle.trouble[endpoint].pop(0) if self.kaggle.trouble[endpoint] else None
+        if trouble == DROP:
+            return self.connection.close()
+        if isinstance(trouble, tuple):
+            code, message = trouble
+            return self.reply(code, json.dumps({"code": code, "message": message}).encode())
+        if trouble == HTML:
+            return self.reply(200, HTML.encode(), "text/html")
+        answer = trouble if isinstance(trouble, dict) else getattr(self.kaggle, endpoint)(body)
+        if trouble == LOST:
+            return self.connection.close()
+        return self.reply(200, json.dumps(answer).encode())
+
+    def reply(self, code, content, kind="application/json"):
+        self.send_response(code)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *arguments):
+        pass
+
+
 class KaggleServer:
-    """Requests by endpoint are in `received`; `trouble` holds what is to go wrong, by endpoint, in order."""
+    """Keeps requests by endpoint in `received`; `trouble` holds what is to go wrong, by endpoint, in order."""
 
     def __init__(self):
         self.received = defaultdict(list)
@@ -23,40 +62,7 @@ class KaggleServer:
         self.versions = 0
         self.submissions = []
         self.files = {"submission.zip": ZIP}
-        server = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                self.reply(200, server.files[self.path.rpartition("/")[2]])
-
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
-                endpoint = self.path.rpartition(".")[2].rpartition("/")[2]
-                server.received[endpoint].append(body)
-                trouble = server.trouble[endpoint].pop(0) if server.trouble[endpoint] else None
-                if trouble == DROP:
-                    return self.connection.close()
-                if isinstance(trouble, tuple):
-                    code, message = trouble
-                    return self.reply(code, json.dumps({"code": code, "message": message}).encode())
-                if trouble == HTML:
-                    return self.reply(200, HTML.encode(), "text/html")
-                answer = trouble if isinstance(trouble, dict) else getattr(server, endpoint)(body)
-                if trouble == LOST:
-                    return self.connection.close()
-                return self.reply(200, json.dumps(answer).encode())
-
-            def reply(self, code, content, kind="application/json"):
-                self.send_response(code)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *arguments):
-                pass
-
-        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, self))
         self.port = self.http.server_address[1]
 
     def environment(self, home):
