@@ -1,8 +1,8 @@
-"""Second opinions: other ways to tell unlearned from retrained models, next to the competition's score.
+"""Second opinions: other ways to tell unlearned from retrained models, beside the competition's score.
 
-The score rests on one statistic and one estimator, biased and in-sample. Each second opinion is one module that looks at the
-same populations in another way, and none enters the score. What a good solution looks like is shown beside it: the same
-number for retrained models against retrained models.
+The score rests on one statistic and one estimator, which is biased and in-sample. Each second opinion is one module that looks
+at the same populations in another way, and none enters the score. Beside each number stands the one that a perfect solution
+would get: the same statistic for retrained models against retrained models.
 """
 
 from typing import Any
@@ -29,13 +29,13 @@ def second_opinions(unlearned: Outputs, retrained: Outputs, reference: tuple[Out
 
     Args:
         unlearned: the population that is judged.
-        retrained: what it is compared with, on the same examples.
+        retrained: the population that it is compared with, on the same examples.
         reference: two retrained populations without a common model: a second one and `retrained`, or two halves.
 
     Returns:
         Per attack, {"better", "unlearned", "retrained", "retrained_models"}: which values are good, the statistics of the
-        unlearned population, those of retrained against retrained, and of how many models each of the latter are. What is not
-        computable is None, and "reason" says why.
+        unlearned population, those of retrained against retrained models, and how many models each population of the latter
+        has. What cannot be computed is None, and "reason" says why.
     """
     opinions = {}
     for attack in ATTACKS:
@@ -53,7 +53,7 @@ def second_opinions(unlearned: Outputs, retrained: Outputs, reference: tuple[Out
 
 
 def _attempt(attack: Attack, unlearned: Outputs, retrained: Outputs) -> tuple[Statistics | None, str]:
-    """The statistics, and why one of them or all are None."""
+    """The statistics, and why some or all of them are None."""
     try:
         statistics = attack.statistics(unlearned, retrained)
     except NotComputableError as error:

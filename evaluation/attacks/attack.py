@@ -1,4 +1,4 @@
-"""What a second opinion is, and what several of them share."""
+"""The interface of a second opinion, and what several of them share."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from evaluation.metric.outputs import Outputs
 Floats = NDArray[np.float64]
 Statistics = Mapping[str, float | None]
 
-# Standard deviations of confidences are taken to be at least this, so that a population that hardly varies keeps a density.
-# A thousandth is far below the spread of any population trained from several seeds (about 1).
+# The least standard deviation of confidences that is assumed, so that a population that hardly varies still has a density.
+# It is far below the spread of any population trained from several seeds (about 1).
 MIN_DEVIATION = 1e-3
 
 
 class NotComputableError(ValueError):
-    """Why a second opinion does not exist for these populations, in one clause."""
+    """A second opinion cannot be computed for these populations; the message says why, in one clause."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Attack:
     Attributes:
         name: its key on the scorecard.
         better: which values speak for an unlearned population.
-        headlines: the most telling of its numbers, and what people call them.
-        statistics: of an unlearned and a retrained population, named finite numbers; None where one is not computable.
-            Raises `NotComputableError` where none is.
+        headlines: the most telling of its numbers, with their names for people.
+        statistics: computes named finite numbers from an unlearned and a retrained population, None for one that cannot be
+            computed. Raises `NotComputableError` if none can.
         missing: why some of the numbers may be None.
     """
 
@@ -44,7 +44,7 @@ def require_models(at_least: int, *populations: Outputs) -> None:
     """Refuse populations that are too small.
 
     Raises:
-        NotComputableError: fewer models than that in one of them.
+        NotComputableError: one of them has fewer models than that.
     """
     fewest = min(outputs.models for outputs in populations)
     if fewest < at_least:
@@ -52,9 +52,9 @@ def require_models(at_least: int, *populations: Outputs) -> None:
 
 
 def halves(models: Floats) -> tuple[Floats, Floats]:
-    """The first and the second half of the models, by position; of an odd number, the second half has one more.
+    """The first and the second half of the models, by position; if their number is odd, the second half has one more.
 
-    Models differ in their seeds only, so their positions say nothing, and a fixed split gives the same numbers every time.
+    Models differ in their seeds only, so their order carries no information, and a fixed split makes the numbers repeatable.
 
     Args:
         models: [models, examples].
@@ -64,7 +64,7 @@ def halves(models: Floats) -> tuple[Floats, Floats]:
 
 
 def gaussian_log_ratios(values: Floats, unlearned: Floats, retrained: Floats) -> Floats:
-    """Logarithms of likelihood ratios, unlearned over retrained, of a Gaussian fitted per example to each population.
+    """Log-likelihood ratios, unlearned over retrained, of Gaussians fitted per example to each population.
 
     A difference of logarithms does not underflow where the ratio of two densities would be 0/0.
 
@@ -74,11 +74,12 @@ def gaussian_log_ratios(values: Floats, unlearned: Floats, retrained: Floats) ->
         retrained: the population that the second one is fitted to, [models, examples].
 
     Returns:
-        [models, examples]. Standard deviations (of maximum likelihood) are at least `MIN_DEVIATION`.
+        [models, examples]. Fits are by maximum likelihood, with standard deviations of at least `MIN_DEVIATION`.
     """
 
     def log_density(population: Floats) -> Floats:
         deviation = np.maximum(population.std(axis=0), MIN_DEVIATION)
-        return -0.5 * ((values - population.mean(axis=0)) / deviation) ** 2 - np.log(deviation)
+        density: Floats = -0.5 * ((values - population.mean(axis=0)) / deviation) ** 2 - np.log(deviation)
+        return density
 
     return log_density(unlearned) - log_density(retrained)

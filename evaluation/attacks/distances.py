@@ -1,4 +1,4 @@
-"""Plain distances: how far, and how much wider or narrower, unlearned confidences lie than retrained ones.
+"""Plain distances: how far unlearned confidences are shifted from retrained ones, and how much wider or narrower they spread.
 
 The numbers to look at first: they say in which direction a population is off, which no ε does.
 """
@@ -12,14 +12,14 @@ MODELS = 2
 
 
 def shifts_and_spreads(unlearned: Floats, retrained: Floats) -> tuple[Floats, Floats]:
-    """Shift of the mean in standard deviations of the retrained models, and standard deviation relative to theirs.
+    """Shift of the mean in standard deviations of the retrained models, and ratio of the standard deviation to theirs.
 
     Args:
         unlearned: confidences, [models, examples], at least 2 models.
         retrained: confidences, [models, examples], at least 2 models.
 
     Returns:
-        Both [examples that vary among the retrained models]; of others neither exists.
+        Both [examples whose confidence varies among the retrained models]; for the others neither is defined.
 
     >>> shifts_and_spreads(np.array([[4.0], [8.0]]), np.array([[0.0], [2.0]]))  # the deviations are √8 and √2
     (array([3.53553391]), array([2.]))

@@ -1,11 +1,11 @@
-"""How much ε is certain if populations are Gaussian-like: a lower bound of μ-Gaussian-DP, turned into ε.
+"""How much ε is certain if populations are Gaussian-like: a lower bound on μ of μ-Gaussian-DP, converted to ε.
 
-One attack shows one point of the trade-off between its two error rates. The bound of `lower_bound` uses that point only; at a
-small δ, ε is decided far out in the tails, where no attack on some hundred models reaches. Assume that the whole trade-off
-is that of N(0, 1) against N(μ, 1), and one point gives μ and thereby ε at any δ.
+One attack shows one point of the trade-off curve between its two error rates. `lower_bound` uses that point alone; but at a
+small δ, ε is decided far out in the tails, which no attack on a few hundred models reaches. If the whole curve is assumed to be
+that of N(0, 1) against N(μ, 1), one point determines μ and thereby ε at any δ.
 
-Valid only under that assumption: for equal-variance Gaussians and whatever is monotone in them. For other populations, such
-as those of unequal spread, or with the bounded density ratio of a Laplace mechanism, the number may exceed the true ε.
+Valid only under that assumption: for equal-variance Gaussians and monotone functions of them. For other populations, such as
+those with unequal spread, or with the bounded density ratio of a Laplace mechanism, the number may exceed the true ε.
 """
 
 from functools import partial
@@ -17,13 +17,19 @@ from evaluation.attacks.attack import Attack, Floats
 from evaluation.attacks.held_out import ALPHA, held_out_bounds, statistics
 from evaluation.metric.epsilon import DELTA
 
-HALVINGS = 100  # of an interval of ε; float64 has no more than 53 to show, whatever the interval
+HALVINGS = 100  # bisection steps for ε; more than 53 make no difference in float64
 
 
 def gaussian_dp_lower_bounds(unlearned: Floats, retrained: Floats, delta: float = DELTA, alpha: float = ALPHA) -> Floats:
-    """A lower bound of ε for each example whose populations are Gaussian-like (arguments as for `epsilon_lower_bounds`).
+    """A lower bound on ε for each example, if its populations are Gaussian-like.
 
     μ_L = Φ⁻¹(1 − FPR̄) − Φ⁻¹(FNR̄), from the limits of `held_out`; then ε of that μ.
+
+    Args:
+        unlearned: confidences, [models, examples], at least 4 models.
+        retrained: confidences, [models, examples], at least 4 models.
+        delta: δ of (ε, δ)-unlearning.
+        alpha: an example's bound exceeds its ε with at most this probability.
 
     Returns:
         [examples], each at least 0.
@@ -37,10 +43,10 @@ def gaussian_dp_lower_bounds(unlearned: Floats, retrained: Floats, delta: float 
 
 
 def gaussian_dp_epsilons(mu: Floats, delta: float = DELTA) -> Floats:
-    """ε of μ-Gaussian-DP: the solution of δ = Φ(−ε/μ + μ/2) − e^ε Φ(−ε/μ − μ/2), or 0 where even ε = 0 meets δ.
+    """ε of μ-Gaussian-DP: the solution of δ = Φ(−ε/μ + μ/2) − e^ε Φ(−ε/μ − μ/2), or 0 where δ is met even at ε = 0.
 
     Args:
-        mu: of each example, [examples], less than infinity.
+        mu: μ of each example, [examples], less than infinity.
         delta: δ of (ε, δ)-unlearning, more than 0.
 
     Returns:
@@ -57,7 +63,7 @@ def gaussian_dp_epsilons(mu: Floats, delta: float = DELTA) -> Floats:
     high = positive * (positive / 2 - ndtri(delta))  # where the first term alone is δ
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        # Of logarithms, because e^ε overflows long before the product does.
+        # In logarithms, because e^ε overflows long before the product does.
         spent = ndtr(positive / 2 - middle / positive) - np.exp(middle + log_ndtr(-middle / positive - positive / 2))
         low, high = np.where(spent > delta, middle, low), np.where(spent > delta, high, middle)
     return np.where((mu > 0) & (2 * ndtr(positive / 2) - 1 > delta), low, 0.0)

@@ -1,11 +1,11 @@
 """Lower bounds from error rates: the attack is chosen on half of the models, and its errors are bounded on the other half.
 
-The competition's ε is the largest of some 160,000 estimates on the same models, and two samples of one distribution reach
-about ln 5. Here neither the choice nor chance counts: with confidence 1 − α, an attack on this example has no higher error
-rates than the limits, so every measure that grows as error rates fall is at least what it is at the limits.
+The competition's ε is the largest of some 160,000 estimates on the same models, and two samples from one distribution reach
+about ln 5. Here neither the selection nor chance inflates the number: with confidence 1 − α, the attack's error rates do not
+exceed their limits, so a measure that grows as error rates fall is at least its value at the limits.
 
-Each bound holds for its example. The largest of many 95 % bounds is not a 95 % bound: of 100 examples some 5 may lie above
-their truth. Medians and shares over examples are fair to report.
+Each bound holds for its example. The largest of many 95 % bounds is not a 95 % bound: of 100 examples, some 5 bounds may exceed
+the truth. Medians and shares over examples are fair to report.
 """
 
 from collections.abc import Callable
@@ -20,16 +20,16 @@ from evaluation.metric.outputs import Outputs
 
 ALPHA = 0.05
 MODELS = 8  # four to choose with and four to bound with; fewer cannot show anything
-# A measure of separation, given error rates of the guess for unlearned and for retrained models.
+# A measure of separation, given the error rates on unlearned and on retrained models.
 Measure = Callable[[Floats, Floats], Floats]
 
 
 def upper_limits(models: int, alpha: float) -> Floats:
-    """Clopper–Pearson upper limits of an error rate, for 0, 1, …, all errors among so many models.
+    """Clopper–Pearson upper limits of an error rate, for 0, 1, … up to all errors among so many models.
 
     Args:
-        models: how many models were tried.
-        alpha: probability that the true rate lies above its limit, at most.
+        models: how many models the attack was tried on.
+        alpha: the true rate exceeds its limit with at most this probability.
 
     Returns:
         [models + 1].
@@ -45,16 +45,16 @@ def upper_limits(models: int, alpha: float) -> Floats:
 
 
 def held_out_bounds(unlearned: Floats, retrained: Floats, measure: Measure, alpha: float) -> Floats:
-    """A lower bound of the measure for each example.
+    """A lower bound on the measure for each example.
 
-    The attack is "unlearned if the confidence is at least t", or "if it is below t": the one with the largest bound on the
-    first halves of the populations. The limits come from the second halves (see `attack.halves`).
+    The attack guesses "unlearned" if the confidence is at least t, or if it is below t. The attack with the largest bound on
+    the first halves of the populations is chosen; the limits come from the second halves (see `attack.halves`).
 
     Args:
         unlearned: confidences, [models, examples].
         retrained: confidences, [models, examples].
         measure: grows as both error rates fall.
-        alpha: an example's bound is above its truth with at most this probability, half of it for each error rate.
+        alpha: an example's bound exceeds the truth with at most this probability, half of it for each error rate.
 
     Returns:
         [examples].
@@ -63,11 +63,12 @@ def held_out_bounds(unlearned: Floats, retrained: Floats, measure: Measure, alph
     thresholds, unlearned_is_high = _best_attacks(choose_unlearned, choose_retrained, measure, alpha)
     unlearned_errors = ((try_unlearned >= thresholds) != unlearned_is_high).sum(axis=0)
     retrained_errors = ((try_retrained >= thresholds) == unlearned_is_high).sum(axis=0)
-    return _table(len(try_unlearned), len(try_retrained), measure, alpha)[unlearned_errors, retrained_errors]
+    bounds: Floats = _table(len(try_unlearned), len(try_retrained), measure, alpha)[unlearned_errors, retrained_errors]
+    return bounds
 
 
 def _best_attacks(unlearned: Floats, retrained: Floats, measure: Measure, alpha: float) -> tuple[Floats, NDArray[np.bool_]]:
-    """Of each example, the threshold with the largest bound, and whether "high" means unlearned there."""
+    """For each example, the threshold with the largest bound, and whether confidences above it are guessed unlearned."""
     found = sweep(unlearned, retrained)
     table = _table(len(unlearned), len(retrained), measure, alpha)
     if_high = np.where(found.is_distinct, table[found.unlearned_below, len(retrained) - found.retrained_below], -np.inf)
@@ -78,15 +79,20 @@ def _best_attacks(unlearned: Floats, retrained: Floats, measure: Measure, alpha:
 
 
 def _table(unlearned: int, retrained: int, measure: Measure, alpha: float) -> Floats:
-    """The bound for every pair of numbers of errors among so many models, [unlearned + 1, retrained + 1]."""
+    """The bound for every pair of error counts among so many models, [unlearned + 1, retrained + 1]."""
     return measure(upper_limits(unlearned, alpha / 2)[:, None], upper_limits(retrained, alpha / 2)[None, :])
 
 
 def statistics(bounds: Callable[[Floats, Floats], Floats], unlearned: Outputs, retrained: Outputs) -> Statistics:
-    """Statistics over examples of such bounds, which are at least 0.
+    """Statistics of such bounds over examples.
+
+    Args:
+        bounds: computes them, each at least 0, from the confidences of both populations.
+        unlearned: a population.
+        retrained: the population that it is compared with.
 
     Raises:
-        NotComputableError: too few models to choose with and to bound with.
+        NotComputableError: there are too few models to choose an attack and bound its errors.
     """
     require_models(MODELS, unlearned, retrained)
     of_examples = bounds(unlearned.confidences["forget"], retrained.confidences["forget"])

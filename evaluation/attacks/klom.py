@@ -1,11 +1,11 @@
 """KLoM: Kullback–Leibler divergence of the confidences' histograms, per example, on three splits.
 
-The only second opinion that looks at retain and validation examples: a solution that breaks the network elsewhere shows
-there. Histograms of few models differ by chance, so retrained against retrained is not 0.
+The only second opinion that looks at retain and validation examples, where it exposes a solution that breaks the network
+elsewhere. Histograms of few models differ by chance, so retrained against retrained is not 0.
 
 Source: RoyRin/data-unlearning-bench, unlearning_bench/eval.py, whose margin is our confidence. There `numpy.digitize` drops
-the largest value; here it belongs to the last bin. One repository reports one direction and its predecessor the other under
-the same name; here both are given, by name.
+the largest value; here it belongs to the last bin. That repository reports one direction and its predecessor the other, under
+the same name; here both are given, each under its own.
 """
 
 import numpy as np
@@ -24,11 +24,11 @@ def histograms(first: Floats, second: Floats) -> tuple[Floats, Floats]:
     """The shares of each population's models in 20 bins of equal width on the pooled range of each example.
 
     Args:
-        first: confidences, [models, examples], cut to ±100.
-        second: confidences, [models, examples], cut to ±100.
+        first: confidences, [models, examples], clipped to ±100.
+        second: confidences, [models, examples], clipped to ±100.
 
     Returns:
-        [bins, examples] of each population. A bin holds its lower edge, the last one both edges.
+        [bins, examples] for each population. A bin includes its lower edge, the last one both edges.
     """
     first, second = np.clip(first, -LIMIT, LIMIT), np.clip(second, -LIMIT, LIMIT)
     low = np.minimum(first.min(axis=0), second.min(axis=0))
@@ -46,7 +46,7 @@ def histograms(first: Floats, second: Floats) -> tuple[Floats, Floats]:
 
 
 def divergences(p: Floats, q: Floats) -> Floats:
-    """KL(p‖q) of each example in nats; where p has models, q is at least 1e-5, and is scaled to a sum of 1 again.
+    """KL(p‖q) of each example in nats; where p > 0, q is raised to at least 1e-5 and then normalised again.
 
     Args:
         p: shares, [bins, examples].
@@ -61,7 +61,8 @@ def divergences(p: Floats, q: Floats) -> Floats:
     q = np.where(p > 0, np.maximum(q, FLOOR), q)
     q = q / q.sum(axis=0)
     occupied = p > 0
-    return (p * np.log(np.where(occupied, p, 1.0) / np.where(occupied, q, 1.0))).sum(axis=0)
+    found: Floats = (p * np.log(np.where(occupied, p, 1.0) / np.where(occupied, q, 1.0))).sum(axis=0)
+    return found
 
 
 def _statistics(unlearned: Outputs, retrained: Outputs) -> Statistics:
@@ -76,7 +77,7 @@ def _statistics(unlearned: Outputs, retrained: Outputs) -> Statistics:
 
 
 def _both_directions(unlearned: Floats | None, retrained: Floats | None) -> dict[str, Floats | None]:
-    """KL(unlearned‖retrained) and KL(retrained‖unlearned), or None for a split that is not known of both."""
+    """KL(unlearned‖retrained) and KL(retrained‖unlearned), or None for a split that is not known for both populations."""
     if unlearned is None or retrained is None:
         return {"kl_unlearned_from_retrained": None, "kl_retrained_from_unlearned": None}
     p, q = histograms(unlearned, retrained)

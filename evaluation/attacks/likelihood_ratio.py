@@ -1,18 +1,18 @@
-"""The ε̂ of "Forget with Precision": likelihood ratios of Gaussians of the hinge margin, median over examples.
+"""The ε̂ of "Forget with Precision": likelihood ratios of Gaussians fitted to the hinge margin, median over examples.
 
-1. Statistic: logit of the true class minus the largest other one.
-2. Per example and population a Gaussian; a model's score is its likelihood as unlearned over that as retrained.
-3. The population with the larger median score is guessed at or above a threshold; thresholds with exactly one error rate of
-   zero are discarded, both zero give infinity, and ε̂ is the largest ln(1 − δ − FPR) − ln(FNR) or the same with the rates
-   interchanged, δ = 0.05.
+1. Statistic: logit of the true class minus the largest other logit.
+2. A Gaussian is fitted per example and population; a model's score is its likelihood as unlearned over that as retrained.
+3. At or above a threshold, the population with the larger median score is guessed. ε̂ is the largest ln(1 − δ − FPR) − ln(FNR)
+   over all thresholds, or the same with the rates interchanged, δ = 0.05. A threshold with exactly one error rate of zero is
+   discarded; with both zero, ε̂ is infinite.
 
-It is in-sample: Gaussians, thresholds and rates come from the same models, so retrained against retrained is not 0 (0.88 at 40
-against 40 models). An example all of whose thresholds are discarded has no ε̂ and is left out, as in the published code; the
-number of those that have one is given with the median, because a solution can lose examples that way.
+It is in-sample: Gaussians, thresholds and rates come from the same models, so retrained against retrained is not 0 (0.88 for
+40 against 40 models). An example whose thresholds are all discarded has no ε̂ and is left out, as in the published code; the
+number of examples that have one is given beside the median, because a solution can lose examples that way.
 
 Source: vstrozzi/assessing-machine-unlearning-approaches, scripts/attack.py. There 1e-8 is added inside both logarithms,
-which changes ε̂ by less than 1e-5, and the ratio is one of densities, which for far values is 0/0; here it is a difference of
-logarithms.
+which changes ε̂ by less than 1e-5, and the ratio is one of densities, which is 0/0 for distant values; here it is a difference
+of logarithms.
 """
 
 import numpy as np
@@ -35,8 +35,8 @@ def likelihood_ratio_epsilons(unlearned: Floats, retrained: Floats, delta: float
         delta: δ of (ε, δ)-unlearning.
 
     Returns:
-        [examples], at most `CAP` (instead of infinity), possibly below 0 (the published code does not cut there), and NaN
-        where every threshold is discarded.
+        [examples], at most `CAP` (instead of infinity), possibly below 0 (the published code does not clip), and NaN where
+        every threshold is discarded.
     """
     unlearned_ratios = gaussian_log_ratios(unlearned, unlearned, retrained)
     retrained_ratios = gaussian_log_ratios(retrained, unlearned, retrained)

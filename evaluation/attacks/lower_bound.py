@@ -1,8 +1,8 @@
-"""How much ε is certain: per example, a 95 % lower bound of ε that corrects for the choice of threshold and for chance.
+"""How much ε is certain: per example, a 95 % lower bound on ε that corrects for the choice of threshold and for chance.
 
-The competition's ε answers "what does the best attack in hindsight show?"; this answers "what has been shown?". Its limits:
-512 models leave 256 to bound with, and no error among 256 shows an ε of 4.23, so no bound is larger than that. `held_out` says
-what the bounds mean together.
+The competition's ε answers "what does the best attack in hindsight show?"; this answers "what has been shown?". It is limited:
+512 models leave 256 to bound errors with, and even no error among 256 shows only an ε of 4.23. `held_out` says how to read many
+bounds together.
 """
 
 from functools import partial
@@ -15,15 +15,15 @@ from evaluation.metric.epsilon import DELTA, epsilon_of_rates
 
 
 def epsilon_lower_bounds(unlearned: Floats, retrained: Floats, delta: float = DELTA, alpha: float = ALPHA) -> Floats:
-    """A lower bound of ε for each example.
+    """A lower bound on ε for each example.
 
-    ε_L = max(ln((1 − δ − FPR̄) / FNR̄), ln((1 − δ − FNR̄) / FPR̄), 0), the rates' upper limits each with confidence 1 − α/2.
+    ε_L = max(ln((1 − δ − FPR̄) / FNR̄), ln((1 − δ − FNR̄) / FPR̄), 0), from upper limits of the rates, each at confidence 1 − α/2.
 
     Args:
         unlearned: confidences, [models, examples], at least 4 models.
         retrained: confidences, [models, examples], at least 4 models.
         delta: δ of (ε, δ)-unlearning.
-        alpha: an example's bound is above its ε with at most this probability.
+        alpha: an example's bound exceeds its ε with at most this probability.
 
     Returns:
         [examples], each at least 0.

@@ -1,14 +1,14 @@
 """The CIFAR starting kit's membership inference: can one model's losses tell forget examples from test examples?
 
-For one model, logistic regression (L2-penalised slope with C = 1, free intercept: the kit's scikit-learn defaults) on the
-scalar cross-entropy losses of forget (1) against test examples (0), as many of each; the accuracy on held-out tenths of 10
-shuffled, stratified splits. Then the mean over models, with a t-interval over models.
+For each model, a logistic regression (L2-penalised slope with C = 1, free intercept: the kit's scikit-learn defaults) on the
+scalar cross-entropy losses of forget (1) against test examples (0), as many of each; its accuracy on the held-out tenths of 10
+shuffled, stratified splits. Then the mean over models, with a t-interval.
 
-No retrained model takes part, so the accuracy of retrained models has to be seen beside it: a forget set of one class is
-told from the test set by models that never saw it.
+No retrained model takes part, so the number must be read beside that of retrained models: a forget set of one class can be told
+from the test set even by models that never saw it.
 
-The larger set is cut by one seeded draw, the same for all models (the kit's is unseeded). 10 fits for each of 512 models
-take scikit-learn the better part of a minute; two parameters are fitted here by Newton's method, compiled, to the same
+The larger set is subsampled by one seeded draw, the same for all models (the kit's is unseeded). 10 fits for each of 512 models
+take scikit-learn the better part of a minute; here a compiled Newton's method fits the two parameters, with the same
 predictions.
 
 Source: unlearning-challenge/starting-kit, unlearning-CIFAR10.ipynb, `simple_mia`.
@@ -28,7 +28,7 @@ CONFIDENCE = 0.95  # of the interval
 MODELS = 2
 EXAMPLES = 10  # of each kind; fewer leave a split without both kinds
 STEPS = 200  # Newton's method needs about 8
-TOLERANCE = 1e-8  # of the gradient, per example
+TOLERANCE = 1e-8  # on the gradient, per example
 
 
 def membership_accuracies(forget: Floats, test: Floats) -> Floats:
@@ -39,9 +39,9 @@ def membership_accuracies(forget: Floats, test: Floats) -> Floats:
         test: confidences of the same models, [models, examples], at least 10 examples.
 
     Returns:
-        [models], each in [0, 1], 0.5 for a blind guess.
+        [models], each in [0, 1]; 0.5 is chance.
     """
-    from sklearn.model_selection import StratifiedShuffleSplit  # takes half a second, which only this needs
+    from sklearn.model_selection import StratifiedShuffleSplit  # takes half a second to import, and only this needs it
 
     size = min(forget.shape[1], test.shape[1])
     draw = np.random.default_rng(SEED)
@@ -49,10 +49,11 @@ def membership_accuracies(forget: Floats, test: Floats) -> Floats:
     confidences = np.concatenate([test[:, chosen[0]], forget[:, chosen[1]]], axis=1)
     losses = np.logaddexp(0.0, -confidences)  # −log p_y; confidence is the log-odds of p_y
     is_member = np.repeat([0.0, 1.0], size)
-    # The splits depend on the labels only, so they are the same for every model.
+    # The splits depend on the labels alone, so they are the same for every model.
     splits = list(StratifiedShuffleSplit(SPLITS, random_state=SEED).split(is_member[:, None], is_member))
     train, held_out = (np.stack(parts) for parts in zip(*splits, strict=True))
-    return _accuracies(losses, is_member, train, held_out)
+    accuracies: Floats = _accuracies(losses, is_member, train, held_out)
+    return accuracies
 
 
 @njit(nogil=True, cache=True)
@@ -61,7 +62,7 @@ def _accuracies(losses, is_member, train, held_out):  # type: ignore[no-untyped-
     result = np.empty(len(losses))
     for model in range(len(losses)):
         correct = 0
-        slope, intercept = 0.0, 0.0  # the next split starts where this one ended, because most examples are the same
+        slope, intercept = 0.0, 0.0  # each split starts where the one before ended, because most of their examples are the same
         for split in range(len(train)):
             values, labels = losses[model][train[split]], is_member[train[split]]
             slope, intercept = _fit(values, labels, slope, intercept)
@@ -73,8 +74,8 @@ def _accuracies(losses, is_member, train, held_out):  # type: ignore[no-untyped-
 
 @njit(nogil=True, cache=True)
 def _fit(values, labels, slope, intercept):  # type: ignore[no-untyped-def]
-    """Slope and intercept of a logistic regression, by Newton's method whose steps are halved until the objective falls."""
-    # Centred, because the two parameters are then hardly correlated; the free intercept absorbs it.
+    """Slope and intercept of a logistic regression, by Newton's method with steps halved until the objective falls."""
+    # Centred, because the two parameters are then hardly correlated; the free intercept absorbs the shift.
     centre = values.mean()
     values = values - centre
     intercept += slope * centre
@@ -96,9 +97,9 @@ def _fit(values, labels, slope, intercept):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _derivatives(values, labels, slope, intercept):  # type: ignore[no-untyped-def]
-    """The penalised log loss; its derivatives by slope and intercept; the second ones by slope, both and intercept."""
+    """The penalised log loss, its gradient (slope, intercept) and its Hessian (slope, mixed, intercept)."""
     objective, by_slope, by_intercept = slope * slope / 2, slope, 0.0
-    twice, mixed, free = 1.0, 0.0, 1e-9  # not 0, where all are guessed with certainty
+    twice, mixed, free = 1.0, 0.0, 1e-9  # not 0, so that it can be inverted where all guesses are certain
     for value, label in zip(values, labels):  # noqa: B905 (numba knows no strict)
         log_odds = slope * value + intercept
         small = np.exp(-abs(log_odds))
@@ -114,7 +115,7 @@ def _derivatives(values, labels, slope, intercept):  # type: ignore[no-untyped-d
 
 
 def interval(values: NDArray[np.floating]) -> tuple[float, float]:
-    """The 95 % t-interval of the mean of independent values, at least 2.
+    """The 95 % t-interval of the mean of at least 2 independent values.
 
     >>> low, high = interval(np.array([1.0, 2.0, 3.0]))  # 2 ± 4.303 / √3
     >>> round(low, 3), round(high, 3)

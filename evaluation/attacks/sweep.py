@@ -1,4 +1,4 @@
-"""All single-threshold attacks on each example at once: sort the models of both populations, then count."""
+"""All single-threshold attacks on all examples at once: sort the models of both populations, then count."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,9 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Sweep:
-    """Every threshold that tells the models of an example apart, [examples, thresholds].
+    """Every threshold that separates an example's values, with the models on either side, [examples, thresholds].
 
-    A threshold is one of the example's own values; a value lies below it, or is "high".
+    A threshold is one of the example's own values.
 
     Attributes:
         thresholds: in ascending order.
@@ -30,7 +30,7 @@ class Sweep:
 
 
 def sweep(unlearned: Floats, retrained: Floats) -> Sweep:
-    """Count the models below every threshold; thresholds with no model below or none above are left out.
+    """Count the models below every threshold; thresholds with all models on one side are left out.
 
     Args:
         unlearned: [models, examples].

@@ -1,11 +1,11 @@
-"""U-LiRA: can one model's confidence on one example say whether the example was unlearned or never seen?
+"""U-LiRA: does one model's confidence on one example tell whether the example was unlearned or never seen?
 
-Per example, a Gaussian is fitted to the confidences of each population; a model's p is the density under unlearned over the
-sum of both. The Gaussians are fitted to the first half of the models and every rate comes from the second half: an attacker
-who is tried on the models that the Gaussians were fitted to looks better than any real one.
+Per example, a Gaussian is fitted to the confidences of each population; a model's p is its density under unlearned over the sum
+of both densities. The Gaussians are fitted to the first half of the models and every rate comes from the second half: an
+attacker evaluated on the models that the Gaussians were fitted to looks better than any real one.
 
-The models' guesses on all examples are pooled; a model's guesses on its examples are not independent, so error bars need
-whole models.
+The guesses of all models on all examples are pooled. Those of one model are not independent, so error bars would have to
+resample whole models.
 
 Source: Hayes et al. 2024 (arXiv 2403.01218); Carlini et al. 2022 (arXiv 2112.03570) for rates at low FPR.
 """
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from evaluation.attacks.attack import Attack, Floats, Statistics, gaussian_log_ratios, halves, require_models
 from evaluation.metric.outputs import Outputs
 
-MODELS = 8  # four to fit two parameters to, and four to try
+MODELS = 8  # four to fit two parameters to, and four to evaluate on
 FALSE_POSITIVE_RATES = (0.01, 0.001)
 
 
 def held_out_scores(unlearned: Floats, retrained: Floats) -> tuple[Floats, Floats]:
-    """Log-odds log p/(1 − p) of the second half of each population, p the probability that a model is an unlearned one.
+    """Log-odds log p/(1 − p) of the second half of each population; p is the probability that a model is unlearned.
 
     Args:
         unlearned: confidences, [models, examples], at least 4 models.
@@ -38,7 +38,7 @@ def held_out_scores(unlearned: Floats, retrained: Floats) -> tuple[Floats, Float
 
 
 def area_under_curve(positives: NDArray[np.floating], negatives: NDArray[np.floating]) -> float:
-    """The probability that a positive's score is above a negative's, equal scores counting one half.
+    """The probability that a positive scores above a negative, equal scores counting one half.
 
     >>> area_under_curve(np.array([1.0, 2.0]), np.array([0.0, 1.0]))
     0.875
@@ -49,9 +49,9 @@ def area_under_curve(positives: NDArray[np.floating], negatives: NDArray[np.floa
 
 
 def rate_at(positives: NDArray[np.floating], negatives: NDArray[np.floating], false_positive_rate: float) -> float:
-    """The largest true positive rate of a threshold whose false positive rate is not larger than that.
+    """The largest true positive rate of any threshold whose false positive rate is at most that.
 
-    Equal scores are told apart by no threshold: nothing is interpolated.
+    No threshold separates equal scores: nothing is interpolated.
 
     >>> rate_at(np.array([0.0, 2.0, 3.0]), np.array([0.0, 1.0, 2.0, 2.0]), 0.25)  # above 2, because two negatives are at 2
     0.3333333333333333
@@ -59,13 +59,13 @@ def rate_at(positives: NDArray[np.floating], negatives: NDArray[np.floating], fa
     allowed = int(false_positive_rate * len(negatives) + 1e-9)  # 0.29 * 100 is 28.999999999999996
     if allowed >= len(negatives):
         return 1.0
-    # Everything above the first negative that is one too many.
+    # At the first negative that is one too many: everything above it is guessed positive.
     threshold = np.partition(negatives, len(negatives) - 1 - allowed)[len(negatives) - 1 - allowed]
     return float((positives > threshold).mean())
 
 
 def _statistics(unlearned: Outputs, retrained: Outputs) -> Statistics:
-    """Accuracy is the mean over the two populations, so that it is ½ for a blind guess whatever their sizes."""
+    """Accuracy is balanced, the mean over both populations, so that chance is ½ whatever their sizes."""
     require_models(MODELS, unlearned, retrained)
     scores = held_out_scores(unlearned.confidences["forget"], retrained.confidences["forget"])
     positives, negatives = (values.ravel() for values in scores)

@@ -11,8 +11,8 @@ def confidences(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> ND
     """Log-odds of the true class, log p_y - log(1 - p_y), for each model and example.
 
     The largest logit is subtracted and the exponential taken in the precision of `logits`; only then is the softmax
-    normalised, in float64. This order is part of the definition: on float32 logits it gives the official scorer's numbers to the
-    last digit, whereas float64 from the start would differ by about 1e-5.
+    normalised, in float64. This order is part of the definition: on float32 logits it gives the official scorer's numbers to
+    the last digit, whereas float64 from the start would differ by about 1e-5.
 
     Args:
         logits: [..., examples, classes], float32 or float64, finite.
