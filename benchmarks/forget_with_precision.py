@@ -25,8 +25,9 @@ from evaluation.metric.outputs import Outputs
 from evaluation.populations import shards
 from evaluation.populations.executors import LocalProcesses
 from evaluation.populations.population import Kind, Population
-from evaluation.reports.console import notice, run_command, stage
-from evaluation.scoring import experiment
+from evaluation.reports.console import ConsoleReporter
+from evaluation.scoring.plan import make_plan
+from evaluation.shell import run_command
 from starting_kit import contract
 
 # ε̂, accuracy on retain, forget and test images, as reported for CIFAR-10.
@@ -42,7 +43,7 @@ REPORTED = {
     "label_poison_full": (4.20, 99.99, 87.41, 94.16),
 }
 APPROACHES = tuple(name for name in REPORTED if name != "retrained")
-SETTINGS = {"finetune": ["epochs=5"]}  # theirs; the published values of finetune.py are the competition's
+SETTINGS = {"finetune": ("epochs=5",)}  # theirs; the published values of finetune.py are the competition's
 COLUMNS = ("approach", "ε̂", "ε̂, mean", "spread", "retain", "forget", "test", "reported: ε̂", "retain", "forget", "test")
 
 
@@ -53,26 +54,31 @@ def main() -> int:
 
 
 def show(given: argparse.Namespace, approaches: tuple[str, ...] = APPROACHES) -> None:
-    """Print the table, a row as soon as it is known (errors as for `experiment.run`)."""
-    task, workers = options.find_task(given), options.cores(given)
+    """Print the table, a row as soon as it is known."""
+    configs = {name: options.scoring_config(given, solution=name, set=SETTINGS.get(name, ())) for name in approaches}
+    common, reporter = configs[approaches[0]], ConsoleReporter()
+    common.check()
+    task = common.find_task()
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
     # As in `experiment.run`: a process that has run a solution trains nothing.
-    with LocalProcesses(workers, notice) as trainers, LocalProcesses(workers, notice) as unlearners:
+    with (
+        LocalProcesses(common.cores, reporter.notice) as trainers,
+        LocalProcesses(common.cores, reporter.notice) as unlearners,
+    ):
 
         def outputs(population: Population, executor: LocalProcesses) -> Outputs:
-            with stage(population.kind.replace("_", " "), given.models) as on_finished:
-                shards.make(population, given.models, executor, on_finished, notice)
-            return shards.load(population, given.models)
+            with reporter.stage(population.kind.replace("_", " "), common.models) as on_finished:
+                shards.make(population, common.models, executor, on_finished, reporter.notice)
+            return shards.load(population, common.models)
 
         retrained: dict[Kind, Outputs] = {}
-        for name in approaches:
-            given.solution, given.set = name, SETTINGS.get(name, [])
-            options.check(given)
-            kinds, _ = experiment.define_populations(given, task, contract.find(name), None, trainers, unlearners)
+        for name, config in configs.items():
+            plan = make_plan(config, task, contract.find(name), None, trainers, unlearners, reporter)
+            populations = plan.populations
             if not retrained:
-                retrained = {kind: outputs(kinds[kind], trainers) for kind in ("retrained", "second_retrained")}
+                retrained = {kind: outputs(populations[kind], trainers) for kind in ("retrained", "second_retrained")}
                 print(row("retrained", retrained["second_retrained"], retrained["retrained"]), flush=True)
-            print(row(name, outputs(kinds["unlearned"], unlearners), retrained["retrained"]), flush=True)
+            print(row(name, outputs(populations["unlearned"], unlearners), retrained["retrained"]), flush=True)
 
 
 def row(name: str, unlearned: Outputs, retrained: Outputs) -> str:

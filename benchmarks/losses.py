@@ -10,7 +10,6 @@ untrained network, or the original model that a solution starts from.
 Options are those of evaluation/score.py, and the same populations are made, or found in --runs.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -23,11 +22,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from evaluation import options
 from evaluation.attacks.membership import membership_accuracies
 from evaluation.metric.outputs import Outputs
-from evaluation.populations import worker
+from evaluation.populations.materials import load_data, original_model
+from evaluation.populations.model_outputs import logits_of
 from evaluation.populations.population import Kind, Population
 from evaluation.populations.shards import load_arrays
-from evaluation.reports.console import run_command
-from evaluation.scoring import experiment
+from evaluation.reports.console import ConsoleReporter
+from evaluation.scoring import ScoringConfig, experiment
+from evaluation.shell import run_command
 from starting_kit import contract
 from starting_kit.networks import build
 
@@ -40,18 +41,18 @@ COLUMNS = ("models", "attack accuracy", "retain loss before", "retain loss after
 def main() -> int:
     """Make the populations that are missing, and print the table."""
     given = options.parse(None, __doc__)
-    return run_command(lambda: show(given), given.debug)
+    return run_command(lambda: show(options.scoring_config(given)), given.debug)
 
 
-def show(given: argparse.Namespace) -> None:
-    """Print the table (errors as for `experiment.run`)."""
-    options.check(given)
-    made = experiment.run(given, options.find_task(given), contract.find(given.solution), None, options.cores(given), {})
+def show(config: ScoringConfig) -> None:
+    """Print the table."""
+    config.check()
+    made = experiment.run(config, config.find_task(), contract.find(config.solution), None, ConsoleReporter(), {})
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
     outputs = made.outputs()
     for kind, title in ROWS.items():
-        before = losses_before(made.kinds[kind], made.models)
-        print(f"| {title.format(given.solution)} | {' | '.join(cells(outputs[kind], before))} |")
+        before = losses_before(made.populations[kind], made.models)
+        print(f"| {title.format(config.solution)} | {' | '.join(cells(outputs[kind], before))} |")
 
 
 def cells(outputs: Outputs, before: Floats) -> list[str]:
@@ -64,16 +65,16 @@ def cells(outputs: Outputs, before: Floats) -> list[str]:
 
 def losses_before(population: Population, models: int) -> Floats:
     """Mean loss of each model on the retain images of which logits are kept, before it was trained or unlearned, [models]."""
-    data = worker.load_data(population.task)
+    data = load_data(population.task)
     ids = load_arrays(population, 1)["ids_retain"]
     labels = data.labels[ids]
     losses = []
     for model in range(models):
         if population.original is not None:
-            net = worker.original_model(population.original, model % population.originals)
+            net = original_model(population.original, model % population.originals)
         else:
             net = build(population.task, population.model_seed(model)).eval()
-        logits = torch.from_numpy(worker.logits_of(net, data.images[ids], population.task.classes))
+        logits = torch.from_numpy(logits_of(net, data.images[ids], population.task.classes))
         losses.append(torch.nn.functional.cross_entropy(logits, torch.from_numpy(labels)).item())
     return np.array(losses)
 

@@ -32,8 +32,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from evaluation.populations import shards
-from evaluation.populations.executors import WORKER_ENVIRONMENT, InWorker, LocalProcesses
+from evaluation.populations import jobs, shards
+from evaluation.populations.executors import WORKER_ENVIRONMENT, LocalProcesses
 from evaluation.populations.population import Population
 from starting_kit import contract, runner, tasks
 from starting_kit.contract import PROJECT
@@ -164,7 +164,7 @@ def populations_table(task: Task, counts: Sequence[int]) -> None:
 
 def warm(executor: LocalProcesses, workers: int) -> None:
     """Start the workers: importing torch is not what is timed here."""
-    executor.run_all(InWorker("load_data"), [(tasks.find("digits"),)] * workers, lambda models: None)
+    executor.run_all(jobs.look_at_data, [(tasks.find("digits"),)] * workers, lambda models: None)
 
 
 def solutions_table(task: Task, data: Data) -> None:

@@ -11,8 +11,6 @@ The intervals come from resampling the entries.
 """
 
 import argparse
-import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,13 +23,14 @@ from scipy import stats
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from evaluation.reports import reported
+from evaluation.scoring import ScoringConfig, tuned
+from evaluation.scoring import score as score_solution
 from evaluation.scoring.scorecard import DEFAULT_MODELS
-from evaluation.scoring import tuned
 from starting_kit import contract, tasks
 from starting_kit.contract import Solution
+from starting_kit.errors import InputError, RunError
 from starting_kit.search_space import Range, times
 
-PROJECT = contract.PROJECT
 RESAMPLES = 9999
 
 
@@ -70,25 +69,24 @@ def score(entry: dict[str, str], options: argparse.Namespace) -> float:
     fitted = tuned.read(path, tasks.find(options.task)) if options.hyperparameters == "tuned" else None
     if fitted:
         settings = transfer(
-            contract.describe(path, []), contract.describe(path, settings), contract.describe(path, [], fitted["values"])
+            contract.describe(path, []), contract.describe(path, settings), contract.describe(path, [], fitted.values)
         )
-    card = options.runs / "ranking" / f"{options.task}.json"
-    arguments = {
-        "--solution": entry["solution"],
-        "--task": options.task,
-        "--models": options.models,
-        "--runs": options.runs,
-        "--results": card.parent,
-        "--hyperparameters": "tuned" if fitted else "published",
-        "--json": card,
-    }
-    command = [sys.executable, str(PROJECT / "evaluation" / "score.py"), "--no-intervals"]
-    command += [str(part) for option in arguments.items() for part in option]
-    command += [argument for setting in settings for argument in ("--set", setting)]
-    run = subprocess.run(command, capture_output=True, text=True)
-    if run.returncode:
-        sys.exit(f"{entry['entry']} failed: {run.stderr}")
-    return json.loads(card.read_text(encoding="utf-8"))["score"]
+    config = ScoringConfig(
+        solution=entry["solution"],
+        task=options.task,
+        models=options.models,
+        runs=options.runs,
+        results=options.runs / "ranking",
+        hyperparameters="tuned" if fitted else "published",
+        set=tuple(settings),
+        no_intervals=True,
+    )
+    try:
+        found = score_solution(config).score.value
+    except (InputError, RunError) as error:
+        sys.exit(f"{entry['entry']} failed: {error}")
+    assert found is not None, "all accuracies are known"
+    return found
 
 
 def transfer(published: Solution, variant: Solution, fitted: Solution) -> list[str]:

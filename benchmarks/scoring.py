@@ -8,8 +8,8 @@ pages counted once, read twice a second (Linux).
 """
 
 import argparse
+import multiprocessing
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,21 +18,28 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.populations import train_like_the_kit
+from evaluation.scoring import ScoringConfig, score
 from starting_kit import tasks
-from starting_kit.contract import PROJECT
 
 BASELINE_MODELS = 10
 
 
-def run(command: list[str]) -> tuple[float, float]:
-    """Seconds that a command takes, and the most memory that it and its children use, in MB."""
+def score_in_a_group(config: ScoringConfig) -> None:
+    """Score with a process group of its own, whose memory is that of scoring."""
+    os.setsid()
+    score(config)
+
+
+def run(config: ScoringConfig) -> tuple[float, float]:
+    """Seconds that scoring takes in a fresh process, and the most memory that it and its children use, in MB."""
     start, most = time.perf_counter(), 0.0
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
-    while process.poll() is None:
-        most = max(most, memory_of_group(process.pid))
+    process = multiprocessing.get_context("spawn").Process(target=score_in_a_group, args=(config,))
+    process.start()
+    while process.is_alive():
+        most = max(most, memory_of_group(process.pid or 0))
         time.sleep(0.5)
-    if process.returncode:
-        sys.exit(f"{' '.join(command)} failed.")
+    if process.exitcode:
+        sys.exit(f"scoring {config.solution} failed.")
     return time.perf_counter() - start, most
 
 
@@ -67,8 +74,8 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         for solution, title in (("scl_improved", "first run"), ("finetune", "second solution")):
-            command = [sys.executable, PROJECT / "evaluation" / "score.py", "--solution", solution, "--models", str(models)]
-            seconds, memory = run([*map(str, command), "--runs", f"{folder}/runs", "--results", f"{folder}/results"])
+            config = ScoringConfig(solution=solution, models=models, runs=Path(folder, "runs"), results=Path(folder, "results"))
+            seconds, memory = run(config)
             print(f"| {title}: `--solution {solution} --models {models}` | {seconds:.0f} | {memory:.0f} |", flush=True)
 
 

@@ -11,17 +11,20 @@ Options are those of evaluation/score.py; --solution limits the table to one met
 --runs: an interrupted run goes on where it stopped.
 """
 
-import argparse
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
+from msgspec import UNSET
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from evaluation import options
-from evaluation.reports.console import run_command
-from evaluation.score import score_solution
-from evaluation.scoring.scorecard import Scorecard
+from evaluation.reports.console import ConsoleReporter
+from evaluation.scoring import Scorecard, ScoringConfig, score
+from evaluation.scoring.scorecard import Estimate
+from evaluation.shell import run_command
 from starting_kit.errors import InputError
 
 # Accuracy on D_r and D_f, reported for MNIST, All-CNN, class 0 (GKT's paper, and SP1029/CS-772-Unlearning for the variants).
@@ -41,22 +44,23 @@ COLUMNS = ("models", "D_r", "D_f", "AIN", "cost", "reported for MNIST: D_r / D_f
 def main() -> int:
     """Make the populations that are missing, and print the table."""
     given = options.parse(None, __doc__)
-    return run_command(lambda: show(given), given.debug)
+    methods = (given.solution,) if "solution" in given else METHODS
+    return run_command(lambda: show(options.scoring_config(given, solution=methods[0]), methods), given.debug)
 
 
-def show(given: argparse.Namespace) -> None:
+def show(config: ScoringConfig, methods: Sequence[str]) -> None:
     """Print the table, a row as soon as it is known.
 
     Raises:
-        InputError: the forget request is no class; else as for `score_solution`.
+        InputError: the forget request is not a class, or an option is wrong.
+        RunError: a method failed.
     """
-    if options.find_task(given).forgotten_class is None:
+    if config.find_task().forgotten_class is None:
         raise InputError("Zero-shot unlearning forgets a class: give --forget class:ID.")
-    given.originals, given.data_free, given.no_intervals = given.models, True, True
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
-    for number, name in enumerate([given.solution] if given.solution else METHODS):
-        given.solution = name
-        card, _ = score_solution(given)
+    for number, name in enumerate(methods):
+        own = replace(config, solution=name, originals=config.models, data_free=True, no_intervals=True)
+        card = score(own, ConsoleReporter())
         if not number:
             for kind in ("original", "retrained"):
                 print(row(kind, card, kind), flush=True)
@@ -65,20 +69,22 @@ def show(given: argparse.Namespace) -> None:
 
 def row(name: str, card: Scorecard, kind: str) -> str:
     """What was measured of some models, and what is reported."""
-    measures = card["class_forgetting"]
-    accuracies = [interval(measures[f"{which}_accuracy"][kind]) for which in ("retain_classes", "forget_class")]
+    assert card.class_forgetting is not UNSET and card.class_forgetting.value, "a class is forgotten"
+    measures = card.class_forgetting.value
+    found = measures.retain_classes_accuracy.value, measures.forget_class_accuracy.value
+    accuracies = [interval(estimates[kind]) if estimates else "-" for estimates in found]
     index, cost = "", ""
     if kind == "unlearned":
-        found, cost = measures["anamnesis_index"], f"{card['cost']:.0%}"
-        ends = found and found["interval"]
-        index = "-" if not found else f"{found['value']:.2f}" + (f" ({ends[0]:.2f} to {ends[1]:.2f})" if ends else "")
+        measured, cost = measures.anamnesis_index.value, f"{card.cost:.0%}"
+        ends = measured and measured.interval.value
+        index = "-" if not measured else f"{measured.value:.2f}" + (f" ({ends[0]:.2f} to {ends[1]:.2f})" if ends else "")
     return f"| {' | '.join([name, *accuracies, index, cost, REPORTED.get(name, '')])} |"
 
 
-def interval(accuracy: dict[str, Any]) -> str:
+def interval(accuracy: Estimate) -> str:
     """A mean and its interval, in percent."""
-    low, high = accuracy["interval"]
-    return f"{accuracy['mean']:.1%} ({100 * low:.1f} to {100 * high:.1f})"
+    low, high = accuracy.interval
+    return f"{accuracy.mean:.1%} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 if __name__ == "__main__":

@@ -54,6 +54,17 @@ def config(given: argparse.Namespace) -> Config:
     return mode(**values)
 
 
+def scoring_config(given: argparse.Namespace, **wanted: Any) -> ScoringConfig:
+    """The configuration of a solution, with some values that are not left to the user.
+
+    Raises:
+        InputError: options that contradict each other.
+    """
+    made = config(argparse.Namespace(**{**vars(given), **wanted}))
+    assert isinstance(made, ScoringConfig), "a solution is among what is wanted"
+    return made
+
+
 def _required(mode: type[Config]) -> set[str]:
     return {field.name for field in fields(mode) if field.default is MISSING and field.default_factory is MISSING}
 

@@ -95,7 +95,8 @@ def relearn_time(net: nn.Module, task: Task, data: Data, target: float, seed: in
 
 def measured(task: Task, data: Data) -> Ids:
     """The test images of the forgotten class on which accuracy is measured: the first, at most `IMAGES`."""
-    return data.test[data.labels[data.test] == task.forgotten_class][:IMAGES]
+    of_class: Ids = data.test[data.labels[data.test] == task.forgotten_class]
+    return of_class[:IMAGES]
 
 
 def accuracy(net: nn.Module, task: Task, data: Data) -> float:

@@ -45,7 +45,8 @@ def load(population: Population, model: int) -> nn.Module:
         raise RunError(f"{population.weights_path(model)} is missing or damaged; run the same command to make it again.")
     if population.trainer is not None:
         load_solution(population.trainer.path)  # may define the network's classes
-        return torch.load(io.BytesIO(weights["network"].tobytes()), map_location="cpu", weights_only=False).eval()
+        whole: nn.Module = torch.load(io.BytesIO(weights["network"].tobytes()), map_location="cpu", weights_only=False)
+        return whole.eval()
     net = build(population.task, seed=0)
     net.load_state_dict({name: torch.from_numpy(values) for name, values in weights.items()})
     return net.eval()

@@ -164,7 +164,8 @@ def jensen_shannon(first: Logits, second: Logits) -> Floats:
     p, q = (softmax(logits.astype(np.float64), axis=-1) for logits in (first, second))
     middle = (p + q) / 2
     divergence = (rel_entr(p, middle) + rel_entr(q, middle)).sum(axis=-1) / (2 * np.log(2))
-    return np.sqrt(divergence.clip(0, 1))
+    distance: Floats = np.sqrt(divergence.clip(0, 1))
+    return distance
 
 
 def estimate(values: Floats) -> Estimate:
