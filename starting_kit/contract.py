@@ -29,11 +29,10 @@ with the same hyper-parameters. It gives a network trained on the examples with 
 
 import ast
 import dataclasses
-import importlib.util
 import inspect
+import itertools
 import json
-import sys
-import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -41,8 +40,9 @@ from typing import Any, Literal
 
 from starting_kit import search_space
 from starting_kit.errors import InputError, did_you_mean
+from starting_kit.loading import file_of, imports, is_beside, load
 
-Batches = Literal["tuple", "dict"]
+BatchFormat = Literal["tuple", "dict"]
 
 PROJECT = Path(__file__).resolve().parents[1]
 ZOO = PROJECT / "solutions"
@@ -78,7 +78,7 @@ class Solution:
     settings: dict[str, Any]
     tuned: bool
     search_space: dict[str, search_space.Range]
-    batches: Batches | None
+    batches: BatchFormat | None
     trains: bool = False
     lockstep: bool = True
     pictures: bool = False
@@ -124,28 +124,7 @@ def find(name_or_path: str, endings: tuple[str, ...] = (".py",)) -> Path:
     return path
 
 
-def load(path: Path) -> ModuleType:
-    """Execute a solution's file as a fresh module; the files beside it can be imported.
-
-    Raises:
-        InputError: the file does not compile, or raises.
-    """
-    spec = importlib.util.spec_from_file_location(f"solution_{path.stem}", path)
-    assert spec is not None and spec.loader is not None, path  # the ending is .py
-    module = importlib.util.module_from_spec(spec)
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
-    sys.modules[spec.name] = module  # dataclasses and pickles of the solution look it up there
-    try:
-        spec.loader.exec_module(module)
-    except SyntaxError as error:
-        raise InputError(f"{path} is not valid Python: {error.msg} (line {error.lineno}).") from error
-    except (Exception, SystemExit) as error:
-        raise InputError(f"{path} cannot be loaded: {describe_error(error, path)}.") from error
-    return module
-
-
-def describe(path: Path, settings: list[str], tuned: dict[str, Any] | None = None) -> Solution:
+def describe(path: Path, settings: Sequence[str], tuned: dict[str, Any] | None = None) -> Solution:
     """Load a solution, check that its `unlearning` has the right parameters, and apply values to them.
 
     Args:
@@ -202,7 +181,8 @@ def _has_trainer(module: ModuleType, path: Path, defaults: dict[str, Any], space
 
 def _shown(values: dict[str, Any]) -> dict[str, Any]:
     """Values ready for JSON. One may be any object; the sources say which, so for people its type will do."""
-    return json.loads(json.dumps(values, default=lambda value: f"<{type(value).__name__}>"))
+    shown: dict[str, Any] = json.loads(json.dumps(values, default=lambda value: f"<{type(value).__name__}>"))
+    return shown
 
 
 def _as(default: Any, value: Any) -> Any:
@@ -232,8 +212,8 @@ def _hyperparameters(path: Path, function: Any) -> dict[str, Any]:
 def sources(path: Path, text: str | None = None) -> dict[str, str]:
     """Text of a solution's file and, followed through their imports, of the modules beside it and in the zoo.
 
-    A module of the starting kit that one of them imports is among them, but not what that imports: it is the kit's, which all
-    models have in common.
+    A name means what it means when the solution runs (`starting_kit.loading`). A module of the starting kit that one of them
+    imports is among them, but not what that imports: it is the kit's, which all models have in common.
 
     Args:
         path: the file.
@@ -243,7 +223,7 @@ def sources(path: Path, text: str | None = None) -> dict[str, str]:
         InputError: a file that cannot be read.
     """
     found: dict[str, str] = {} if text is None else {path.name: text}
-    waiting = [path] if text is None else _imported_files(text, path.parent)
+    waiting = [path] if text is None else _imported_files(path, text, path.parent)
     while waiting:
         file = waiting.pop()
         of_project = file.is_relative_to(ZOO) or file.is_relative_to(KIT)
@@ -254,25 +234,28 @@ def sources(path: Path, text: str | None = None) -> dict[str, str]:
             except (OSError, UnicodeDecodeError) as error:
                 raise InputError(f"{file} cannot be read: {error}.") from error
             if not file.is_relative_to(KIT):
-                waiting += _imported_files(found[name], path.parent)
+                waiting += _imported_files(file, found[name], path.parent)
     return dict(sorted(found.items()))
 
 
-def _imported_files(text: str, folder: Path) -> list[Path]:
-    """Files in a folder, in the zoo or in the starting kit that a module imports."""
-    modules: list[str] = []
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import):
-            modules.extend(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            modules.append(node.module)
-            modules.extend(f"{node.module}.{alias.name}" for alias in node.names)
-    bases = [root.joinpath(*module.split(".")) for module in modules for root in (folder, PROJECT)]
-    candidates = [file for base in bases for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()]
-    return [file for file in candidates if any(file.is_relative_to(place) for place in (folder, ZOO, KIT))]
+def _imported_files(importing: Path, text: str, folder: Path) -> list[Path]:
+    """Files in the solution's folder, in the zoo or in the starting kit that a file of the solution's or the zoo's imports."""
+    files: list[Path | None] = []
+    sees_folder = importing.is_relative_to(folder)
+    package = ".".join(importing.parent.relative_to(folder).parts) if sees_folder else ""
+    for name, members in imports(text, package):
+        candidates = [name, *(f"{name}.{member}" for member in members)]
+        if sees_folder and is_beside(name, members, folder):
+            candidates += itertools.accumulate(name.split("."), "{}.{}".format)  # its packages are executed, too
+            files += [file_of(candidate, folder) for candidate in candidates]
+        else:
+            here = (file_of(candidate, PROJECT) for candidate in candidates)
+            files += [file for file in here if file and (file.is_relative_to(ZOO) or file.is_relative_to(KIT))]
+    # An empty `__init__.py` decides nothing.
+    return [file for file in files if file is not None and (file.name != "__init__.py" or file.stat().st_size)]
 
 
-def parse_settings(defaults: dict[str, Any], settings: list[str]) -> dict[str, Any]:
+def parse_settings(defaults: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
     """Values of `name=value` settings, each of the type of its default.
 
     Raises:
@@ -303,11 +286,3 @@ def _parse(name: str, text: str, default: Any) -> Any:
     if default is not None and value is not None and type(value) is not type(default):
         raise InputError(f"--set {name}={text}: {name} must be of type {type(default).__name__}, like {default!r}.")
     return value
-
-
-def describe_error(error: BaseException, path: Path) -> str:
-    """An exception in half a sentence: its type, its message, and the deepest line of the solution's own files."""
-    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == path.parent]
-    where = f" ({Path(lines[-1].filename).name}, line {lines[-1].lineno}: {lines[-1].line})" if lines else ""
-    message = str(error).splitlines()[0] if str(error) else "no message"
-    return f"{type(error).__name__}: {message}{where}"

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.data._utils.collate import collate, default_collate_fn_map
 
-from starting_kit.contract import Batches
+from starting_kit.contract import BatchFormat
 from starting_kit.errors import DataWithheldError
 from starting_kit.tasks.data import Data, Ids
 from starting_kit.tasks.task import Task
@@ -128,7 +128,7 @@ class Examples(Outlined):
         outline: of these examples.
     """
 
-    def __init__(self, memory: Memory, rows: Tensor, batches: Batches, outline: Outline) -> None:
+    def __init__(self, memory: Memory, rows: Tensor, batches: BatchFormat, outline: Outline) -> None:
         super().__init__(outline)
         self.memory, self.rows, self.batches = memory, rows, batches
 
@@ -249,7 +249,7 @@ def outline(task: Task, data: Data, ids: Ids) -> Outline:
 
 
 def loaders(
-    task: Task, data: Data, batches: Batches, device: str = "cpu", data_free: bool = False
+    task: Task, data: Data, batches: BatchFormat, device: str = "cpu", data_free: bool = False
 ) -> tuple[DataLoader, DataLoader, DataLoader]:
     """The retain, forget and validation loaders of a task, shuffled by torch's global generator, as in the kits.
 

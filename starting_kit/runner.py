@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import random
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from starting_kit.contract import Batches, Solution, describe_error, load
+from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import DataWithheldError, SolutionError
 from starting_kit.loaders import loaders
+from starting_kit.loading import describe_error, load
 from starting_kit.lockstep.random_streams import loaders_side_by_side, models_side_by_side
 from starting_kit.lockstep.stacking import stack, unstack
 from starting_kit.tasks.data import SPLITS, Data, Ids
@@ -38,7 +40,7 @@ def call(
     net: nn.Module,
     task: Task,
     data: Data,
-    batches: Batches,
+    batches: BatchFormat,
     device: str = "cpu",
     data_free: bool = False,
 ) -> nn.Module:
@@ -104,7 +106,7 @@ def call_in_lockstep(
     nets: Sequence[nn.Module],
     task: Task,
     data: Sequence[Data],
-    batches: Batches,
+    batches: BatchFormat,
     seeds: Sequence[int],
     data_free: bool = False,
 ) -> list[nn.Module]:
@@ -147,7 +149,13 @@ def call_in_lockstep(
 
 
 def draw(
-    solution: Solution, net: nn.Module, task: Task, data: Data, batches: Batches, device: str = "cpu", data_free: bool = False
+    solution: Solution,
+    net: nn.Module,
+    task: Task,
+    data: Data,
+    batches: BatchFormat,
+    device: str = "cpu",
+    data_free: bool = False,
 ) -> Tensor:
     """The images that a solution makes up, [rows, columns, channels, height, width] (arguments and errors as for `call`)."""
     drawn = _returned(solution, "pictures", net.to(device), loaders(task, data, batches, device, data_free))
@@ -168,12 +176,24 @@ def _unlearned(solution: Solution, net: nn.Module, given: Loaders) -> nn.Module:
 def _returned(solution: Solution, function: str, net: nn.Module, given: Loaders) -> Any:
     """What a function of a solution returns."""
     called = getattr(load(solution.path), function)
+    if solution.trains:
+        _renew_classes(net)
     try:
         return called(net, *given, **solution.overrides)
     except DataWithheldError as error:
         raise DataWithheldError(f"{solution.name} {error}; score it without --data-free.") from error
     except (Exception, SystemExit) as error:
         raise SolutionError(describe_error(error, solution.path)) from error
+
+
+def _renew_classes(net: nn.Module) -> None:
+    """Give a network that comes from an earlier load of its solution the classes of this one, for `isinstance` to know it."""
+    for part in net.modules():
+        renewed: Any = sys.modules.get(type(part).__module__)
+        for name in type(part).__qualname__.split("."):
+            renewed = getattr(renewed, name, None)
+        if isinstance(renewed, type):
+            part.__class__ = renewed
 
 
 def _require_finite(network: nn.Module, function: str = "unlearning") -> None:
@@ -190,7 +210,7 @@ def two_batches(task: Task, data: Data) -> Data:
 
 def find_batches(
     solution: Solution, net: nn.Module, task: Task, data: Data, device: str = "cpu", data_free: bool = False
-) -> Batches:
+) -> BatchFormat:
     """The batches that a solution reads: the kind it declares, else the first with which a dry call succeeds.
 
     The dry calls, tuple then dict, get a copy of the network and two batches per loader; the random state is restored.
@@ -203,7 +223,7 @@ def find_batches(
         return solution.batches
     small = two_batches(task, data)
     complaints: list[str] = []
-    kinds: tuple[Batches, ...] = ("tuple", "dict")
+    kinds: tuple[BatchFormat, ...] = ("tuple", "dict")
     for batches in kinds:
         try:
             with random_state_restored():

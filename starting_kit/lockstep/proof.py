@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from starting_kit.contract import Batches, Solution
+from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import DataWithheldError, RunError
 from starting_kit.lockstep.readings import falsified, readings
 from starting_kit.lockstep.stacking import NotStackableError, check_stackable
@@ -42,7 +42,7 @@ RANDOM_FALSIFICATIONS = 5  # of the numbers that a solution reads: a choice betw
 
 
 def objection(
-    solution: Solution, net: nn.Module, task: Task, data: Data, batches: Batches, data_free: bool = False
+    solution: Solution, net: nn.Module, task: Task, data: Data, batches: BatchFormat, data_free: bool = False
 ) -> str | None:
     """Why a solution cannot run in lockstep, as half a sentence; None if it can.
 
@@ -74,7 +74,9 @@ def objection(
 class _Trial:
     """Three models, unlearned one after another and as one, in float64 and afresh each time (arguments as for `objection`)."""
 
-    def __init__(self, solution: Solution, net: nn.Module, task: Task, data: Data, batches: Batches, data_free: bool) -> None:
+    def __init__(
+        self, solution: Solution, net: nn.Module, task: Task, data: Data, batches: BatchFormat, data_free: bool
+    ) -> None:
         self.solution, self.task, self.batches, self.data_free = solution, task, batches, data_free
         # Of labels that nobody reads, only the classes are known, and those are the same for all models of a population.
         self.nets, self.sets = _three_models(net), [data] * 3 if data_free else _three_data_sets(task, data)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from conftest import run_script
-from starting_kit import contract
+from starting_kit import loading
 from starting_kit.errors import InputError, RunError
 from starting_kit.kaggle import competition_folder
 from starting_kit.notebooks import extraction
@@ -84,7 +84,7 @@ def load(notebook, tmp_path):
         path = notebook(*cells)
         file, said = extraction.write(path, settings, competition, tmp_path / "out")
         assert len(said) == remarks, said
-        return contract.load(file)
+        return loading.load(file)
 
     return extract
 

@@ -13,7 +13,7 @@ from solutions.parts.data_spec import data_spec
 from solutions.parts.distillation import frozen_copy
 from solutions.parts.gated_transfer import Gate, Settings, fresh_copy
 from solutions.parts.image_generator import generator_for
-from starting_kit import contract, runner, tasks
+from starting_kit import contract, loading, runner, tasks
 from starting_kit.loaders import loaders
 from starting_kit.networks import NETWORKS
 from starting_kit.tasks.data import Data
@@ -103,7 +103,7 @@ def changed(before, after):
 
 def steps(name):
     """Numbers of the steps in a solution's docstring."""
-    return [int(number) for number in re.findall(r"^(\d+)\. ", contract.load(contract.find(name)).__doc__, re.MULTILINE)]
+    return [int(number) for number in re.findall(r"^(\d+)\. ", loading.load(contract.find(name)).__doc__, re.MULTILINE)]
 
 
 def spec_of(net):
