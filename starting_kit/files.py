@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under a temporary name, renamed, and checked when read."""
+"""Files that are complete or absent: written under a temporary name, renamed, and checked when read."""
 
 import hashlib
 import io
@@ -18,11 +18,11 @@ DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 class DamagedFileError(Exception):
-    """A file whose content is not what was written."""
+    """A file's content is not what was written."""
 
 
 def identity_key(identity: dict[str, Any]) -> str:
-    """A short name for everything that determines a population's numbers."""
+    """A hash of everything that determines a population's numbers."""
     text = json.dumps(identity, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -34,7 +34,7 @@ def write_arrays(path: Path, arrays: Arrays) -> None:
         RunError: the file cannot be written; no part of it is left.
     """
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # numpy's stub takes the arrays for its own keyword
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # numpy's stub mistakes the arrays for its own keyword
     content = buffer.getvalue()
     write_bytes(path, content + hashlib.sha256(content).digest())
 
@@ -43,7 +43,7 @@ def read_arrays(path: Path) -> Arrays | None:
     """Arrays written by `write_arrays`, or None where there is no file.
 
     Raises:
-        DamagedFileError: the checksum does not fit.
+        DamagedFileError: the checksum does not match.
     """
     try:
         stored = path.read_bytes()
@@ -65,7 +65,7 @@ def read_intact(path: Path) -> Arrays | None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a rerun after a crash, sees all of it or what was there before.
+    """Write a file atomically: a reader, or a rerun after a crash, sees all of it or what was there before.
 
     Raises:
         RunError: the file cannot be written; no part of it is left.
@@ -85,7 +85,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder where there is none.
+    """Create a folder unless it exists.
 
     Raises:
         RunError: it cannot be created.
@@ -97,16 +97,25 @@ def make_folder(path: Path) -> None:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON for people and programs (errors as for `write_bytes`; NaN is a ValueError)."""
+    """Write JSON, indented for people.
+
+    Raises:
+        RunError: the file cannot be written; no part of it is left.
+        ValueError: a number is NaN or infinite.
+    """
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     write_bytes(path, f"{text}\n".encode())
 
 
 def require_writable(folder: Path, option: str) -> None:
-    """Find out before any work whether a folder can be written to, creating it.
+    """Check before any work that a folder can be written to, creating it if necessary.
+
+    Args:
+        folder: to be written to.
+        option: of the command line, with which the user can choose another folder.
 
     Raises:
-        InputError: it cannot.
+        InputError: it cannot be written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The networks, by name: our own, torchvision's (`resnet18`), and timm's (`timm:tiny_vit_5m_224`)."""
+"""Networks by name: our own, torchvision's (`resnet18`), and timm's (`timm:tiny_vit_5m_224`)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Normalise(nn.Module):
     """(x - mean) / std: part of the network, because images are held as their source gives them.
 
     Args:
-        mean, std: a number for each channel; of networks side by side (`lockstep.stack`) the channels repeat.
+        mean, std: a number per channel; where networks are stacked (`lockstep.stacking`), the channels repeat.
     """
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
@@ -36,13 +36,13 @@ class Normalise(nn.Module):
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What happens to images before they reach a network that is used as its library has it: a hook, not a layer.
+    """What happens to images before they reach a network taken unchanged from its library: a hook, not a layer.
 
-    So the network keeps its class and the names of its layers, which notebooks ask for (`net.fc`).
+    This way the network keeps its class and the names of its layers, which notebooks rely on (`net.fc`).
 
     Attributes:
-        normalise: with the data's mean and deviation.
-        size: height and width that images are brought to, bilinearly; None if the network takes them as they are.
+        normalise: with the data's mean and standard deviation.
+        size: height and width that images are resized to, bilinearly; None if the network takes them as they are.
     """
 
     normalise: Normalise
@@ -56,20 +56,21 @@ class Preprocessing:
 
 
 class CentredConvolution(nn.Conv2d):
-    """A 3x3 convolution with padding 1 that knows that of an image of one pixel it sees only its kernel's centre.
+    """A 3x3 convolution with padding 1 that uses its kernel's centre alone where the input is a single pixel.
 
-    The last quarter of a ResNet-18 works on single pixels where images have 32x32. There torch multiplies eight ninths of
+    At 32x32 pixels, the last quarter of a ResNet-18 works on single pixels. There eight ninths of torch's products are with
     padding, by a slow algorithm: more than half of a training step on a CPU (docs/performance.md). The sums are the same.
     """
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if input.shape[2:] == (1, 1):
             return F.conv2d(input, weight[:, :, 1:2, 1:2], bias, groups=self.groups)
-        return super()._conv_forward(input, weight, bias)
+        output: Tensor = super()._conv_forward(input, weight, bias)
+        return output
 
     @staticmethod
     def adopt(net: nn.Module) -> None:
-        """Let a network's convolutions of that kind be such; their names and weights stay."""
+        """Convert a network's 3x3 convolutions with padding 1; names and weights stay."""
         for layer in net.modules():
             kind = (layer.kernel_size, layer.padding, layer.dilation) if type(layer) is nn.Conv2d else None
             if kind == ((3, 3), (1, 1), (1, 1)) and layer.padding_mode == "zeros":
@@ -77,13 +78,13 @@ class CentredConvolution(nn.Conv2d):
 
 
 def convolution(channels_in: int, channels_out: int, kernel_size: int = 3, stride: int = 1) -> list[nn.Module]:
-    """A convolution that keeps the size (or divides it by the stride), batch-norm, ReLU."""
+    """A convolution that keeps the image size (or divides it by the stride), batch-norm, ReLU."""
     layer = nn.Conv2d(channels_in, channels_out, kernel_size, stride, padding=kernel_size // 2, bias=False)
     return [layer, nn.BatchNorm2d(channels_out), nn.ReLU()]
 
 
 def small_cnn(task: Task, widths: tuple[int, int, int]) -> nn.Sequential:
-    """Three 3x3 convolutions with batch-norm, pooling after the first, global average, linear head."""
+    """Three 3x3 convolutions with batch-norm, max-pooling after the first, global average pooling, a linear head."""
     first, second, third = widths
     return nn.Sequential(
         Normalise(task.pixel_mean, task.pixel_std),
@@ -98,7 +99,7 @@ def small_cnn(task: Task, widths: tuple[int, int, int]) -> nn.Sequential:
 
 
 def all_cnn(task: Task, widths: tuple[int, int] = (96, 192)) -> nn.Sequential:
-    """All-CNN-C of Springenberg et al. (2015, https://arxiv.org/abs/1412.6806, table 1), with batch-norm and no dropout."""
+    """All-CNN-C (Springenberg et al. 2015, https://arxiv.org/abs/1412.6806, table 1) with batch-norm and without dropout."""
     narrow, wide = widths
     return nn.Sequential(
         Normalise(task.pixel_mean, task.pixel_std),
@@ -117,8 +118,8 @@ def all_cnn(task: Task, widths: tuple[int, int] = (96, 192)) -> nn.Sequential:
 
 
 def torchvision_network(task: Task, name: str) -> nn.Module:
-    """A network as torchvision has it, but that its first convolution takes the images' number of channels."""
-    from torchvision import models  # half a second to import
+    """A torchvision network, whose first convolution is replaced if the images have another number of channels."""
+    from torchvision import models  # takes half a second to import
 
     net = models.get_model(name, weights=None, num_classes=task.classes)
     channels = task.image_shape[0]
@@ -130,7 +131,7 @@ def torchvision_network(task: Task, name: str) -> nn.Module:
 
 
 def timm_network(task: Task, name: str) -> nn.Module:
-    """A network of timm; images are brought to the size that its name ends with, or that it needs (`tiny_vit_5m_224`).
+    """A timm network; images are resized to its input size if its name ends with it (`tiny_vit_5m_224`) or it needs that.
 
     Raises:
         InputError: timm is not installed.
@@ -139,13 +140,14 @@ def timm_network(task: Task, name: str) -> nn.Module:
         import timm
 
     net = timm.create_model(name, num_classes=task.classes, in_chans=task.image_shape[0])
-    _, height, width = timm.data.resolve_model_data_config(net)["input_size"]
+    data_config: Callable[[nn.Module], dict[str, Any]] = timm.data.config.resolve_model_data_config
+    _, height, width = data_config(net)["input_size"]
     return _prepared(task, net, (height, width), always=name.endswith(f"_{height}"))
 
 
 def _prepared(task: Task, net: nn.Module, size: tuple[int, int], always: bool = False) -> nn.Module:
-    """The network with its preprocessing; unless `always`, images change their size only if it cannot take the task's."""
-    if task.original is None:  # else it is to be torchvision's own to the last bit, as it is in a notebook
+    """The network with its preprocessing; unless `always`, images are resized only if it cannot take the task's size."""
+    if task.original is None:  # otherwise it must agree with torchvision's own to the last bit, as in a notebook
         CentredConvolution.adopt(net)
     fitting = size if always or not _takes(net, task.image_shape) else None
     net.register_forward_pre_hook(Preprocessing(Normalise(task.pixel_mean, task.pixel_std), fitting))
@@ -156,7 +158,7 @@ def _takes(net: nn.Module, image_shape: tuple[int, int, int]) -> bool:
     try:
         with torch.inference_mode():
             net.eval()(torch.zeros(2, *image_shape))
-    except (RuntimeError, AssertionError, ValueError):  # what layers raise for images that are too small, or not of their size
+    except (RuntimeError, AssertionError, ValueError):  # what layers raise for images that are too small or of a wrong size
         return False
     return True
 
@@ -170,10 +172,10 @@ NETWORKS: dict[str, Callable[[Task], nn.Module]] = {
 
 
 def check(name: str) -> None:
-    """See whether there is a network of that name.
+    """Check that a network exists.
 
     Raises:
-        InputError: there is none, or timm is needed and not installed.
+        InputError: there is no network with that name, or it is timm's, which is not installed.
     """
     if name in NETWORKS:
         return
@@ -195,9 +197,9 @@ def check(name: str) -> None:
 
 
 def build(task: Task, seed: int) -> nn.Module:
-    """The task's network with the initial weights that belong to a seed.
+    """The task's network with the initial weights that a seed determines.
 
-    The global random state is left as it was. Weights have torch's default dtype.
+    The global random state is left unchanged. Weights have torch's default dtype.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

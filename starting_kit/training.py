@@ -1,4 +1,4 @@
-"""One recipe, one loop; trains K networks at once."""
+"""Training from scratch: one recipe, one loop, K networks at once."""
 
 import contextlib
 import dataclasses
@@ -18,17 +18,17 @@ from starting_kit.tasks.data import Data
 from starting_kit.tasks.task import ONE_AT_A_TIME, Engine, Recipe, Task
 
 SHIFT = 4  # pixels, as in the CIFAR kit's RandomCrop(32, padding=4)
-LARGE = 10**6  # weights; a ResNet-18 has 11 million, and several as one are slower (docs/performance.md)
+LARGE = 10**6  # weights; a ResNet-18 has 11 million, and several trained as one are slower (docs/performance.md)
 TOGETHER: dict[str, Callable[[Sequence[nn.Module]], nn.Module]] = {"grouped": stack, "mapped": Mapped}
 
 
 def optimiser_and_schedule(recipe: Recipe, network: nn.Module, examples: int) -> tuple[Optimizer, LRScheduler]:
-    """A recipe's optimiser for a network, and its learning rate, to be stepped after every batch.
+    """A recipe's optimiser for a network, and its learning rate schedule, to be stepped after every batch.
 
     Args:
         recipe: of the task.
         network: whose weights are trained.
-        examples: how many are trained on, which with the batch size gives the number of steps.
+        examples: size of the training set; with the batch size it gives the number of steps.
     """
     rate, decay = recipe.peak_learning_rate, recipe.weight_decay
     steps = recipe.epochs * -(-examples // recipe.batch_size)
@@ -40,12 +40,12 @@ def optimiser_and_schedule(recipe: Recipe, network: nn.Module, examples: int) ->
 
 
 def loss_of(logits: torch.Tensor, labels: torch.Tensor, class_weights: torch.Tensor | None, networks: int) -> torch.Tensor:
-    """The mean over networks of each network's cross-entropy; its gradient is that of each one's own (`lockstep`).
+    """The mean over networks of each network's cross-entropy; `lockstep.stacking` makes its gradients each network's own.
 
     Args:
         logits: [networks · batch, classes].
         labels: [networks · batch].
-        class_weights: [classes], of an example in the mean over its network's batch; None if all count the same.
+        class_weights: [classes], weights of examples in the mean over their network's batch; None if all count the same.
         networks: how many.
     """
     if class_weights is None:
@@ -56,11 +56,11 @@ def loss_of(logits: torch.Tensor, labels: torch.Tensor, class_weights: torch.Ten
 
 
 def augmented(images: torch.Tensor, generators: Sequence[torch.Generator]) -> torch.Tensor:
-    """Images mirrored with probability one half and moved by up to `SHIFT` pixels each way, black where that leaves a gap.
+    """Images mirrored with probability one half and shifted by up to `SHIFT` pixels each way, padded with black.
 
     Args:
         images: [networks · batch, channels, height, width], pixels as the source gives them.
-        generators: of each network, from which its images' moves are drawn.
+        generators: one per network, from which the augmentation of its images is drawn.
     """
     height, width = images.shape[2:]
     batch = len(images) // len(generators)
@@ -74,9 +74,9 @@ def augmented(images: torch.Tensor, generators: Sequence[torch.Generator]) -> to
 
 
 def usable_engine(task: Task) -> tuple[Engine, str | None]:
-    """The task's engine, or, where the task's network is not made for it, the next best; and why it is not the task's own.
+    """The task's engine, or the next best where it does not support the task's network; and if so, why.
 
-    A grouped network becomes a mapped one, a mapped one a single one. Large networks are trained one at a time.
+    Grouped falls back to mapped, mapped to single. Large networks are trained one at a time.
     """
     engine, reasons = task.engine, []
     if sum(weight.numel() for weight in build(task, seed=0).parameters()) > LARGE:
@@ -106,17 +106,17 @@ def train(
 ) -> list[nn.Module]:
     """Train one network per seed on the same examples.
 
-    A seed determines its network's initial weights, the order of its data and their augmentation, whatever the other seeds are;
-    in float64 the network agrees with one trained alone to about 1e-13. In float32 rounding depends on how many are trained at
-    once, so a population trains a fixed number at a time.
+    A seed determines its network's initial weights, data order and augmentation, whatever the other seeds are; in float64 the
+    network agrees with one trained alone to about 1e-13. In float32, rounding depends on how many are trained at once, so a
+    population trains a fixed number at a time.
 
     Args:
         task: gives network and recipe.
         data: of the task.
         examples: ids of the examples to train on.
         seeds: one per network, in [0, 2**63).
-        engine: how; the task's own if it is not given.
-        device: where images, orders and networks live while they train. On "cuda" in bfloat16 (autocast), channels last.
+        engine: how to train; the task's own by default.
+        device: where images, orders and networks are during training. "cuda" trains in bfloat16 (autocast), channels last.
 
     Returns:
         The trained networks in eval mode on the CPU, in the order of the seeds.
@@ -135,15 +135,15 @@ def train(
 def train_further(
     task: Task, network: nn.Module, images: torch.Tensor, labels: torch.Tensor, ids: torch.Tensor, seed: int
 ) -> nn.Module:
-    """Train one network from the weights that it has, with a fresh optimiser and the task's recipe from its first step.
+    """Train one network from its present weights, with a fresh optimiser and the task's recipe from its first step.
 
     Args:
         task: gives the recipe.
-        network: is changed.
+        network: is changed in place.
         images: of all examples of the task, [examples, channels, height, width].
-        labels: of the same, [examples].
-        ids: of those to train on, int64, at least one.
-        seed: of the order of the data and their augmentation.
+        labels: of the same examples, [examples].
+        ids: of the examples to train on, int64, at least one.
+        seed: of data order and augmentation.
 
     Returns:
         The same network, in eval mode.
@@ -170,7 +170,7 @@ def _train_members(
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     network = members[0] if len(members) == 1 else TOGETHER[engine.kind](members)
     network.train().to(images.device)
-    if images.is_cuda and len(members) == 1:  # several as one are so already, or cannot be
+    if images.is_cuda and len(members) == 1:  # stacked networks either are channels last already or cannot be
         network.to(memory_format=torch.channels_last)
     optimiser, schedule = optimiser_and_schedule(recipe, network, examples=len(ids))
     bfloat16 = torch.autocast("cuda", torch.bfloat16) if images.is_cuda else contextlib.nullcontext()
@@ -182,7 +182,7 @@ def _train_members(
         shuffled = ids[torch.stack(orders)].to(images.device)
         for batch in shuffled.split(recipe.batch_size, dim=1):  # [networks, batch]
             if batch.shape[1] == 1 < recipe.batch_size:
-                continue  # the rest of an epoch is one example, of which batch-norm cannot always take the deviation
+                continue  # the epoch's last batch is one example, of which batch-norm cannot always take the deviation
             rows = batch.flatten()
             optimiser.zero_grad()
             pixels = augmented(images[rows], generators) if recipe.augment else images[rows]
