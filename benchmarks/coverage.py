@@ -1,11 +1,11 @@
 """How often the 95 % intervals cover, on simulated populations with a known answer.
 
     python benchmarks/coverage.py                                            (12 cells, 1,000 replicates: about 20 minutes)
-    python benchmarks/coverage.py --method bootstrap --replicates 200        (what was tried and not kept)
+    python benchmarks/coverage.py --method bootstrap --replicates 200        (an alternative that was tried and rejected)
 
 Each replicate draws confidences and accuracies of N unlearned and N retrained models on 30 examples. The truth is the mean
 over all replicates of a cell. A second, equal solution against the same retrained models shows how often a difference is
-declared where there is none. Replicates are kept in --runs, so that the same command goes on where it was stopped.
+declared where there is none. Replicates are kept in --runs, so that the same command resumes where it was stopped.
 """
 
 import os
@@ -14,7 +14,6 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # befo
 
 import argparse
 import sys
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +32,7 @@ from starting_kit.files import identity_key, read_arrays, write_arrays
 
 Floats = NDArray[np.float64]
 
-VERSION = 2  # raised when replicates of the same name mean something else; seeds derive from it
+VERSION = 2  # raised when replicates of the same name change their meaning; seeds derive from it
 EXAMPLES = 30
 BATCH = 50  # replicates per file
 RESAMPLES = 200  # of the bootstraps
@@ -62,12 +61,15 @@ class Cell:
     mixed: bool = False
 
     def draw(self, random: np.random.Generator) -> tuple[Floats, Floats, Floats]:
-        """Confidences [models, examples] of two equal solutions and of retrained models, with accuracies as last column."""
+        """Confidences [models, examples] of two equal solutions and of retrained models, with accuracies in a last column."""
         shift = np.linspace(0, 2 * self.shift, EXAMPLES) if self.mixed else self.shift
 
+        def noise(examples: int) -> Floats:
+            size = self.models, examples
+            return random.standard_t(3, size) if self.heavy else random.standard_normal(size)
+
         def population(spread: float, shift: Floats | float) -> Floats:
-            draw: Callable[..., Floats] = (lambda size: random.standard_t(3, size)) if self.heavy else random.standard_normal
-            common, own = draw((self.models, 1)), draw((self.models, EXAMPLES))
+            common, own = noise(1), noise(EXAMPLES)
             values = np.sqrt(self.correlation) * common + np.sqrt(1 - self.correlation) * own
             accuracy = np.clip(0.9 + 0.01 * (common + random.standard_normal(common.shape)), 0, 1)
             return np.hstack([1.5 * (spread * values + shift), accuracy])
@@ -107,7 +109,10 @@ def smoothed_bootstrap(unlearned: Floats, retrained: Floats, random: np.random.G
 
     def resample(values: Floats) -> Floats:
         bandwidth = values.std(axis=0) * len(values) ** -0.2
-        return values[random.integers(len(values), size=len(values))] + bandwidth * random.standard_normal(values.shape)
+        drawn: Floats = values[random.integers(len(values), size=len(values))] + bandwidth * random.standard_normal(
+            values.shape
+        )
+        return drawn
 
     pairs = ((resample(unlearned), resample(retrained)) for _ in range(RESAMPLES))
     qualities = [forgetting_quality(epsilons(*pair), len(unlearned)) for pair in pairs]
@@ -150,13 +155,13 @@ def replicate(method: str, cell: Cell, seed: int) -> list[float]:
 
 
 def run_batch(method: str, name: str, batch: int, path: Path) -> None:
-    """Replicates of one file."""
+    """Make the replicates of one file."""
     seeds = range(batch * BATCH, (batch + 1) * BATCH)
     write_arrays(path, {"replicates": np.array([replicate(method, CELLS[name], seed) for seed in seeds])})
 
 
 def simulate(method: str, replicates: int, runs: Path) -> dict[str, Floats]:
-    """Replicates [replicates, columns] of every cell, those found in files and the others made."""
+    """Replicates [replicates, columns] of every cell, read from files or made where these are missing."""
     settings = {"version": VERSION, "parts": intervals.PARTS, "cuts": intervals.CUTS, "resamples": RESAMPLES}
     paths = {
         (name, batch): runs / "coverage" / f"{method}-{name}-{identity_key({**settings, 'cell': str(cell)})}-{batch:03d}.npz"
@@ -184,7 +189,7 @@ def coverage(value: Floats, low: Floats, high: Floats) -> tuple[float, float]:
 
 
 def row(name: str, values: Floats) -> str:
-    """A line of the table."""
+    """A row of the table."""
     of = dict(zip(COLUMNS, values.T, strict=True))
 
     def covered(what: str) -> str:

@@ -47,14 +47,14 @@ def draw(random: np.random.Generator, models: int, shift: float, spread: float, 
 
 
 def qualities(models: int, shift: float, spread: float) -> Floats:
-    """F in repetitions of the same experiment."""
+    """F in repetitions of one experiment."""
     random = np.random.default_rng(0)
     pairs = (draw(random, models, shift, spread, EXAMPLES) for _ in range(REPLICATES))
     return np.array([forgetting_quality(epsilons(*pair), models) for pair in pairs])
 
 
 def what_it_measures(axes: "Axes", other: "Axes") -> None:
-    """ε of identical populations, and F by shift and spread."""
+    """ε of identical populations, and F as a function of shift and spread."""
     random = np.random.default_rng(0)
     found = epsilons(*draw(random, 512, 0, 1, 3000))
     axes.hist(found, bins=np.arange(0, 5.01, BIN_WIDTH / 5).tolist(), color="tab:blue")
@@ -76,7 +76,7 @@ def what_it_measures(axes: "Axes", other: "Axes") -> None:
 
 
 def why_relative(axes: "Axes", other: "Axes") -> None:
-    """F and its relative standard deviation by N."""
+    """F and its relative standard deviation as functions of N."""
     for name, (shift, spread) in DIFFERENCES.items():
         found = [qualities(models, shift, spread) for models in MODELS]
         means, deviations = np.array([q.mean() for q in found]), np.array([q.std(ddof=1) for q in found])
