@@ -55,7 +55,7 @@ def run_command(work: Callable[[], None], debug: bool = False) -> int:
         work: may raise `InputError`, `RunError` or KeyboardInterrupt.
         debug: show where an error was raised.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         work()
     except (InputError, RunError) as failure:
@@ -66,6 +66,8 @@ def run_command(work: Callable[[], None], debug: bool = False) -> int:
     except KeyboardInterrupt:
         messages.print("Stopped. What was finished is kept; run the same command to go on.")
         return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
 
 

@@ -1,7 +1,12 @@
+import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
+import time
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -48,9 +53,56 @@ def original():
     return train(task, data, data.training, [0])[0]
 
 
-def run_script(name, *arguments, **options):
+@contextmanager
+def caught(name, descriptor):
+    """The file that gets what this process and the workers it starts write to a standard stream."""
+    stream = getattr(sys, name)
+    stream.flush()
+    saved = os.dup(descriptor)
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
+        os.dup2(file.fileno(), descriptor)
+        setattr(sys, name, file)
+        try:
+            yield file
+        finally:
+            setattr(sys, name, stream)
+            os.dup2(saved, descriptor)
+            os.close(saved)
+
+
+def run_script(name, *arguments, cwd=None):
+    """What a command of evaluation/ gives and says, run in this process: starting another takes seconds."""
+    command = importlib.import_module(f"evaluation.{Path(name).stem}")
+    with caught("stdout", 1) as stdout, caught("stderr", 2) as stderr, chdir(cwd or Path.cwd()):
+        try:
+            returncode = command.main([str(argument) for argument in arguments])
+        except SystemExit as end:  # argparse
+            returncode = end.code
+        said = []
+        for file in (stdout, stderr):
+            file.seek(0)
+            said.append(file.read())
+    return SimpleNamespace(returncode=returncode, stdout=said[0], stderr=said[1])
+
+
+def start_script(name, *arguments):
+    """Start a command of evaluation/ as a user does, in a process group of its own."""
     command = [sys.executable, str(PROJECT / "evaluation" / name), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=1200, **options)
+
+    def hear_interrupts():  # a shell makes what it starts in the background deaf to Ctrl-C, and that is inherited
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True, preexec_fn=hear_interrupts)
+
+
+def all_gone(process):
+    """Whether the workers notice, within seconds, that the process is no more."""
+    for _ in range(100):
+        if not subprocess.run(["pgrep", "-g", str(process.pid)], capture_output=True).stdout:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 @pytest.fixture(scope="session")

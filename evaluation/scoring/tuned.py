@@ -17,7 +17,7 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was fitted, and how it was found.
 
     Attributes:
-        task_version: of the task it was fitted to; filled in when it is written.
+        task_version: of the task it was fitted to.
         values: of the hyper-parameters that were tuned.
         score: to be expected with many models.
         cost: of one unlearning, as a share of a retraining.
@@ -26,7 +26,7 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
         date: when.
     """
 
-    task_version: int = -1
+    task_version: int
     values: dict[str, Any]
     score: float = 0.0
     cost: float = 0.0
@@ -69,10 +69,7 @@ def write(solution: Path, task: Task, entry: Entry) -> Path:
     file = path(solution, task.name)
     file.parent.mkdir(exist_ok=True)
     with FileLock(file.with_suffix(".lock")):
-        entries = {
-            **_entries(file),
-            solution.stem: msgspec.to_builtins(msgspec.structs.replace(entry, task_version=task.version)),
-        }
+        entries = {**_entries(file), solution.stem: msgspec.to_builtins(entry)}
         write_json(file, dict(sorted(entries.items())))
     return file
 

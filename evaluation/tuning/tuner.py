@@ -186,6 +186,7 @@ def choose(study: optuna.Study, common: Trials) -> tuned.Entry:
         shutil.rmtree(folder)
     score, cost, values = max(finalists, key=lambda finalist: finalist[0])
     return tuned.Entry(
+        task_version=common.published.task.version,
         values=values,
         score=round(score, 6),
         cost=round(cost, 3),
