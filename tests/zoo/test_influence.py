@@ -1,6 +1,8 @@
 import copy
 import dataclasses
 
+import numpy as np
+import pytest
 import torch
 from torch.nn import functional as F
 
@@ -8,7 +10,8 @@ from solutions import influence
 from solutions.parts.batches import draw_examples
 from solutions.parts.layers import head
 from starting_kit import contract
-from trials import DATA, accuracy, examples, given, loss, unlearn, weights
+from starting_kit.training import train
+from trials import DATA, TASK, accuracy, examples, given, loss, unlearn, weights
 
 FEW = dataclasses.replace(DATA, images=DATA.images.astype("float64"), retain=DATA.retain[:40], forget=DATA.forget[:12])
 
@@ -77,9 +80,25 @@ def test_draws_as_many_examples_as_asked_without_replacement(original):
     assert sum(len(images) for images, _ in draw_examples(original, retain_loader, 1000)) == 360
 
 
-def test_raises_the_loss_on_the_forget_set_and_hardly_that_on_the_retain_set(original):
-    unlearned = unlearn("influence", original)
-    risen_by = {ids: loss(unlearned, getattr(DATA, ids)) - loss(original, getattr(DATA, ids)) for ids in ("forget", "retain")}
-    assert risen_by["forget"] > max(0.05, 4 * risen_by["retain"])
-    assert accuracy(unlearned, DATA.retain) > 0.99
-    assert accuracy(unlearned, DATA.validation) > accuracy(original, DATA.validation) - 0.02
+@pytest.fixture(scope="module")
+def same_originals():
+    """Trained networks that are the same on every CPU, because rounding of float64 leaves no trace that float32 can hold."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        return [net.float() for net in train(TASK, DATA, DATA.training, range(4))]
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_raises_the_loss_on_the_forget_set_and_hardly_that_on_the_retain_set(same_originals):
+    """On average: how far the step goes depends on how well an original fits its examples."""
+    unlearned = [unlearn("influence", original) for original in same_originals]
+
+    def rise(measure, ids):
+        return np.mean(
+            [measure(after, ids) - measure(before, ids) for before, after in zip(same_originals, unlearned, strict=True)]
+        )
+
+    assert rise(loss, DATA.forget) > max(0.05, 4 * rise(loss, DATA.retain))
+    assert all(accuracy(net, DATA.retain) > 0.99 for net in unlearned)
+    assert rise(accuracy, DATA.validation) > -0.02
