@@ -6,7 +6,7 @@ the number of training examples of each class. Pixels are raw, 0 to 255. The def
 batches have its format. There is no test set, so half of the validation images serve as one. The competition's retrained models
 were never published; ours are trained as the organisers' scorer trains them (`casia_surf`).
 
-`python -m starting_kit.kaggle.competition_folder` writes such a folder from any other task.
+`python -m starting_kit.kaggle_folder` writes such a folder from any other task.
 """
 
 import csv
@@ -39,7 +39,7 @@ def find_root(folder: Path) -> Path:
             return folder / place
     raise InputError(
         f"{folder} holds no retain.csv, forget.csv, validation.csv and images/; give the competition's folder with --data, or "
-        "write one with python -m starting_kit.kaggle.competition_folder."
+        "write one with python -m starting_kit.kaggle_folder."
     )
 
 

@@ -5,9 +5,8 @@ import json
 import pytest
 
 from conftest import run_script
-from starting_kit import loading
+from starting_kit import kaggle_folder, loading
 from starting_kit.errors import InputError, RunError
-from starting_kit.kaggle import competition_folder
 from starting_kit.notebooks import extraction
 
 IMPORTS = """
@@ -257,7 +256,7 @@ def test_a_notebook_is_scored(score, notebook, tmp_path):
 @pytest.mark.slow
 def test_a_notebook_with_class_weights_is_scored_on_its_folder(notebook, tmp_path):
     folder = tmp_path / "kaggle"
-    assert competition_folder.main(["--out", str(folder), "--epochs", "1"]) == 0
+    assert kaggle_folder.main(["--out", str(folder), "--epochs", "1"]) == 0
     function = UNLEARNING.replace("val_loader)", "val_loader, weights=None)").replace("Loss()", "Loss(weight=weights)")
     passed = "weights = torch.tensor(weights)\nunlearning(net, a, b, c, weights=weights)"
     path = notebook(IMPORTS, LOADING, WEIGHTS, function, passed)

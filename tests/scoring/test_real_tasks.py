@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import PROJECT, run_script
-from starting_kit import tasks
-from starting_kit.kaggle import competition_folder
+from starting_kit import kaggle_folder, tasks
 
 pytestmark = pytest.mark.slow
 
@@ -63,7 +62,7 @@ def test_a_network_of_timm(score):
 
 def test_a_folder_of_the_competition(score, tmp_path):
     folder = tmp_path / "kaggle"
-    assert competition_folder.main(["--out", str(folder), "--epochs", "1"]) == 0
+    assert kaggle_folder.main(["--out", str(folder), "--epochs", "1"]) == 0
     card, _ = score("--task", "kaggle_layout", "--data", folder)
     assert (card["forget"], card["network"]) == ("own", "resnet18")
     assert len(card["epsilons"]) == 90
@@ -110,7 +109,7 @@ def test_the_generator_is_a_command(tmp_path):
     command = [
         sys.executable,
         "-m",
-        "starting_kit.kaggle.competition_folder",
+        "starting_kit.kaggle_folder",
         "--out",
         str(tmp_path / "kaggle"),
         "--forget",

@@ -13,7 +13,7 @@ from PIL import Image
 
 from evaluation.populations import worker
 from evaluation.populations.population import Population
-from starting_kit import tasks
+from starting_kit import kaggle_folder, tasks
 from starting_kit.errors import InputError
 from starting_kit.kaggle import competition_folder
 from starting_kit.networks import build
@@ -132,5 +132,5 @@ def test_a_folder_that_lacks_something_is_one_sentence(folder, spoil, sentence):
 
 
 def test_the_generator_writes_over_nothing(folder, capsys):
-    assert competition_folder.main(["--out", str(folder)]) == 2
+    assert kaggle_folder.main(["--out", str(folder)]) == 2
     assert "is not empty; give another folder with --out" in capsys.readouterr().err
