@@ -17,7 +17,6 @@ Exit codes: 0 done; 1 the work failed; 2 the command line or an input file is wr
 import argparse
 import json
 import os
-import sys
 from pathlib import Path
 
 from evaluation.reports import reported
@@ -151,7 +150,3 @@ def record(solution: Solution, state: State, path: Path) -> None:
             reported.add(path, f"{state.kernel} version {state.version}", solution.name, state.settings, score, board)
             print(f"{board} score: {score:g}")
     print(f"recorded in {path}; evaluation/leaderboard.py --reported shows it beside the measured score")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

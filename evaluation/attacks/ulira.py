@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from evaluation.attacks.attack import Attack, Floats, Statistics, gaussian_log_ratios, halves, require_models
 from evaluation.metric.outputs import Outputs
 
+Scores = NDArray[np.floating | np.integer]
+
 MODELS = 8  # four to fit two parameters to, and four to evaluate on
 FALSE_POSITIVE_RATES = (0.01, 0.001)
 
@@ -37,7 +39,7 @@ def held_out_scores(unlearned: Floats, retrained: Floats) -> tuple[Floats, Float
     )
 
 
-def area_under_curve(positives: NDArray[np.floating], negatives: NDArray[np.floating]) -> float:
+def area_under_curve(positives: Scores, negatives: Scores) -> float:
     """The probability that a positive scores above a negative, equal scores counting one half.
 
     >>> area_under_curve(np.array([1.0, 2.0]), np.array([0.0, 1.0]))
@@ -48,7 +50,7 @@ def area_under_curve(positives: NDArray[np.floating], negatives: NDArray[np.floa
     return float((above + not_below).mean() / (2 * len(negatives)))
 
 
-def rate_at(positives: NDArray[np.floating], negatives: NDArray[np.floating], false_positive_rate: float) -> float:
+def rate_at(positives: Scores, negatives: Scores, false_positive_rate: float) -> float:
     """The largest true positive rate of any threshold whose false positive rate is at most that.
 
     No threshold separates equal scores: nothing is interpolated.

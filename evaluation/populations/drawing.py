@@ -18,7 +18,8 @@ def draw(population: Population) -> bytes:
 
     Small images are enlarged.
 
-    Errors as for `runner.draw`.
+    Raises:
+        SolutionError: the solution raised, or what it gave is not a grid of images.
     """
     from torchvision.utils import save_image  # half a second to import
 

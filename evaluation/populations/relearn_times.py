@@ -10,15 +10,9 @@ from pathlib import Path
 from evaluation.populations import jobs, shards
 from evaluation.populations.executors import LocalProcesses
 from evaluation.populations.population import Population
+from evaluation.populations.relearn_settings import BATCHES, EPOCHS, IMAGES, LEARNING_RATE, METHOD
 from starting_kit.errors import RunError
 from starting_kit.files import identity_key, read_intact
-
-MODELS = 5  # of each population: relearning one takes about as long as a part of a training
-MARGIN = 0.05
-LEARNING_RATE = 1e-3
-EPOCHS, BATCHES = 10, 2000  # both are allowed
-IMAGES = 256  # so many measure an accuracy of 95 % to 1.4 %, at a fraction of what a batch costs
-METHOD = 1  # raised when relearn times would come out otherwise with the same settings
 
 
 @dataclass(frozen=True)
@@ -42,7 +36,7 @@ def relearn_times(
     on_finished: Callable[[int], None],
     notice: Callable[[str], None],
 ) -> RelearnTimes:
-    """Relearn times of some models whose weights are kept, measured where they are not stored (errors as for `measure`).
+    """Relearn times of some models whose weights are kept, measured where they are not stored.
 
     Args:
         population: of the models.
@@ -51,6 +45,10 @@ def relearn_times(
         executor: where models are trained.
         on_finished: called with the number of models newly measured, or found.
         notice: called with a sentence for the user.
+
+    Raises:
+        RunError: a file is gone or cannot be written; what was finished is kept.
+        KeyboardInterrupt: the user interrupted; what was finished is kept.
     """
     paths = {model: times_path(population, model, target) for model in models}
     with shards.prepared(population, notice):

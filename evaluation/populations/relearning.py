@@ -13,7 +13,7 @@ from evaluation.populations import weights
 from evaluation.populations.executors import report_finished, stop_requested
 from evaluation.populations.materials import load_data, original_model
 from evaluation.populations.population import Population
-from evaluation.populations.relearn_times import BATCHES, EPOCHS, IMAGES, LEARNING_RATE, MARGIN, MODELS
+from evaluation.populations.relearn_settings import BATCHES, EPOCHS, IMAGES, LEARNING_RATE, MARGIN, MODELS
 from starting_kit import runner
 from starting_kit.files import write_arrays
 from starting_kit.loaders import as_numbers
@@ -28,7 +28,7 @@ class StoppedError(Exception):
 def accuracy_to_reach(original: Population) -> float | None:
     """The accuracy on the forgotten class at which it counts as learnt again: nearly that of the models unlearning starts from.
 
-    None where there are no test images of the class. Errors as for `original_model`.
+    None where there are no test images of the class.
     """
     task, data = original.task, load_data(original.task)
     torch.set_num_threads(1)

@@ -50,7 +50,12 @@ def make_originals(
     on_finished: Callable[[int], None],
     notice: Callable[[str], None],
 ) -> None:
-    """Make the original models that unlearning starts from, unless they are there already (errors as for `make`)."""
+    """Make the original models that unlearning starts from, unless they are there already.
+
+    Raises:
+        RunError: training failed, or a file cannot be written; what was finished is kept.
+        KeyboardInterrupt: the user interrupted; what was finished is kept.
+    """
     first = 0 if population.task.original is None else 1  # that one comes with the data set
     with prepared(population, notice):
         models = range(first, population.originals)
@@ -79,7 +84,11 @@ def missing_models(population: Population, models: int, notice: Callable[[str], 
 
 
 def load(population: Population, models: int) -> Outputs:
-    """Outputs of the first `models` models, which have been made (errors as for `load_arrays`)."""
+    """Outputs of the first `models` models, which have been made.
+
+    Raises:
+        DamagedFileError: a shard was damaged since it was made.
+    """
     arrays = load_arrays(population, models)
 
     def by_split(what: str) -> Arrays:

@@ -28,7 +28,12 @@ def time_retraining(retrained: Population, model: int) -> float:
 
 
 def time_unlearning(unlearned: Population, model: int) -> float:
-    """Seconds of one unlearning alone, without evaluation (errors as for `runner.call`)."""
+    """Seconds of one unlearning alone, without evaluation.
+
+    Raises:
+        DataWithheldError: the solution reads data that it is not given.
+        SolutionError: it raised, or what it gave cannot be used.
+    """
     if unlearned.key not in _warm:
         few = runner.two_batches(unlearned.task, load_data(unlearned.task))
         first = _seconds(lambda: unlearn(unlearned, model, few))

@@ -45,7 +45,12 @@ def look_at_data(task: Task) -> tuple[str, list[str]]:
 
 
 def find_batches(population: Population, solution: Solution, data_free: bool) -> BatchFormat:
-    """Which batches a solution reads, tried on a population's original model (errors as for `runner.find_batches`)."""
+    """Which batches a solution reads, tried on a population's original model.
+
+    Raises:
+        DataWithheldError: it reads data that it is not given.
+        SolutionError: it fails with both kinds of batches.
+    """
     runner.start_afresh(population.master_seed)
     with printing_to(population, "dry call"):
         data = load_data(population.task)

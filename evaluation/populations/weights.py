@@ -24,7 +24,11 @@ TOLERANCE = 1e-3  # of logits, relative and absolute: rounding depends on how we
 
 
 def store(population: Population, model: int, net: nn.Module, data: Data) -> None:
-    """Store the weights of a model, or why they say too little (errors as for `write_arrays`)."""
+    """Store the weights of a model, or why they say too little.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
     if population.trainer is not None:
         arrays = _pickled(net)
     elif reason := objection(population.task, net, data):

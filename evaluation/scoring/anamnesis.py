@@ -31,7 +31,8 @@ from evaluation.metric.measured import Measured
 from evaluation.populations import jobs
 from evaluation.populations.executors import LocalProcesses
 from evaluation.populations.population import Kind, Population
-from evaluation.populations.relearn_times import MODELS, RelearnTimes, relearn_times
+from evaluation.populations.relearn_settings import MODELS
+from evaluation.populations.relearn_times import RelearnTimes, relearn_times
 from evaluation.scoring.reporter import Reporter
 from evaluation.scoring.scorecard import AnamnesisIndex, PerPopulation
 from starting_kit.files import read_intact

@@ -54,6 +54,8 @@ def tune(config: TuningConfig, reporter: Reporter = SILENT) -> tuned.Entry:
     config.check()
     task, path = tasks.find(config.task, config.data), contract.find(config.solution)
     require_writable(config.runs / "tuning", "--runs")
+    beside = tuned.path(path, task.name).parent
+    require_writable(beside if beside.exists() else path.parent, "--solution")  # an installed zoo may be read-only
     with LocalProcesses(config.cores, reporter.notice) as trainers:
         common = trials.prepare(config, task, path, trainers, reporter)
         with open_study(common) as study:
