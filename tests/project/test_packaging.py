@@ -158,6 +158,14 @@ def test_a_missing_kaggle_client_is_one_sentence(tmp_path, monkeypatch):
             ask()
 
 
+def test_what_is_tuned_where_nothing_can_be_kept_is_refused_at_once(tmp_path, capsys):
+    """As in an installed zoo that belongs to somebody else."""
+    shutil.copy(PROJECT / "solutions" / "finetune.py", tmp_path / "mine.py")
+    (tmp_path / "tuned").touch()
+    assert main(["tune", "--solution", str(tmp_path / "mine.py"), "--runs", str(tmp_path)]) == 2
+    assert "tuned cannot be written to" in capsys.readouterr().err.replace("\n", " ")
+
+
 def test_the_commit_is_that_of_the_checkout_and_of_no_repository_around_it(tmp_path, monkeypatch):
     git = ["git", "-c", "user.name=me", "-c", "user.email=me@example.org"]
     for arguments in (["init"], ["commit", "--allow-empty", "--message", "first"]):
