@@ -4,15 +4,12 @@ import ast
 import json
 import subprocess
 import sys
-import tomllib
 
 import pytest
-import yaml
 
 from conftest import PROJECT
 from evaluation import catalogue, leaderboard
-from evaluation.scoring import scorecard
-from evaluation.tuning import tuned
+from evaluation.scoring import scorecard, tuned
 from starting_kit import contract, tasks
 
 
@@ -24,15 +21,6 @@ def published(tmp_path_factory):
     if subprocess.run(command, cwd=PROJECT, capture_output=True).returncode:
         pytest.skip("not a git checkout, so what is published is not known")
     return folder
-
-
-def test_conda_environment_and_package_have_the_same_pins():
-    package = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-    environment = yaml.safe_load((PROJECT / "environment.yml").read_text())
-    assert environment["name"] == package["name"]
-    (from_pypi,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
-    assert sorted(from_pypi) == sorted(package["dependencies"])
-    assert "python=" + package["requires-python"].removeprefix(">=") in environment["dependencies"]
 
 
 def imports(path):
