@@ -116,7 +116,7 @@ def test_too_few_examples_are_a_reason():
 
 
 def test_halves_have_every_model_once():
-    models = np.arange(7)[:, None]
+    models = np.arange(7.0)[:, None]
     np.testing.assert_array_equal(np.concatenate(halves(models)), models)
     assert [len(half) for half in halves(models)] == [3, 4]
 
@@ -141,8 +141,8 @@ def naive_divergence(p_values, q_values):
     pooled = np.concatenate([p_values, q_values])
     bounds = (pooled.min(), pooled.max() if np.ptp(pooled) else pooled.min() + 1)
     p, q = (np.histogram(values, 20, bounds)[0] / len(values) for values in (p_values, q_values))
-    q = [max(share, 1e-5) if p_share > 0 else share for share, p_share in zip(q, p, strict=True)]
-    return sum(a * np.log(a / (b / sum(q))) for a, b in zip(p, q, strict=True) if a > 0)
+    raised = [max(share, 1e-5) if p_share > 0 else share for share, p_share in zip(q, p, strict=True)]
+    return sum(a * np.log(a / (b / sum(raised))) for a, b in zip(p, raised, strict=True) if a > 0)
 
 
 @pytest.mark.parametrize(("scale", "shift"), [(1, 0), (0.1, 3), (90, 40), (0, 0), (0, 1)])

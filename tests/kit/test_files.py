@@ -8,15 +8,16 @@ import pytest
 
 from conftest import PROJECT
 from starting_kit.errors import InputError, RunError
-from starting_kit.files import DamagedFileError, identity_key, read_arrays, require_writable, write_arrays, write_json
+from starting_kit.files import Arrays, DamagedFileError, identity_key, read_arrays, require_writable, write_arrays, write_json
 
-ARRAYS = {"numbers": np.arange(12).reshape(3, 4), "logits": np.linspace(0, 1, 5, dtype=np.float32)}
+ARRAYS: Arrays = {"numbers": np.arange(12).reshape(3, 4), "logits": np.linspace(0, 1, 5, dtype=np.float32)}
 
 
 def test_what_is_written_is_read(tmp_path):
     path = tmp_path / "new" / "file.npz"
     write_arrays(path, ARRAYS)
     for arrays in (read_arrays(path), np.load(path)):
+        assert arrays is not None
         for name, values in ARRAYS.items():
             np.testing.assert_array_equal(arrays[name], values)
             assert arrays[name].dtype == values.dtype
@@ -60,7 +61,9 @@ write_arrays(Path({str(path)!r}), {{"large": np.zeros(10**6)}})
 
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, preexec_fn=limit_file_size)
     assert "cannot be written: File too large. What was finished before is kept." in run.stderr.splitlines()[-1]
-    np.testing.assert_array_equal(read_arrays(path)["numbers"], ARRAYS["numbers"])
+    kept = read_arrays(path)
+    assert kept is not None
+    np.testing.assert_array_equal(kept["numbers"], ARRAYS["numbers"])
     assert [file.name for file in tmp_path.iterdir()] == ["file.npz"]
 
 

@@ -37,7 +37,7 @@ def test_networks_take_the_images_of_the_task_and_keep_the_names_of_their_layers
 
 def test_the_narrow_all_cnn_has_an_eighth_of_the_channels_of_the_published_one():
     nets = [networks.build(dataclasses.replace(DIGITS, network=name), seed=0) for name in ("all-cnn", "all-cnn-12")]
-    wide, narrow = ([layer.out_channels for layer in net if isinstance(layer, nn.Conv2d)] for net in nets)
+    wide, narrow = ([layer.out_channels for layer in net.children() if isinstance(layer, nn.Conv2d)] for net in nets)
     assert wide == [96] * 3 + [192] * 5 + [10]
     assert narrow == [channels // 8 for channels in wide[:-1]] + [10]
 
@@ -45,7 +45,7 @@ def test_the_narrow_all_cnn_has_an_eighth_of_the_channels_of_the_published_one()
 def test_a_seed_gives_a_network_and_leaves_the_random_state_alone():
     task = dataclasses.replace(DIGITS, network="resnet18")
     before = torch.random.get_rng_state()
-    first, again, other = (networks.build(task, seed).fc.weight for seed in (1, 1, 2))
+    first, again, other = (networks.build(task, seed).get_parameter("fc.weight") for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -94,8 +94,8 @@ def test_a_pixel_sees_the_centre_of_a_kernel_and_everything_else_what_torch_give
         for layer in (plain, ours):
             layer(images).square().sum().backward()
         torch.testing.assert_close(ours(images), plain(images))
-        torch.testing.assert_close(ours.weight.grad, plain.weight.grad)
-        torch.testing.assert_close(ours.bias.grad, plain.bias.grad)
+        for name in ("weight", "bias"):
+            torch.testing.assert_close(ours.get_parameter(name).grad, plain.get_parameter(name).grad)
 
 
 def test_only_padded_convolutions_of_three_by_three_know_of_pixels(tmp_path):

@@ -118,9 +118,9 @@ def test_skipping_what_cannot_win_changes_no_bit(seed):
 def test_a_resample_counts_like_the_models_it_holds(seed):
     unlearned, retrained = some_populations(seed)
     random = np.random.default_rng(seed)
-    counts = [random.multinomial(9, np.full(len(v), 1 / len(v)), size=5).astype(np.int32) for v in (unlearned, retrained)]
-    found = resampled_epsilons(unlearned[:, None], retrained[:, None], *counts)[:, 0]
-    repeated = [(np.repeat(unlearned, u), np.repeat(retrained, r)) for u, r in zip(*counts, strict=True)]
+    us, rs = (random.multinomial(9, np.full(len(v), 1 / len(v)), size=5).astype(np.int32) for v in (unlearned, retrained))
+    found = resampled_epsilons(unlearned[:, None], retrained[:, None], us, rs)[:, 0]
+    repeated = [(np.repeat(unlearned, u), np.repeat(retrained, r)) for u, r in zip(us, rs, strict=True)]
     np.testing.assert_array_equal(found, [epsilons(u[:, None], r[:, None])[0] for u, r in repeated])
 
 
@@ -132,8 +132,8 @@ def test_resamples_of_different_sizes_are_refused():
 
 
 def test_threads_change_nothing():
-    populations = gaussians(4, 64, 12)
-    np.testing.assert_array_equal(epsilons(*populations), epsilons(*populations, workers=3))
+    unlearned, retrained = gaussians(4, 64, 12)
+    np.testing.assert_array_equal(epsilons(unlearned, retrained), epsilons(unlearned, retrained, workers=3))
 
 
 def gaussians(seed, models, examples, shift=0.0, scale=1.0):

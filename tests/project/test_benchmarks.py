@@ -1,4 +1,4 @@
-"""The benchmark scripts run and print their tables; what they measure is no matter of right or wrong."""
+"""The benchmark scripts run and print their tables; the ε that one of them compares with ours is the same."""
 
 import runpy
 import subprocess

@@ -11,7 +11,7 @@ import torch
 from pictures import assert_complete, remark_on
 from PIL import Image
 
-from evaluation.populations import worker
+from evaluation.populations import materials
 from evaluation.populations.population import Population
 from starting_kit import kaggle_folder, tasks
 from starting_kit.errors import InputError
@@ -91,7 +91,7 @@ def test_an_original_model_that_lies_there_is_what_unlearning_starts_from(folder
     torch.save(net.state_dict(), folder / "original_model.pth")
     task = find(folder)
     population = Population(task, "original", 0, tmp_path / "runs", task.engine)
-    loaded = worker.original_model(population).state_dict()
+    loaded = materials.original_model(population).state_dict()
     assert all(torch.equal(tensor, loaded[name]) for name, tensor in net.state_dict().items())
 
 
@@ -99,7 +99,7 @@ def test_an_original_model_of_another_network_is_one_sentence(folder, tmp_path):
     torch.save({"weight": torch.zeros(3)}, folder / "original_model.pth")
     task = find(folder)
     with pytest.raises(InputError, match=r"original_model.pth holds no weights of this ResNet .* --network says which it is"):
-        worker.original_model(Population(task, "original", 0, tmp_path / "runs", task.engine))
+        materials.original_model(Population(task, "original", 0, tmp_path / "runs", task.engine))
 
 
 def test_pictures_that_are_missing_or_too_many_are_reported(folder):

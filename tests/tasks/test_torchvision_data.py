@@ -85,7 +85,8 @@ def test_cifar10_is_split_as_the_starting_kit_splits_it(tmp_path, monkeypatch):
     assert sorted(data.training) == list(range(TRAINING))
     assert len(data.forget) == 5
     generator = torch.Generator().manual_seed(42)
-    test, validation = torch.utils.data.random_split(range(HELD_OUT), [0.5, 0.5], generator=generator)
+    held_out = torch.utils.data.TensorDataset(torch.arange(HELD_OUT))
+    test, validation = torch.utils.data.random_split(held_out, [0.5, 0.5], generator=generator)
     assert data.test.tolist() == sorted(TRAINING + i for i in test.indices)
     assert data.validation.tolist() == sorted(TRAINING + i for i in validation.indices)
 
