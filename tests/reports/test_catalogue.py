@@ -3,7 +3,7 @@ import json
 import pytest
 
 from conftest import PROJECT
-from evaluation import catalogue
+from evaluation.reports import zoo_page
 from starting_kit.errors import InputError
 
 SOLUTION = '''"""One line | the steps.
@@ -38,8 +38,8 @@ def zoo(tmp_path):
 
 
 def test_a_solution_is_described_without_being_imported(zoo):
-    described = catalogue.describe(zoo(SOLUTION) / "mine.py")
-    assert described == catalogue.Description(
+    described = zoo_page.describe(zoo(SOLUTION) / "mine.py")
+    assert described == zoo_page.Description(
         summary="One line | the steps",
         family="winner",
         source="a paper, https://example.org/a:b",
@@ -69,11 +69,11 @@ def test_a_solution_is_described_without_being_imported(zoo):
 def test_wrong_metadata_are_refused(zoo, old, new, message):
     assert old in SOLUTION
     with pytest.raises(InputError, match=message):
-        catalogue.describe(zoo(SOLUTION.replace(old, new)) / "mine.py")
+        zoo_page.describe(zoo(SOLUTION.replace(old, new)) / "mine.py")
 
 
 def test_the_page_has_a_row_with_the_measured_score_or_without(zoo, tmp_path):
-    page = catalogue.page(zoo(SOLUTION), tmp_path / "results", "digits")
+    page = zoo_page.page(zoo(SOLUTION), tmp_path / "results", "digits")
     assert (
         "| [mine](mine.py) | One line \\| the steps | a paper, https://example.org/a:b | 0.1 (board), at a price | - | - | - |"
         in page
@@ -82,11 +82,11 @@ def test_the_page_has_a_row_with_the_measured_score_or_without(zoo, tmp_path):
     (tmp_path / "results" / "digits").mkdir(parents=True)
     changed = {**card, "score": 0.0123, "score_interval": [0.01, 0.02], "cost": 0.05, "ceiling": 0.2}
     (tmp_path / "results" / "digits" / "mine.json").write_text(json.dumps(changed))
-    page = catalogue.page(zoo(SOLUTION), tmp_path / "results", "digits")
+    page = zoo_page.page(zoo(SOLUTION), tmp_path / "results", "digits")
     assert "| 0.0123 (0.010–0.020) | - | 5.0% | nothing |" in page
     assert "its ceiling there is 0.200" in page
     fitted = {**changed, "score": 0.05, "cost": 0.1, "hyperparameters": {"source": "tuned", "values": {}}}
     (tmp_path / "results" / "digits" / "mine--published.json").write_text(json.dumps(changed))
     (tmp_path / "results" / "digits" / "mine.json").write_text(json.dumps(fitted))
-    page = catalogue.page(zoo(SOLUTION), tmp_path / "results", "digits")
+    page = zoo_page.page(zoo(SOLUTION), tmp_path / "results", "digits")
     assert "| 0.0123 (0.010–0.020) | 0.0500 (0.010–0.020) | 10.0% | nothing |" in page

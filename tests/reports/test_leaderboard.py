@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from conftest import run_script
-from evaluation import leaderboard
 from evaluation.metric import intervals
-from evaluation.scoring import scorecard
+from evaluation.reports import ranking
+from evaluation.reports.tables import as_csv, as_markdown
+from evaluation.scoring import codec
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def results(sixteen, tmp_path):
 
 
 def ranks(tables):
-    return [[(row["rank"], row["entry"]) for row in table] for table in tables]
+    return [[(row.rank, row.card.entry) for row in table] for table in tables]
 
 
 def test_best_first_and_those_above_the_cost_limit_unranked(results):
@@ -35,7 +36,7 @@ def test_best_first_and_those_above_the_cost_limit_unranked(results):
         expensive={"score": 0.5, "cost": 0.3, "within_limit": False},
         middle={"score": 0.05},
     )
-    tables = leaderboard.rank(leaderboard.read_all(folder, None))
+    tables = ranking.rank(ranking.read_all(folder, None))
     assert ranks(tables) == [[(1, "high"), (2, "middle"), (3, "low"), (None, "expensive")]]
 
 
@@ -52,7 +53,7 @@ def test_best_first_and_those_above_the_cost_limit_unranked(results):
     ],
 )
 def test_what_cannot_be_compared_is_not_ranked_together(results, other):
-    tables = leaderboard.rank(leaderboard.read_all(results(a={"score": 0.01}, b={"score": 0.02, **other}), None))
+    tables = ranking.rank(ranking.read_all(results(a={"score": 0.01}, b={"score": 0.02, **other}), None))
     assert sorted(ranks(tables)) == [[(1, "a")], [(1, "b")]]
 
 
@@ -79,10 +80,10 @@ def test_the_command_prints_and_writes_the_table(results, tmp_path):
 def test_of_a_long_table_the_ends_can_be_shown(results):
     slow = {"score": 0.5, "within_limit": False}
     folder = results(**{f"solution{i}": {"score": i / 100, "score_deviations": None} for i in range(7)}, slow=slow)
-    tables = leaderboard.rank(leaderboard.read_all(folder, None))
+    tables = ranking.rank(ranking.read_all(folder, None))
 
     def entries(ends):
-        lines = leaderboard.as_markdown(tables, ends).splitlines()
+        lines = as_markdown(tables, ends).splitlines()
         return [line.split("|")[2].strip() for line in lines if line[:2] == "| "][1:]
 
     assert entries(2) == ["solution6", "solution5", "*3 more, 1 unranked*", "solution1", "solution0"]
@@ -101,7 +102,7 @@ def test_a_file_without_markers_is_the_tables(results, tmp_path):
         (None, "There is no scorecard in"),
         ("{", "is not a scorecard (JSONDecodeError"),
         ("{}", "is not a scorecard (KeyError"),
-        ('{"schema_version": 99}', f"has schema version 99, this program knows {scorecard.SCHEMA_VERSION}"),
+        ('{"schema_version": 99}', f"has schema version 99, this program knows {codec.SCHEMA_VERSION}"),
     ],
 )
 def test_what_is_no_scorecard_ends_in_a_sentence(tmp_path, content, message):
@@ -127,29 +128,29 @@ def test_a_star_marks_what_differs_from_the_entry_above(results):
         "dear": {"score": 0.095, "score_deviations": deviations(3), "within_limit": False},
         "without": {"score": 0.001, "score_deviations": None},
     }
-    (table,) = leaderboard.rank(leaderboard.read_all(results(**{n: {**shared, **card} for n, card in cards.items()}), None))
-    marked = {row["entry"]: row["differs_from_above"] for row in table}
+    (table,) = ranking.rank(ranking.read_all(results(**{n: {**shared, **card} for n, card in cards.items()}), None))
+    marked = {row.card.entry: row.differs_from_above for row in table}
     assert marked == {"best": False, "alike": False, "far": True, "without": False, "dear": False}
-    text = leaderboard.as_markdown([table])
+    text = as_markdown([table])
     assert r"| 3 | far | published | 0.0200\* |" in text
     assert "differs from the entry above" in text
 
 
 def test_tuned_and_published_values_are_told_apart(results):
     fitted = {"score": 0.05, "hyperparameters": {"source": "tuned", "values": {}}}
-    tables = leaderboard.rank(leaderboard.read_all(results(**{"one": fitted, "one--published": {"score": 0.01}}), None))
+    tables = ranking.rank(ranking.read_all(results(**{"one": fitted, "one--published": {"score": 0.01}}), None))
     assert ranks(tables) == [[(1, "one"), (2, "one--published")]]
-    text = leaderboard.as_markdown(tables)
+    text = as_markdown(tables)
     assert "| 1 | one | tuned | 0.0500 |" in text
     assert "| 2 | one | published | 0.0100 |" in text
-    assert [row["values"] for row in csv.DictReader(leaderboard.as_csv(tables).splitlines())] == ["tuned", "published"]
+    assert [row["values"] for row in csv.DictReader(as_csv(tables).splitlines())] == ["tuned", "published"]
 
 
 def test_other_retrained_models_are_no_pair(results):
     one = {"score": 0.09, "score_deviations": deviations(0)}
     other = {"score": 0.02, "score_deviations": deviations(1), "retrained_population": "other"}
-    (table,) = leaderboard.rank(leaderboard.read_all(results(one=one, other=other), None))
-    assert not any(row["differs_from_above"] for row in table)
+    (table,) = ranking.rank(ranking.read_all(results(one=one, other=other), None))
+    assert not any(row.differs_from_above for row in table)
 
 
 def test_two_entries_are_compared(results):

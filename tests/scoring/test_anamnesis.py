@@ -2,17 +2,20 @@
 
 import copy
 import dataclasses
-import importlib
 
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 
-from evaluation.populations import relearning, shards, weights, worker
+from evaluation.metric.measured import Measured
+from evaluation.populations import relearning, shards, weights
+from evaluation.populations.model_outputs import logits_of
 from evaluation.populations.population import Population
-from evaluation.scoring import anamnesis
-from evaluation.scoring.anamnesis import NoIndexError, RelearnTimes, fieller, index
+from evaluation.populations.relearn_times import RelearnTimes, relearn_times, times_path
+from evaluation.scoring import SILENT, anamnesis
+from evaluation.scoring.anamnesis import NoIndexError, fieller, index
+from evaluation.scoring.scorecard import PerPopulation
 from starting_kit import tasks
 from starting_kit.errors import RunError
 from starting_kit.files import read_arrays
@@ -34,8 +37,8 @@ class Here:
         return self.run_all(function, [arguments], print)[0]
 
     def run_all(self, function, jobs, on_finished):
-        self.jobs += [(function.name, *job[1:2]) for job in jobs]
-        return [getattr(importlib.import_module(function.module), function.name)(*job) for job in jobs]
+        self.jobs += [(function.__name__, *job[1:2]) for job in jobs]
+        return [function(*job) for job in jobs]
 
 
 def silent(sentence):
@@ -51,13 +54,13 @@ def times(*batches, capped=0):
 
 def test_the_index_is_the_ratio_of_means():
     found = index(times(0, 10, 50, capped=1), times(10, 40, 40), 0.93)
-    assert found["value"] == pytest.approx(20 / 30)  # the mean of ratios would be 0.5
-    assert found["relearn_batches"] == {"unlearned": [0, 10, 50], "retrained": [10, 40, 40]}
-    assert (found["capped"], found["accuracy_to_reach"]) == ({"unlearned": 1, "retrained": 0}, 0.93)
+    assert found.value == pytest.approx(20 / 30)  # the mean of ratios would be 0.5
+    assert found.relearn_batches == PerPopulation(unlearned=[0, 10, 50], retrained=[10, 40, 40])
+    assert (found.capped, found.accuracy_to_reach) == (PerPopulation(unlearned=1, retrained=0), 0.93)
 
 
 def test_models_that_know_the_class_have_index_0():
-    assert index(times(0, 0, 0), times(30, 40, 50), 0.9)["interval"] == [0, 0]
+    assert index(times(0, 0, 0), times(30, 40, 50), 0.9).interval == Measured((0, 0))
     with pytest.raises(NoIndexError, match="retrained models recognise the class without learning it again"):
         index(times(3, 4), times(0, 0), 0.9)
 
@@ -65,9 +68,8 @@ def test_models_that_know_the_class_have_index_0():
 @pytest.mark.parametrize(("unlearned", "retrained"), [((5,), (7,)), ((5, 6), (0, 90))])
 def test_an_interval_without_ends_is_null_with_a_reason(unlearned, retrained):
     found = index(times(*unlearned), times(*retrained), 0.9)
-    assert found["value"] == pytest.approx(np.mean(unlearned) / np.mean(retrained))
-    assert found["interval"] is None
-    assert found["interval_reason"] == "too few models, or relearn times of retrained ones that differ too much"
+    assert found.value == pytest.approx(np.mean(unlearned) / np.mean(retrained))
+    assert found.interval == Measured(reason="too few models, or relearn times of retrained ones that differ too much")
 
 
 def test_the_interval_holds_the_ratios_that_a_t_test_does_not_refuse():
@@ -180,7 +182,7 @@ def test_missing_and_damaged_weights_are_made_again_with_the_same_outputs(tmp_pa
         assert sorted(path.name for path in plain.folder.glob("weights-*")) == ["weights-00000.npz", "weights-00001.npz"]
         assert plain.shard_path(0).read_bytes() == outputs
     assert notices == [f"{keeping.weights_path(1)} is damaged; its models are made again."]
-    logits = worker.logits_of(weights.load(keeping, 1), DATA.images[DATA.test], 10)
+    logits = logits_of(weights.load(keeping, 1), DATA.images[DATA.test], 10)
     np.testing.assert_allclose(logits, read_arrays(plain.shard_path(0))["logits_test"][1], atol=1e-4)
 
 
@@ -199,43 +201,45 @@ def kinds(tmp_path, networks, monkeypatch):
     return made
 
 
+def measure(kinds, executor):
+    return anamnesis.measure(kinds, 2, executor, SILENT)
+
+
 def test_relearn_times_are_measured_once(kinds):
     first, again, mended = Here(), Here(), Here()
-    found = anamnesis.measure(kinds, 2, first)
-    assert found["anamnesis_index"]["relearn_batches"] == {"unlearned": [8, 8], "retrained": [8, 8]}
-    assert found["anamnesis_index"]["capped"] == {"unlearned": 2, "retrained": 2}
+    found = measure(kinds, first)
+    assert found.value.relearn_batches == PerPopulation(unlearned=[8, 8], retrained=[8, 8])
+    assert found.value.capped == PerPopulation(unlearned=2, retrained=2)
     assert first.jobs == [("accuracy_to_reach",), *[("relearn", 0), ("relearn", 1)] * 2]
-    assert anamnesis.measure(kinds, 2, again) == found
+    assert measure(kinds, again) == found
     assert again.jobs == [("accuracy_to_reach",)]
-    target = found["anamnesis_index"]["accuracy_to_reach"]
+    target = found.value.accuracy_to_reach
     assert target == pytest.approx(0.95 * relearning.accuracy(weights.load(kinds["original"], 0), TASK, DATA))
-    anamnesis.times_path(kinds["retrained"], 1, target).write_bytes(b"rubbish")
-    assert anamnesis.measure(kinds, 2, mended) == found
+    times_path(kinds["retrained"], 1, target).write_bytes(b"rubbish")
+    assert measure(kinds, mended) == found
     assert mended.jobs == [("accuracy_to_reach",), ("relearn", 1)]
 
 
 def test_another_accuracy_is_another_file(kinds):
-    paths = [anamnesis.times_path(kinds["retrained"], 0, target) for target in (0.9, 0.9, 0.91)]
+    paths = [times_path(kinds["retrained"], 0, target) for target in (0.9, 0.9, 0.91)]
     assert paths[0] == paths[1] != paths[2]
 
 
 def test_an_interrupted_measurement_leaves_no_file(kinds, monkeypatch):
-    path = anamnesis.times_path(kinds["retrained"], 0, 0.9)
+    path = times_path(kinds["retrained"], 0, 0.9)
     answers = iter([False, False, True])  # in the second batch
     monkeypatch.setattr(relearning, "stop_requested", lambda: next(answers))
     relearning.relearn(kinds["retrained"], 0, 0.9, path)
     assert not path.exists()
     monkeypatch.setattr(relearning, "stop_requested", lambda: True)
     with pytest.raises(RunError, match=r"relearning-.* is missing or damaged; run the same command to make it again"):
-        anamnesis.relearn_times(kinds["retrained"], [0], 0.9, Here(), print, silent)
+        relearn_times(kinds["retrained"], [0], 0.9, Here(), print, silent)
 
 
 def test_there_is_no_index_of_other_networks(kinds):
     weights.store(kinds["unlearned"], 1, torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10)).eval(), DATA)
-    assert anamnesis.measure(kinds, 2, Here()) == {
-        "anamnesis_index": None,
-        "anamnesis_index_reason": "unlearned model 1 cannot be trained again: it is not cnn-8-16-16 with other weights",
-    }
+    reason = "unlearned model 1 cannot be trained again: it is not cnn-8-16-16 with other weights"
+    assert measure(kinds, Here()) == Measured(reason=reason)
 
 
 @pytest.mark.parametrize(
@@ -251,4 +255,4 @@ def test_there_is_no_index_where_there_is_nothing_to_learn(kinds, networks, monk
         monkeypatch.setattr(relearning, "load_data", lambda task: without)
     else:
         weights.store(kinds["original"], 0, networks["retain"], DATA)
-    assert anamnesis.measure(kinds, 2, Here()) == {"anamnesis_index": None, "anamnesis_index_reason": reason}
+    assert measure(kinds, Here()) == Measured(reason=reason)

@@ -12,10 +12,12 @@ from scipy.special import softmax
 from conftest import run_script
 from evaluation.attacks.membership import membership_accuracies
 from evaluation.metric.confidence import confidences
+from evaluation.metric.measured import Measured
 from evaluation.populations.population import Population
-from evaluation.scoring import class_forgetting, scorecard
+from evaluation.scoring import class_forgetting, codec
 from evaluation.scoring.class_forgetting import ClassOutputs, estimate, jensen_shannon
 from evaluation.scoring.experiment import Experiment
+from evaluation.scoring.scorecard import EXEMPT, Estimate
 from starting_kit import tasks
 
 CLASSES, FORGOTTEN = 4, 2
@@ -76,9 +78,9 @@ def test_distances_are_of_pairs_of_models_against_retrained_ones():
             )
     found = measure(unlearned=there, retrained=here, second_retrained=here, original=there)
     for name in ("forget_distance", "retain_classes_distance"):
-        assert found[name]["unlearned"]["mean"] == 0.75  # all pairs but the last
-        assert found[name]["retrained"] == {"mean": 0.0, "interval": [0.0, 0.0]}
-        assert "original" not in found[name]
+        assert found[name].value["unlearned"].mean == 0.75  # all pairs but the last
+        assert found[name].value["retrained"] == Estimate(0.0, (0.0, 0.0))
+        assert "original" not in found[name].value
 
 
 def test_distances_are_on_forget_images_and_test_images_of_the_retain_classes():
@@ -88,8 +90,8 @@ def test_distances_are_on_forget_images_and_test_images_of_the_retain_classes():
         for kind, judged in (("unlearned", "unlearned"), ("retrained", "second_retrained")):
             pairs = [softmax(populations[k][f"logits_{split}"][:, which].astype(float), axis=-1) for k in (judged, "retrained")]
             expected = jensenshannon(*pairs, base=2, axis=-1).mean(axis=1)
-            assert found[name][kind]["mean"] == pytest.approx(expected.mean())
-            assert found[name][kind]["interval"] == pytest.approx(estimate(expected)["interval"])
+            assert found[name].value[kind].mean == pytest.approx(expected.mean())
+            assert found[name].value[kind].interval == pytest.approx(estimate(expected).interval)
 
 
 # --- accuracies and membership
@@ -100,17 +102,17 @@ def test_accuracies_are_of_test_images_by_class():
     arrays, others = stored(0, models=2, test=labels), stored(1, models=2, test=labels)
     arrays["logits_test"] = certain([[2, 2, 2, 0, 0, 1, 3, 3, 0], [2, 0, 0, 0, 0, 1, 2, 2, 2]])
     found = measure(unlearned=arrays, retrained=others, second_retrained=others, original=others)
-    assert found["forget_class_accuracy"]["unlearned"]["mean"] == pytest.approx((3 / 4 + 1 / 4) / 2)
-    assert found["retain_classes_accuracy"]["unlearned"]["mean"] == pytest.approx((4 / 5 + 2 / 5) / 2)
+    assert found["forget_class_accuracy"].value["unlearned"].mean == pytest.approx((3 / 4 + 1 / 4) / 2)
+    assert found["retain_classes_accuracy"].value["unlearned"].mean == pytest.approx((4 / 5 + 2 / 5) / 2)
 
 
 def test_intervals_are_students_and_end_at_0_and_1():
     values = np.array([0.5, 0.6, 0.55, 0.7])
     expected = stats.t.interval(0.95, 3, values.mean(), stats.sem(values))
-    assert estimate(values)["mean"] == pytest.approx(0.5875)
-    assert estimate(values)["interval"] == pytest.approx(list(expected))
-    assert estimate(np.array([0.0, 0.0, 0.1]))["interval"][0] == 0
-    assert estimate(np.array([1.0, 1.0, 0.9]))["interval"][1] == 1
+    assert estimate(values).mean == pytest.approx(0.5875)
+    assert estimate(values).interval == pytest.approx(expected)
+    assert estimate(np.array([0.0, 0.0, 0.1])).interval[0] == 0
+    assert estimate(np.array([1.0, 1.0, 0.9])).interval[1] == 1
 
 
 def test_membership_is_told_within_the_class():
@@ -122,7 +124,7 @@ def test_membership_is_told_within_the_class():
         assert [part.shape[1] for part in held_out] == [6, 8]
         parts = arrays["logits_forget"], np.concatenate(held_out, axis=1)
         of_class = [confidences(part, np.full(part.shape[1], FORGOTTEN)) for part in parts]
-        assert found["membership_inference"][kind] == estimate(membership_accuracies(*of_class))
+        assert found["membership_inference"].value[kind] == estimate(membership_accuracies(*of_class))
 
 
 # --- what there is not
@@ -151,17 +153,14 @@ FEW = "there are too few images of the class ({} forget, {} validation and test)
 )
 def test_what_cannot_be_measured_is_null_with_a_reason(options, reasons):
     found, _ = measure_random(**options)
-    json.dumps(found, allow_nan=False)
-    assert {name: found[f"{name}_reason"] for name in class_forgetting.MEASURES if found[name] is None} == reasons
+    json.dumps({name: codec.encode(measured) for name, measured in found.items()}, allow_nan=False)
+    assert {name: found[name].reason for name in class_forgetting.MEASURES if found[name].value is None} == reasons
 
 
 def test_a_forget_set_that_is_no_class_is_a_reason(tmp_path):
     task = tasks.find("digits")
     made = Experiment({"unlearned": Population(task, "unlearned", 0, tmp_path, task.engine)}, 4, "", 0.1)
-    assert class_forgetting.fields(made) == {
-        "class_forgetting": None,
-        "class_forgetting_reason": "the forget request is no class",
-    }
+    assert class_forgetting.of_experiment(made) == Measured(reason="the forget request is no class")
     assert dataclasses.replace(task, forget="class:3").forgotten_class == 3
 
 
@@ -195,8 +194,8 @@ def test_the_command_measures_what_is_left_of_a_class(tmp_path):
     again = score_class(tmp_path, "--solution", "finetune", "--hyperparameters", "published")
     assert again.stderr.count("all found") == 6
     second = json.loads(path.read_text())
-    assert json.dumps([card[name] for name in card if name not in scorecard.EXEMPT]) == json.dumps(
-        [second[name] for name in second if name not in scorecard.EXEMPT]
+    assert json.dumps([card[name] for name in card if name not in EXEMPT]) == json.dumps(
+        [second[name] for name in second if name not in EXEMPT]
     )
 
 

@@ -11,13 +11,13 @@ from torch.utils.data import ConcatDataset, DataLoader, Subset
 
 from conftest import run_script
 from evaluation.populations.population import Population
-from evaluation.scoring.experiment import choose_engine
+from evaluation.scoring.plan import choose_engine
 from solutions.parts.data_spec import data_spec
 from starting_kit import contract, networks, runner, tasks
 from starting_kit.errors import DataWithheldError, InputError, RunError
 from starting_kit.loaders import loaders
 from starting_kit.lockstep import proof
-from starting_kit.lockstep.random_streams import loaders_side_by_side
+from starting_kit.lockstep.random_streams import stack_loaders
 from starting_kit.tasks.task import ONE_AT_A_TIME, Engine
 
 TASK = tasks.find("digits", forget="class:3")
@@ -102,7 +102,7 @@ def test_classes_that_differ_between_models_are_not_told_for_all_at_once():
     generators = [torch.Generator() for _ in range(2)]
 
     def together(first, second, data_free):
-        return loaders_side_by_side([loaders(TASK, own, "tuple", data_free=data_free) for own in (first, second)], generators)
+        return stack_loaders([loaders(TASK, own, "tuple", data_free=data_free) for own in (first, second)], generators)
 
     for data_free in (False, True):
         assert together(DATA, DATA, data_free)[1].dataset.classes == (3,)

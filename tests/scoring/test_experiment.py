@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from evaluation.populations import worker
+from evaluation.populations import timing
 from evaluation.populations.population import Population
-from evaluation.scoring import experiment
+from evaluation.scoring import cost, plan
 from starting_kit import contract, tasks
 from starting_kit.errors import InputError
 from starting_kit.tasks.task import ONE_AT_A_TIME
@@ -21,34 +21,34 @@ class Here:
         self.called = []
 
     def run(self, function, *arguments):
-        self.called.append(function.name)
-        return getattr(worker, function.name)(*arguments)
+        self.called.append(function.__name__)
+        return function(*arguments)
 
 
 def test_a_long_training_is_timed_by_an_epoch(tmp_path, monkeypatch):
     population = Population(TASK, "retrained", 0, tmp_path, ONE_AT_A_TIME)
-    whole = worker.time_retraining(population, 0)
-    monkeypatch.setattr(worker, "LONG", 0.0)
-    from_one_epoch = worker.time_retraining(population, 0)
+    whole = timing.time_retraining(population, 0)
+    monkeypatch.setattr(timing, "LONG", 0.0)
+    from_one_epoch = timing.time_retraining(population, 0)
     assert whole / 2 < from_one_epoch < whole * 2
 
 
-def test_long_timings_are_not_repeated(tmp_path, monkeypatch):
-    monkeypatch.setattr(worker, "time_unlearning", lambda population, model: 1.0 + model)
-    monkeypatch.setattr(worker, "time_retraining", lambda population, model: 10.0)
+def test_long_timings_are_not_repeated(monkeypatch):
+    monkeypatch.setattr(timing, "time_unlearning", lambda population, model: 1.0 + model)
+    monkeypatch.setattr(timing, "time_retraining", lambda population, model: 10.0)
     unlearners, trainers = Here(), Here()
-    assert experiment.measure_cost(None, None, trainers, unlearners) == 0.2  # the median of 1, 2, 3 over 10
-    assert len(unlearners.called) == len(trainers.called) == experiment.TIMED_RUNS
-    monkeypatch.setattr(experiment, "LONG_TIMING", 0.0)
-    assert experiment.measure_cost(None, None, trainers, unlearners) == 0.1
-    assert len(unlearners.called) == len(trainers.called) == experiment.TIMED_RUNS + 1
+    assert cost.measure_cost(None, None, trainers, unlearners) == 0.2  # the median of 1, 2, 3 over 10
+    assert len(unlearners.called) == len(trainers.called) == cost.TIMED_RUNS
+    monkeypatch.setattr(cost, "LONG_TIMING", 0.0)
+    assert cost.measure_cost(None, None, trainers, unlearners) == 0.1
+    assert len(unlearners.called) == len(trainers.called) == cost.TIMED_RUNS + 1
 
 
 def test_a_task_for_one_model_at_a_time_is_not_run_in_lockstep(tmp_path):
     large = dataclasses.replace(TASK, unlearned_at_once=1)
     original = Population(large, "original", 0, tmp_path, ONE_AT_A_TIME)
     solution = contract.describe(contract.find("finetune"), [])
-    engine, why = experiment.choose_engine(None, original, solution, "tuple", Here())
+    engine, why = plan.choose_engine(None, original, solution, "tuple", Here())
     assert (engine, why) == (ONE_AT_A_TIME, "cnn-8-16-16 on digits takes one model at a time")
     with pytest.raises(InputError, match=r"--engine lockstep: cnn-8-16-16 on digits takes one model at a time"):
-        experiment.choose_engine("lockstep", original, solution, "tuple", Here())
+        plan.choose_engine("lockstep", original, solution, "tuple", Here())

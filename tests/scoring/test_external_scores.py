@@ -10,7 +10,8 @@ import pytest
 
 from conftest import PROJECT, run_script
 from evaluation.attacks import ATTACKS
-from evaluation.scoring import scorecard
+from evaluation.metric.measured import Measured
+from evaluation.scoring import codec
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +106,10 @@ def test_two_files_give_a_scorecard(files, tmp_path):
     run = run_script("score.py", *files(), "--json", tmp_path / "card.json", cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     assert "unlearned on retrained, 30 models" in run.stdout
-    card = scorecard.read(tmp_path / "card.json")
-    assert card["score"] == pytest.approx(card["forgetting_quality"] * card["retain_ratio"] * card["test_ratio"])
-    assert card["score_interval"][0] < card["score"] < card["score_interval"][1]
+    card = codec.read(tmp_path / "card.json")
+    score = card.score.value
+    assert score == pytest.approx(card.forgetting_quality * card.retain_ratio.value * card.test_ratio.value)
+    assert card.score_interval.value[0] < score < card.score_interval.value[1]
     assert not (tmp_path / "results").exists()
 
 
@@ -116,13 +118,13 @@ def test_without_accuracies_there_is_f_and_no_score(files, tmp_path):
     changes = {"logits": None, "labels": None, "retain_accuracy": None, "test_accuracy": None, "confidences": confidences}
     run = run_script("score.py", *files(unlearned=changes), "--json", tmp_path / "card.json")
     assert run.returncode == 0, run.stderr
-    card = scorecard.read(tmp_path / "card.json")
+    card = codec.read(tmp_path / "card.json")
     unknown = "retain or test accuracies are not known"
-    assert (card["score"], card["score_reason"], card["score_interval_reason"]) == (None, unknown, unknown)
-    assert (card["models"], card["retrained_models"]) == (40, 30)
-    assert card["forgetting_interval"][0] < card["forgetting_quality"]
-    assert card["attacks"]["likelihood_ratio"]["reason"] == "only confidences are known, the hinge margin needs logits"
-    assert card["attacks"]["u_lira"]["unlearned"]["auc"] > 0
+    assert card.score == card.score_interval == Measured(reason=unknown)
+    assert (card.models, card.retrained_models) == (40, 30)
+    assert card.forgetting_interval.value[0] < card.forgetting_quality
+    assert card.attacks["likelihood_ratio"].reason == "only confidences are known, the hinge margin needs logits"
+    assert card.attacks["u_lira"].unlearned["auc"] > 0
     assert unknown in run.stdout
 
 

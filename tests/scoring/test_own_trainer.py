@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from conftest import run_script
-from evaluation.populations import worker
+from evaluation.populations import materials, timing, worker
+from evaluation.populations.model_outputs import logits_of
 from evaluation.populations.population import Population
 from solutions.parts import sisa
 from starting_kit import contract, runner, tasks
@@ -129,16 +130,16 @@ def test_unlearning_starts_from_the_trainers_network_as_it_was_stored(means, tmp
     assert [path.name for path in sorted(original.folder.glob("weights-*"))] == ["weights-00000.npz", "weights-00001.npz"]
     for model in range(2):
         trained = runner.train(means, task, DATA, DATA.training, original.model_seed(model))
-        stored = worker.original_model(original, model)
+        stored = materials.original_model(original, model)
         assert torch.equal(stored.means, trained.means)
         assert (stored.scale, stored.training) == (trained.scale, False)
         np.testing.assert_array_equal(stored.examples, DATA.training)
-        logits = worker.logits_of(trained, DATA.images[DATA.forget], 10)
+        logits = logits_of(trained, DATA.images[DATA.forget], 10)
         np.testing.assert_array_equal(read_arrays(original.shard_path(model))["logits_forget"][0], logits)
     unlearned = Population(task, "unlearned", 0, tmp_path, ONE_AT_A_TIME, means, "tuple", original, 2)
     worker.make_shard(unlearned, 1, [1])
     expected = runner.call(means, trained, task, DATA, "tuple")
-    logits = worker.logits_of(expected, DATA.images[DATA.forget], 10)
+    logits = logits_of(expected, DATA.images[DATA.forget], 10)
     np.testing.assert_allclose(read_arrays(unlearned.shard_path(1))["logits_forget"][0], logits, atol=1e-5)
 
 
@@ -147,12 +148,12 @@ def test_retrained_models_are_the_trainers_on_retain_and_timed_as_a_whole(means,
     retrained = Population(task, "retrained", 0, tmp_path, ONE_AT_A_TIME, trainer=means)
     worker.make_shard(retrained, 0, [0])
     trained = runner.train(means, task, DATA, DATA.retain, retrained.model_seed(0))
-    logits = worker.logits_of(trained, DATA.images[DATA.test], 10)
+    logits = logits_of(trained, DATA.images[DATA.test], 10)
     np.testing.assert_array_equal(read_arrays(retrained.shard_path(0))["logits_test"][0], logits)
-    monkeypatch.setattr(worker, "LONG", 0.0)
+    monkeypatch.setattr(timing, "LONG", 0.0)
     calls = []
     monkeypatch.setattr(runner, "train", lambda solution, task, data, examples, seed: calls.append((task, examples, seed)))
-    worker.time_retraining(retrained, 0)
+    timing.time_retraining(retrained, 0)
     assert [(task.recipe.epochs, seed) for task, _, seed in calls] == [
         (1, retrained.model_seed(0)),
         (20, retrained.model_seed(0)),
@@ -187,7 +188,7 @@ def test_sisa_is_scored_against_its_own_retrained_ensembles(tmp_path):
     task = dataclasses.replace(TASK, recipe=dataclasses.replace(TASK.recipe, epochs=2))
     retrained = Population(task, "retrained", 0, tmp_path, ONE_AT_A_TIME)  # its seeds do not depend on the trainer
     ensemble = sisa.train(task, retrained.model_seed(1), DATA, DATA.retain, 2, 2)
-    logits = worker.logits_of(ensemble, DATA.images[DATA.forget], 10)
+    logits = logits_of(ensemble, DATA.images[DATA.forget], 10)
     np.testing.assert_allclose(read_arrays(folders["retrained"] / "shard-00001.npz")["logits_forget"][0], logits, atol=1e-4)
 
     again = run_script(*command)

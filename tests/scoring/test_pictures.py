@@ -1,6 +1,5 @@
 """--pictures: what a solution makes up, as a PNG beside its scorecard."""
 
-import argparse
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +8,7 @@ import torch
 from PIL import Image
 
 from conftest import run_script
-from evaluation.scoring import experiment
+from evaluation.scoring import SILENT, ScoringConfig, plan
 from starting_kit import contract, networks, runner, tasks
 from starting_kit.errors import DataWithheldError, InputError, SolutionError
 
@@ -60,10 +59,10 @@ def test_what_is_no_grid_of_images_is_refused(tmp_path, returned, shape):
 def test_a_solution_without_pictures_is_refused_before_the_work_begins(tmp_path):
     solution = described(tmp_path, SOLUTION.split("def pictures")[0])
     assert not solution.pictures
-    options = argparse.Namespace(set=[], pictures=True)
+    config = ScoringConfig(solution=str(solution.path), pictures=True)
     unlearners = SimpleNamespace(run=lambda function, *arguments: solution)  # trainers, which are none, are not asked
     with pytest.raises(InputError, match=r"--pictures: .*mine\.py makes no images up"):
-        experiment.define_populations(options, TASK, solution.path, None, None, unlearners)
+        plan.make_plan(config, TASK, solution.path, None, None, unlearners, SILENT)
 
 
 @pytest.mark.slow
