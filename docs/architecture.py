@@ -60,7 +60,7 @@ def graph() -> dict[str, set[str]]:
 def room(module: str) -> str:
     """The room of a module: commands are the files of evaluation/, and the two that stand elsewhere."""
     parts = module.split(".")
-    if parts[0] == "submit" or module == "starting_kit.kaggle_folder" or (parts[0] == "evaluation" and len(parts) == 2):
+    if parts[0] == "submit" or module == "starting_kit.kaggle_folder" or (parts[0] == "evaluation" and len(parts) < 3):
         found = "/".join(parts)
         return found if found in FLOOR else COMMANDS
     return "/".join(parts[:2]) if parts[0] == "evaluation" else parts[0]
@@ -110,13 +110,13 @@ def draw() -> str:
             boxes[name] = (MARGIN + place * (width + GAP), MARGIN + number * (ROOM_HEIGHT + GAP), width)
     height = 2 * MARGIN + len(FLOORS) * (ROOM_HEIGHT + GAP) - GAP
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" style="{STYLE}">', HEAD]
-    parts += [_box(name, *boxes[name], inside[name]) for name in boxes]
     found = sorted(arrows(graph()).items())
     leaving = Counter(pair[0] for pair, _ in found)
     seen: Counter[str] = Counter()
     for (upper, lower), count in found:
         seen[upper] += 1
         parts.append(_arrow(boxes[upper], boxes[lower], seen[upper] / (leaving[upper] + 1), count))
+    parts += [_box(name, *boxes[name], inside[name]) for name in boxes]  # in front of arrows to floors further down
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 

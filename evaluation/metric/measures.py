@@ -100,9 +100,6 @@ def scores(
         reference: two populations of retrained models, the score of which is the ceiling.
         original: for the floor; None where such models are not known.
         workers: threads.
-
-    Raises:
-        ValueError: populations that cannot be compared.
     """
     result, ceiling = compare(unlearned, retrained, workers), compare(*reference, workers).score
     floor = compare(original, retrained, workers).score if original else None

@@ -8,6 +8,7 @@ smaller one.
 Populations are made in `shards`, by the scoring process; `worker` is what the workers execute.
 """
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -108,6 +109,26 @@ class Population:
         if self.task.unlearned_at_once == 1 or (self.solution is not None and not self.solution.lockstep):
             return 1
         return SHARD if self.engine.kind == "single" else self.engine.members
+
+    def unlearned_by(self, solution: Solution, batches: BatchFormat, engine: Engine, data_free: bool = False) -> "Population":
+        """What a solution makes of these original models.
+
+        Args:
+            solution: with its hyper-parameters.
+            batches: that it reads.
+            engine: how it runs.
+            data_free: whether it gets loaders that hold no data.
+        """
+        return dataclasses.replace(
+            self,
+            kind="unlearned",
+            engine=engine,
+            solution=solution,
+            batches=batches,
+            original=self,
+            trainer=None,
+            data_free=data_free,
+        )
 
     def unlearning(self) -> "Unlearning":
         """What makes unlearned models."""

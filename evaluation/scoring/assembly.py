@@ -5,7 +5,7 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -47,26 +47,9 @@ def of_experiment(
         seconds: spent on each stage.
         workers: how many processes.
     """
-    unlearned = made.populations["unlearned"]
-    solution, task = unlearned.unlearning().solution, unlearned.task
     return Scorecard(
-        solution=solution.name,
-        task=task.name,
-        task_version=task.version,
+        **_origin(made),
         models=made.models,
-        seed=unlearned.master_seed,
-        originals=unlearned.originals,
-        forget=task.identity()["forget"],
-        network=task.network,
-        epochs=task.recipe.epochs,
-        trainer=solution.name if solution.trains else msgspec.UNSET,
-        engine=EngineUsed(
-            "single" if unlearned.engine.kind == "single" else "lockstep", unlearned.engine.members, made.engine_reason
-        ),
-        data_free=unlearned.data_free,
-        hyperparameters=Hyperparameters(solution.source_of_values, solution.hyperparameters),
-        data=task.digest,
-        retrained_population=made.populations["retrained"].key,
         attacks=attacks,
         class_forgetting=class_forgetting,
         cost=made.cost,
@@ -76,6 +59,29 @@ def of_experiment(
         **_fields(scores),
         **_fields(intervals),
     )
+
+
+def _origin(made: Experiment) -> dict[str, Any]:
+    """The fields that say what was scored, on what, and how."""
+    unlearned = made.populations["unlearned"]
+    solution, task = unlearned.unlearning().solution, unlearned.task
+    way: Literal["single", "lockstep"] = "single" if unlearned.engine.kind == "single" else "lockstep"
+    return {
+        "solution": solution.name,
+        "task": task.name,
+        "task_version": task.version,
+        "seed": unlearned.master_seed,
+        "originals": unlearned.originals,
+        "forget": task.identity()["forget"],
+        "network": task.network,
+        "epochs": task.recipe.epochs,
+        "trainer": solution.name if solution.trains else msgspec.UNSET,
+        "engine": EngineUsed(way, unlearned.engine.members, made.engine_reason),
+        "data_free": unlearned.data_free,
+        "hyperparameters": Hyperparameters(solution.source_of_values, solution.hyperparameters),
+        "data": task.digest,
+        "retrained_population": made.populations["retrained"].key,
+    }
 
 
 def of_external(

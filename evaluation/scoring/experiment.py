@@ -93,10 +93,7 @@ def run(
                 pictures = unlearners.run(jobs.draw, populations["unlearned"]) if config.pictures else None
         for kind in TRAINED:
             _make(kind, populations, config.models, trainers, reporter, seconds)
-        index = None
-        if task.forgotten_class is not None:
-            with timed(seconds, "relearning"):
-                index = anamnesis.measure(populations, config.models, trainers, reporter)
+        index = _relearn(populations, config.models, trainers, reporter, seconds)
     return Experiment(populations, config.models, plan.engine_reason, cost, device_name, index, pictures)
 
 
@@ -110,6 +107,19 @@ def _make(
 ) -> None:
     with timed(seconds, kind), reporter.stage(kind.replace("_", " "), models) as on_finished:
         shards.make(populations[kind], models, executor, on_finished, reporter.notice)
+
+
+def _relearn(
+    populations: dict[Kind, Population],
+    models: int,
+    executor: LocalProcesses,
+    reporter: Reporter,
+    seconds: dict[str, float],
+) -> Measured[AnamnesisIndex] | None:
+    if populations["unlearned"].task.forgotten_class is None:
+        return None
+    with timed(seconds, "relearning"):
+        return anamnesis.measure(populations, models, executor, reporter)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,29 +61,29 @@ def make_plan(
         raise InputError(f"--pictures: {path} makes no images up (it defines no function `pictures`); leave the option out.")
     task = _with_digest(config, task, trainers, reporter)
     task, engine = _engine_of_training(config, task, solution, trainers, reporter)
-    trainer = solution if solution.trains else None
-    trained = {
-        kind: Population(
-            task, kind, config.seed, config.runs, engine, originals=config.originals, device=config.device, trainer=trainer
-        )
-        for kind in TRAINED
-    }
+    trained = _trained(config, task, solution, engine)
     original = trained["original"]
     _make_originals(original, trainers, reporter)
     with reporter.waiting("Trying the solution"):
         batches = unlearners.run(jobs.find_batches, original, solution, config.data_free)
         engine, why = choose_engine(config.engine, original, solution, batches, unlearners, config.data_free)
-    unlearned = dataclasses.replace(
-        original,
-        kind="unlearned",
-        engine=engine,
-        solution=solution,
-        batches=batches,
-        original=original,
-        trainer=None,
-        data_free=config.data_free,
-    )
+    unlearned = original.unlearned_by(solution, batches, engine, config.data_free)
     return Plan({"unlearned": unlearned, **trained}, why)
+
+
+def _trained(config: ScoringConfig, task: Task, solution: Solution, engine: Engine) -> dict[Kind, Population]:
+    trainer = solution if solution.trains else None
+    of_kind = partial(
+        Population,
+        task,
+        master_seed=config.seed,
+        runs=config.runs,
+        engine=engine,
+        originals=config.originals,
+        device=config.device,
+        trainer=trainer,
+    )
+    return {kind: of_kind(kind=kind) for kind in TRAINED}
 
 
 def _with_digest(config: ScoringConfig, task: Task, trainers: LocalProcesses, reporter: Reporter) -> Task:

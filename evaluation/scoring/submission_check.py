@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.populations.population import Population
-from evaluation.scoring.reporter import Reporter
+from evaluation.scoring.reporter import OnFinished, Reporter
 from starting_kit import tasks
 from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import RunError
@@ -72,17 +72,22 @@ def check(
             found = execute(notebook, kaggle, work, models)
         task = tasks.find("kaggle_layout", competition)
         original = Population(task, "original", seed, Path(folder), ONE_AT_A_TIME)
-        scored = dataclasses.replace(original, kind="unlearned", solution=solution, batches=batches, original=original)
+        scored = original.unlearned_by(solution, batches, ONE_AT_A_TIME)
         with reporter.stage("compared", models) as on_finished:
-            on_finished(0)
-            for model, weights in enumerate(_scored_weights(scored, models)):
-                submitted = found.pop(f"unlearned_checkpoint_{model}.pth", {})
-                equal = [submitted[name].equal(weights[name]) for name in weights.keys() & submitted.keys()]
-                if submitted.keys() != weights.keys() or not all(equal):
-                    raise RunError(f"Model {model} of the notebook has other weights than the one that is scored.")
-                on_finished(1)
-        if found:
-            raise RunError(f"submission.zip holds {', '.join(found)} as well.")
+            _compare(found, scored, models, on_finished)
+
+
+def _compare(found: dict[str, Any], scored: Population, models: int, on_finished: OnFinished) -> None:
+    """Compare checkpoints by name with the weights of unlearned models."""
+    on_finished(0)
+    for model, weights in enumerate(_scored_weights(scored, models)):
+        submitted = found.pop(f"unlearned_checkpoint_{model}.pth", {})
+        equal = [submitted[name].equal(weights[name]) for name in weights.keys() & submitted.keys()]
+        if submitted.keys() != weights.keys() or not all(equal):
+            raise RunError(f"Model {model} of the notebook has other weights than the one that is scored.")
+        on_finished(1)
+    if found:
+        raise RunError(f"submission.zip holds {', '.join(found)} as well.")
 
 
 def _competition(kaggle: Path, data: Path | None, reporter: Reporter) -> Path:
