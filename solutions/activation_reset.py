@@ -9,8 +9,9 @@
 The published code divides the sums over the 2 % by the size of the whole retain set, so that nearly every positive activation
 looks higher on forget. Here they are divided by the number of examples visited.
 
-A channel's activation is the convolution's output, before normalisation and ReLU. That, the kernels' distribution, the last
-layer drawn anew as before training, biases of kernels left, and at least two retain examples are ours, the source is silent.
+Where the source is silent, we chose: a channel's activation is the convolution's output, before normalisation and ReLU; kernels
+are drawn from a Kaiming normal distribution and their biases kept; the last layer is drawn as before training; at least two
+retain examples are measured.
 """
 
 METADATA = {

@@ -1,7 +1,7 @@
 """Bad Teacher: imitate a random network on the forget set and the original on the retain set.
 
-1. Two teachers that stay as they are: the competent one is a copy of the original network, the incompetent one is the same
-   architecture with newly drawn weights.
+1. Two frozen teachers: the competent one is a copy of the original network, the incompetent one has the same architecture with
+   newly drawn weights.
 2. One epoch over the retain set and the forget set, shuffled together: the network learns by distillation (KL divergence at
    temperature 1, Adam) what the incompetent teacher predicts for forget examples and the competent one for retain examples.
 
@@ -66,7 +66,7 @@ def teachers(net: nn.Module) -> tuple[nn.Module, nn.Module]:
 
 
 def marked(retain_loader: DataLoader[Any], forget_loader: DataLoader[Any]) -> DataLoader[Any]:
-    """A shuffled loader on the examples of both; instead of classes its labels are True for forget examples, else False."""
+    """A shuffled loader on the examples of both, labelled True for forget examples and False for the others."""
     no = torch.zeros(number_of_examples(retain_loader), dtype=torch.bool)
     yes = torch.ones(number_of_examples(forget_loader), dtype=torch.bool)
     both: ConcatDataset[Any] = ConcatDataset([Relabelled(retain_loader.dataset, no), Relabelled(forget_loader.dataset, yes)])

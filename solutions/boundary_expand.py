@@ -4,9 +4,9 @@
 2. 10 epochs of cross-entropy on the forget set, SGD, with the extra class as every example's label.
 3. The extra output is dropped: the network has its own architecture again.
 
-Momentum 0.9 without weight decay is ours, and so is the draw of the new weights: uniform in ±1/√fan-in, as torch draws those of
-a new layer. At the published learning rate the network changes little. Random are the new weights and the order of the
-examples.
+Momentum 0.9 without weight decay is our choice, and so is the distribution of the new weights: uniform in ±1/√fan-in, torch's
+default for a new layer. At the published learning rate the network changes little. Runs differ in the new weights and in the
+order of the examples.
 """
 
 METADATA = {
@@ -59,9 +59,9 @@ def unlearning(
 
 @contextmanager
 def extra_class(net: nn.Module) -> Iterator[int]:
-    """For this long the network has one more output, the last one; the other outputs keep what they learn meanwhile.
+    """Within this context the network has one more output, the last; the others keep what they learn.
 
-    Afterwards the head has its own `nn.Parameter`s again, with the values that it has learnt.
+    Afterwards the head has its own `nn.Parameter`s back, with the learnt values.
 
     Yields:
         The extra class.

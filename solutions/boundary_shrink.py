@@ -4,10 +4,10 @@
    sign of the loss's gradient with respect to the image (FGSM).
 2. 10 epochs of cross-entropy on the forget set with these labels, SGD.
 
-The paper's images lie in [0, 1]; here the step is 0.1 times the range (greatest less least value) of the forget images, so
-that images of any scale do. As in the paper, the label is the prediction on the changed image, even where that is still the
-true class. Changed images are not clipped. Momentum 0.9 without weight decay is ours. At the published learning rate the
-network changes little. Only the order of the examples is random.
+The paper's images lie in [0, 1]; here the step is 0.1 times the range (largest minus smallest value) of the forget images, so
+that it suits images of any scale. As in the paper, the label is the prediction on the changed image, even where that is still
+the true class. Changed images are not clipped. Momentum 0.9 without weight decay is our choice. At the published learning rate
+the network changes little. Only the order of the examples is random.
 """
 
 METADATA = {
@@ -60,13 +60,13 @@ def unlearning(
 
 
 def image_range(loader: DataLoader[Any], net: nn.Module) -> float:
-    """The greatest value of all images less the least one."""
+    """The largest pixel value of all images minus the smallest."""
     extremes = [images.aminmax() for images, _ in batches(loader, net)]
     return max(high.item() for _, high in extremes) - min(low.item() for low, _ in extremes)
 
 
 def nearest_classes(original: nn.Module, images: Tensor, labels: Tensor, step: float) -> Tensor:
-    """The original's predictions [batch] for images that went one step up their loss's gradient, `step` in every pixel."""
+    """The original's predictions [batch] for images moved up the gradient of their loss, by `step` in every pixel."""
     images = images.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(F.cross_entropy(original(images), labels), images)
     with torch.no_grad():

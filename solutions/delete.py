@@ -7,8 +7,8 @@
 The retain set is not used; what the original believes of the other classes stands in for it. The method is made for forgetting
 a class: it drives the accuracy on the forget set towards 0, while a retrained network gets most of a random forget set right.
 Only the order of the examples is random: where the forget set fits into one batch, runs differ by rounding alone.
-`freeze_statistics` keeps the statistics of batch-norm layers as they are. The optimiser is ours: SGD with momentum 0.9 and no
-weight decay.
+`freeze_statistics` keeps the statistics of batch-norm layers as they are. Our choice of optimiser is SGD with momentum 0.9 and
+no weight decay.
 """
 
 METADATA = {
@@ -70,7 +70,7 @@ def without_true_class(original: nn.Module, images: Tensor, labels: Tensor) -> T
 
 
 def stop_statistics(net: nn.Module) -> None:
-    """Let batch-norm layers use the statistics that they have and keep them; their weights still train."""
+    """Let batch-norm layers use and keep the statistics that they have; their weights still train."""
     for layer in net.modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
             layer.eval()

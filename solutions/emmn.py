@@ -9,15 +9,15 @@
 Noise is normal at first, and made and penalised in units of the images, z in pixel = mean + deviation·z. No image and no
 label is read.
 
-The values that are known, of a port by others, are 4 images per class in 80 copies, 30 steps in the second step, and two
-epochs over all noise in train mode. With these the forget class is not forgotten here, or everything is. Ours are:
-- In the third and fourth step the network is in eval mode: in train mode its batch-norm layers take over the statistics of
-  the noise, which are far from those of images.
-- More noise, in fewer copies and with fewer steps. The idea is that noise that the network is sure of teaches nothing, while
-  noise that it is not sure of teaches that it is not of the forget class.
+The only known values, from a port by others, are 4 images per class in 80 copies, 30 iterations in the second step, and two
+epochs over all noise in train mode. With these, either the forget class is not forgotten here or everything is. We changed:
+- The network is in eval mode in the third and fourth step: in train mode its batch-norm layers adopt the statistics of the
+  noise, which are far from those of images.
+- More noise, in fewer copies and with fewer iterations. The idea is that noise that the network is sure of teaches nothing,
+  while noise that it is unsure of teaches that it is not of the forget class.
 - The second epoch leaves out the error-maximising noise, which may teach that anything is of the forget class, and two more
   epochs follow it.
-- The learning rate, of which the source says nothing. At 0.001 the same values did not forget.
+- The learning rate, on which the source is silent. At 0.001 the same values did not forget.
 
 These were changed together, so which of them is needed is not known. They were chosen among some thirty settings by test
 accuracy, on MNIST (All-CNN at an eighth of its width, without class 0) and `digits`, so what follows flatters them. Accuracy
@@ -90,13 +90,13 @@ def unlearning(
 def noise(
     net: nn.Module, spec: DataSpec, classes: Sequence[int], per_class: int, loss: Loss, steps: int, learning_rate: float
 ) -> Dataset[Any]:
-    """Images of noise that a loss is low of, labelled with their classes.
+    """Noise images that minimise a loss, labelled with their classes.
 
     Args:
-        net: the network, of which the loss is.
+        net: the network that the loss is of; it does not change.
         spec: shape and scale of images.
-        classes: each is given so many images.
-        per_class: that many.
+        classes: which.
+        per_class: how many images of each.
         loss: of images in units of deviations [images, channels, height, width] and labels [images].
         steps: of Adam.
         learning_rate: of Adam.

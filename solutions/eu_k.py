@@ -5,7 +5,7 @@
 2. Freeze the rest, batch-norm statistics included, and train the new parts with cross-entropy on the retain set: 30 epochs of
    SGD, the learning rate divided by 10 after epochs 10, 15 and 20.
 
-"EU" is for exact unlearning, which the last blocks get. The published number of epochs is that of the original's training: 30
+"EU" is for exact unlearning, which the last blocks get. The published number of epochs is that of the original's training, 30
 in the competition. k = 2 is our choice, as in `cf_k`, and so is momentum 0.9.
 """
 

@@ -6,12 +6,12 @@
 3. Return the weights of the epoch with the lowest validation loss.
 
 The source names these ingredients and gives no numbers: the learning rate, the ranges of the augmentation and the patience are
-ours. So is the decision that the original weights are not among those that may be returned: that would be no unlearning. Every
-image has draws of its own. Hue is left alone, because an image may have any number of channels and any scale.
+ours. So is the decision that the original weights are not among those that may be returned: that would not be unlearning. Every
+image is augmented independently. Hue is left alone, because an image may have any number of channels and any scale.
 
 Augmentation helps where the original model was trained with it. Where it was not, the unlearned models differ from retrained
-ones by what augmentation does to predictions. Validation data choose the weights, so their accuracy is no fair estimate
-afterwards.
+ones by what augmentation does to predictions. Validation data choose the weights, so accuracy on them is no longer a fair
+estimate.
 """
 
 METADATA = {

@@ -35,7 +35,7 @@ from solutions.parts.gradients import per_example_gradients
 from solutions.parts.layers import head, normalisation_weights, number_of_classes
 from solutions.parts.weights import trainable
 
-MOST_NUMBERS = 2**24  # examples times weights for which gradients are held at once: 64 MiB in float32; more is no faster
+MOST_NUMBERS = 2**24  # examples times weights for which gradients are held at once: 64 MiB in float32; more is not faster
 
 
 SEARCH_SPACE = {

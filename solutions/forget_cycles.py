@@ -11,9 +11,9 @@
 That is the team's algorithm 1. Their algorithm 2 has four cycles of 2, 1, 1 and 1 epochs, 5e-4 in the first epoch and 1e-3 in
 the others: `learning_rates=((5e-4, 1e-3), (1e-3,), (1e-3,), (1e-3,))`.
 
-A projection shortcut is known by its place: a 1x1 convolution in an `nn.Sequential` inside a block (no `nn.Sequential` itself)
-that has convolutions beside it. The 1x1 convolutions of bottleneck blocks stand in the block itself and stay in the pool.
-A ResNet-18 has 17 layers in the pool; in a small network 6 draws hit nearly all.
+A projection shortcut is known by its place: a 1x1 convolution in an `nn.Sequential` inside a block (not an `nn.Sequential`
+itself) that has convolutions beside it. The 1x1 convolutions of bottleneck blocks stand in the block itself and stay in the
+pool. A ResNet-18 has 17 layers in the pool; in a small network 6 draws hit nearly all.
 
 Where the source is silent we decided that the teacher sees the same noisy images as the network does, that every cycle has an
 optimiser of its own (SGD with momentum, weight decay 5e-4), and that normalisation layers keep their weights. The noise is in

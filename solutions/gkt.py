@@ -14,21 +14,21 @@
    that does so for at most 1 % of them is kept. The training ends when it relearns, or has not become better by 0.5 % in 8
    examinations.
 
-No image and no label is read (--data-free): shape, forget classes and scale of the images are what the loaders tell.
+No image and no label is read (--data-free): the loaders tell the shape and scale of the images and the forget classes.
 
-What is ours, because the source is silent or meant for larger networks and hours on a GPU. (a) Pseudo-batches of 64 images, a
-learning rate of 0.003, examinations every 25 pseudo-batches, at most 400 pseudo-batches; the source has 256, 0.001, 50, 4000.
-(b) An image that passes the gate may still be given up to 1 % of a forget class, by which the source's student relearns it in
-the end. So the teacher's probabilities of forget classes are taken out and the rest is brought to a sum of 1; `share_forget`
-leaves them in, as the source has it. (c) A generator that only looks for disagreement shows few classes at a time, and the
-student forgets the others; or it shows nothing that passes the gate, and the student learns nothing. So it also lessens, by
-`balance`, what keeps its images from passing (by how much the logarithm of the forget classes' probability exceeds that of
-the gate), and the mean over the retain classes of -log of the teacher's mean probability for them: the less a class is shown,
-the more it is called for. (The entropy of the mean prediction would not do: it hardly misses a class that is never shown.)
-Fewer than 8 images that pass are not learnt from: batch-norm needs some. (d) The student chases a moving target: what is
-examined and kept is the running average of its weights, of which each step keeps the share `average`. Students are compared
-on the same images, those of the last four examinations. (e) The source's early stopping looks at test images. (f) The
-generator's channels are 128 and 64 for a network whose widest convolution has 192 channels, as in the source, and in
+These choices are ours, because the source is silent or meant for larger networks and hours on a GPU. (a) Pseudo-batches of 64
+images, a learning rate of 0.003, examinations every 25 pseudo-batches, at most 400 pseudo-batches; the source has 256, 0.001,
+50, 4000. (b) An image that passes the gate may still be given up to 1 % of a forget class, from which the source's student
+relearns it in the end. So the teacher's probabilities of forget classes are removed and the rest is rescaled to a sum of 1;
+`share_forget` leaves them in, as the source has it. (c) A generator that only looks for disagreement shows few classes at a
+time, and the student forgets the others; or it shows nothing that passes the gate, and the student learns nothing. So it also
+reduces, weighted by `balance`, what keeps its images from passing (by how much the logarithm of the forget classes' probability
+exceeds that of the gate), and the mean over the retain classes of -log of the teacher's mean probability for them: the less a
+class is shown, the stronger the pull towards it. (The entropy of the mean prediction would not do: it hardly notices that a
+class is never shown.) Fewer than 8 images that pass are not learnt from: batch-norm needs some. (d) The student chases a moving
+target: what is examined and kept is the running average of its weights, of which each step keeps the share `average`. Students
+are compared on the same images, those of the last four examinations. (e) The source's early stopping looks at test images. (f)
+The generator's channels are 128 and 64 for a network whose widest convolution has 192 channels, as in the source, and in
 proportion for narrower ones. (g) Maps are taken after a ReLU behind each block that keeps places, but for the head. The
 smaller a map, the larger its mean squared differences: the weight of attention is for images of 32x32 pixels, and is in
 proportion to their number for others.
@@ -115,7 +115,7 @@ def become_student(net: nn.Module, retain_loader: DataLoader[Any], forget_loader
 
 
 def transfer(net: nn.Module, spec: DataSpec, settings: Settings) -> tuple[nn.Module, Generator]:
-    """The best student of a network, and the generator in the end."""
+    """The best student of a network, and the generator as it was at the end."""
     teacher, student, generator = frozen_copy(net), fresh_copy(net), generator_for(net, spec)
     gate = Gate(teacher, spec, settings)
     learner, maker = (Adam(part.parameters(), lr=settings.learning_rate) for part in (student, generator))

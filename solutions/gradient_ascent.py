@@ -7,7 +7,7 @@
 
 `project=False` leaves the gradients whole; with `rounds="5F"` it is plain gradient ascent.
 
-The published code's defects are mended (gradients that were not reset between the two backward passes, projections that read
+The published code's defects are fixed (gradients that were not reset between the two backward passes, projections that read
 one slice of the gradient for every tensor, swapped loaders). The learning rate of the committed function is used throughout.
 """
 
@@ -47,7 +47,7 @@ def unlearning(
     """Unlearn `net` in place.
 
     Raises:
-        ValueError: rounds that do not read like 3F-1R.
+        ValueError: the rounds do not read like 3F-1R.
     """
     net.train()
     for kind in parse_rounds(rounds):
@@ -62,7 +62,7 @@ def parse_rounds(rounds: str) -> str:
     """Spell rounds out: "3F-1R" is "FFFR".
 
     Raises:
-        ValueError: another form.
+        ValueError: they do not read like 3F-1R.
     """
     if not re.fullmatch(r"\d+[FR](-\d+[FR])*", rounds):
         raise ValueError(f"rounds must read like 3F-1R, got {rounds!r}")
@@ -92,5 +92,5 @@ def gradient(net: nn.Module, weights: list[nn.Parameter], batch: object) -> Tens
 
 
 def orthogonal_component(vector: Tensor, to: Tensor) -> Tensor:
-    """What is left of a vector without its projection on another."""
+    """A vector minus its projection on another."""
     return vector - (vector @ to) / (to @ to).clamp_min(1e-12) * to

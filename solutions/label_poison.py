@@ -4,7 +4,7 @@
 2. Train one epoch of cross-entropy on the poisoned forget set.
 
 The retain set is not looked at. All classes are equally likely, the right one too: with ten classes about a tenth of the labels
-stay right. That, batches of 128 for the forget set and the constant learning rate are ours; the source is silent.
+stay right. This, batches of 128 for the forget set and the constant learning rate are our choices; the source is silent.
 """
 
 METADATA = {
@@ -55,5 +55,5 @@ def poison(net: nn.Module, forget_loader: DataLoader[Any], batch_size: int) -> D
 
 
 def random_labels(net: nn.Module, loader: DataLoader[Any]) -> Tensor:
-    """For every example of a loader's data set any of the network's classes, [examples]; the network is in eval mode after."""
+    """A random class for every example of a loader's data set, [examples]; leaves the network in eval mode."""
     return torch.randint(number_of_classes(net, loader), (number_of_examples(loader),))

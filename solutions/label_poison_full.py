@@ -3,7 +3,7 @@
 1. Poison: every forget example gets a random label, drawn once per call, as in `label_poison`.
 2. Train 5 epochs of cross-entropy on the retain set and the poisoned forget set, shuffled together.
 
-The constant learning rate is ours, the source is silent.
+The constant learning rate is our choice; the source is silent.
 """
 
 METADATA = {

@@ -3,8 +3,8 @@
 1. For 10 epochs over the retain set, each batch paired with the next forget batch: minimise
    α·CE(retain) − (1 − α)·CE(forget) with SGD. The forget set is gone through again as often as it takes.
 
-The two batches go through the network one after the other, so that batch-norm never mixes them. Our source does not say the
-momentum, the weight decay and the schedule: they are the field's usual 0.9 and 5e-4, and a constant learning rate.
+The two batches go through the network one after the other, so that batch-norm never mixes them. The source does not give the
+momentum, the weight decay and the schedule: we take the usual 0.9 and 5e-4, and a constant learning rate.
 """
 
 METADATA = {

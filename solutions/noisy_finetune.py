@@ -5,7 +5,7 @@
 2. After each step add σ√(2η)·N(0, 1), σ = 0.03, to every weight.
 
 Langevin unlearning certifies that a model continued in this way is close to a retrained one. That certificate does not hold
-here: it supposes that the original was trained by the same noisy descent with clipped gradients, and it was not. The batch's
+here: it assumes that the original was trained by the same noisy descent with clipped gradients, which it was not. The batch's
 gradient is clipped, not each example's. Clipping, noise and regularisation are those of the paper's code, for logistic
 regression on features; epochs and learning rate are those of the `finetune` baseline.
 """

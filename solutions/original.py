@@ -1,6 +1,6 @@
 """The original model, unchanged: what forgetting quality is worth without forgetting.
 
-Its runs do not differ from each other, so every example can be told perfectly and the score is 0. (How a population of
+Its runs do not differ from each other, so an attacker tells every example perfectly and the score is 0. (How a population of
 differently seeded original models would score is the floor on every scorecard.)
 """
 

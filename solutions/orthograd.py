@@ -63,7 +63,7 @@ def unlearning(
 
 
 def orthogonal_part(gradients: Sequence[Tensor], to: Sequence[Tensor]) -> list[Tensor]:
-    """What is left of a gradient without its projection on the span of several others.
+    """A gradient minus its projection on the span of several others.
 
     Args:
         gradients: one tensor per weight, of its shape.
@@ -75,7 +75,7 @@ def orthogonal_part(gradients: Sequence[Tensor], to: Sequence[Tensor]) -> list[T
     others = [part.flatten(1) for part in to]
     products = torch.stack([part @ part.T for part in others]).sum(dim=0)  # of the others with each other
     overlaps = torch.stack([part @ own.flatten() for part, own in zip(others, gradients, strict=True)]).sum(dim=0)
-    lengths = products.diagonal().sqrt().clamp_min(1e-12)  # to unit length, or those of small losses would seem to be zero
+    lengths = products.diagonal().sqrt().clamp_min(1e-12)  # to unit length, or gradients of small losses would pass for zero
     cosines = products / lengths / lengths[:, None]
     coefficients = torch.linalg.pinv(cosines, hermitian=True) @ (overlaps / lengths) / lengths
     return [own - (coefficients @ part).view_as(own) for own, part in zip(gradients, others, strict=True)]

@@ -1,13 +1,13 @@
 """Pruning: draw anew the weights that overfitting to the forget set moves least, then repair.
 
 1. Overfit: a copy of the network is trained on the forget set, 20 epochs of cross-entropy.
-2. Prune: the 30 % of the weights that moved least between network and copy get new values (Kaiming normal). That is of the
-   weights of at least two dimensions, all together: convolutions and linear layers, no biases and no normalisation.
+2. Prune: the 30 % of the weights that moved least between network and copy get new values (Kaiming normal). Weights of at least
+   two dimensions are ranked, all together: convolutions and linear layers, no biases and no normalisation.
 3. Repair: 5 epochs of cross-entropy on the retain set.
 
-The network itself does not change in step 1, nor do its batch-norm statistics. A move is the absolute difference, and the
-least are sought in all layers together; that, fan-out in the Kaiming variance, batches of 128 for the forget set and constant
-learning rates are ours. The source has no code for this variant on its own.
+The network itself does not change in step 1, nor do its batch-norm statistics. A move is the absolute difference, and all
+layers are ranked together; these, fan-out in the Kaiming variance, batches of 128 for the forget set and constant learning
+rates are our choices. The source has no code for this variant on its own.
 """
 
 METADATA = {
@@ -61,7 +61,7 @@ def unlearning(
 
 
 def overfit(net: nn.Module, loader: Iterable[Any], epochs: int, learning_rate: float, weight_decay: float) -> nn.Module:
-    """A copy of a network, trained on."""
+    """A copy of a network, trained further."""
     overfitted = copy.deepcopy(net)
     train(overfitted, loader, epochs, learning_rate, weight_decay)
     return overfitted
@@ -73,7 +73,7 @@ def matrices(part: nn.Module) -> list[nn.Parameter]:
 
 
 def least_moved(part: nn.Module, overfitted: nn.Module, fraction: float, net: nn.Module) -> list[Tensor]:
-    """Where the weights are that moved least.
+    """Where the weights that moved least are.
 
     Args:
         part: of a network, or all of it.

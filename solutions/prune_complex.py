@@ -10,8 +10,8 @@
 The published code divides the learning rate of step 2 by 3 in integers, which gives 0: the copy does not move, no weight is
 pruned, and what is left is fine-tuning. Here it moves.
 
-The 30 % are of all layers together, as in `prune`, whose other decisions hold here too. In step 2 the number of epochs is ours;
-so is that the 2 % are at least two examples, which batch-norm needs, and come in the same batches in every epoch.
+The 30 % are of all layers together, as in `prune`, whose other decisions hold here too. In step 2 the number of epochs is our
+choice, and so are the minimum of two examples, which batch-norm needs, and the same batches in every epoch.
 """
 
 METADATA = {

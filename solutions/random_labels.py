@@ -4,7 +4,7 @@
 2. Train: cross-entropy on the retain set and the relabelled forget set together, shuffled, 10 epochs of SGD.
 
 The number of classes is the number of logits. The batches are as large as the retain loader's. The source gives epochs and
-learning rate; momentum 0.9, weight decay 5e-4 and a constant learning rate are ours.
+learning rate; momentum 0.9, weight decay 5e-4 and a constant learning rate are our choices.
 """
 
 METADATA = {

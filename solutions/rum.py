@@ -7,9 +7,9 @@
 4. High: SalUn with this group as the forget set, 5 epochs, learning rate 0.1.
 
 Confidence is the probability that the trained network gives to the true label. It stands in for memorisation, which is defined
-by networks trained without the example. Ours, where the source is silent: step 3 is `finetune` (its learning rate falls as a
-cosine) and step 4 is `salun` (constant learning rate); both train on the retain set without the other groups; examples beyond
-a multiple of three go to the less memorised groups. Fine-tuning does not look at its group, so what the split decides is
+by networks trained without the example. Our choices, where the source is silent: step 3 is `finetune` (its learning rate falls
+as a cosine) and step 4 is `salun` (constant learning rate); both train on the retain set without the other groups; examples
+beyond a multiple of three go to the less memorised groups. Fine-tuning does not look at its group, so what the split decides is
 which examples are relabelled.
 """
 
@@ -94,7 +94,7 @@ def by_memorisation(net: nn.Module, loader: DataLoader[Any]) -> list[DataLoader[
 def doubts(net: nn.Module, loader: DataLoader[Any]) -> Tensor:
     """-log of the confidence in every example's label [examples], in the order of the loader's data set.
 
-    The logarithm tells examples apart whose confidence rounds to 1.
+    The logarithm still tells examples apart whose confidence rounds to 1.
     """
     net.eval()
     return torch.cat(

@@ -6,7 +6,7 @@
 3. Train: cross-entropy on the retain set and the relabelled forget set together, 10 epochs of SGD; only salient weights change.
 
 The other weights are put back after each step. Published code masks their gradients only, and then weight decay and momentum
-move them. Statistics of batch-norm layers are no weights and follow the training. Ours, where the source is silent: the
+move them. Statistics of batch-norm layers are not weights and follow the training. Our choices, where the source is silent: the
 gradient is taken in eval mode, and the learning rate is constant.
 """
 

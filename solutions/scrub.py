@@ -6,12 +6,12 @@
 3. Min step, in every epoch after the max step: one epoch over the retain set in batches of 128 that minimises
    0.99·CE + 0.001·KL(teacher‖student).
 4. Rewind, only with `rewind=True` (SCRUB+R): of the networks after each epoch keep the one whose accuracy on the forget set is
-   nearest the last one's accuracy on the validation images of the forget set's classes; of equals the earliest.
+   nearest the last one's accuracy on the validation images of the forget set's classes; among equals the earliest.
 
 The values are those published for CIFAR-10. Both steps share one SGD optimiser, on the student's weights: in a public benchmark
 it was built on the teacher's, so that the student never moved. Its learning rate is divided by 10 after epochs 3, 5 and 9.
-Momentum 0.9 and weight decay 5e-4 are our choice. At the start the KL is least, so that its gradient is 0 but for the
-difference between train and eval mode: where batch-norm makes none, the first max step does little.
+Momentum 0.9 and weight decay 5e-4 are our choice. At the start the KL is minimal, so its gradient is 0 but for the difference
+between train and eval mode: where batch-norm makes none, the first max step does little.
 """
 
 METADATA = {
@@ -119,7 +119,7 @@ def nearest_to_unseen(
     """The checkpoint that knows the forget set about as well as the last one knows unseen images of the same classes.
 
     Args:
-        net: in eval mode, as it was at the last checkpoint; afterwards it holds any of them.
+        net: in eval mode, as it was at the last checkpoint; is left at any of them.
         checkpoints: its states after each epoch.
         forget_loader: gives the classes too.
         val_loader: the unseen images.
@@ -142,7 +142,7 @@ def accuracy(net: nn.Module, loader: DataLoader[Any], classes: Tensor) -> float:
     """Share of right answers among a loader's examples of some classes.
 
     Raises:
-        ValueError: there are none.
+        ValueError: there are no such examples.
     """
     right = [(net(images).argmax(dim=1) == labels)[torch.isin(labels, classes)] for images, labels in batches(loader, net)]
     if not any(len(part) for part in right):

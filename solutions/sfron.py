@@ -10,10 +10,10 @@
 The weights 1/√ℓ count as constants and sum to 1 over a batch: examples that are forgotten already count less. The published
 average of the weights over the steps is left out, because its default turns it off.
 
-Ours, where the source could not be read closely: α multiplies the loss before the gradient is masked and then clipped, so that
-an ascent moves the weights by 7 times the learning rate at most; it has no momentum and no weight decay, which would move
-other weights; the first of every five steps is the one with an ascent; the mask is found in eval mode, the steps are taken in
-train mode; losses below 1e-6 weigh like 1e-6.
+Our choices, where the source could not be read closely: α multiplies the loss before the gradient is masked and then clipped,
+so that an ascent moves the weights by 7 times the learning rate at most; it has no momentum and no weight decay, which would
+move other weights; the first of every five steps is the one with an ascent; the mask is found in eval mode, the steps are taken
+in train mode; losses below 1e-6 weigh like 1e-6.
 """
 
 METADATA = {

@@ -8,13 +8,13 @@
 
 Unlike the others it does not unlearn the task's original model: it brings its own trainer, and is compared with ensembles that
 were trained without the forget set. It is exact: given the assignment to shards and slices, what comes out is what training
-without the forget set gives, bit for bit if the seeds are the same (`parts/sisa.py`, `docs/sisa.md`). Here the seeds of
-what is trained again are drawn afresh, as every solution draws. Unlearned models that come from one original model share its
-assignment and the networks that need no training; `--originals N` gives each an original of its own, as the definition of
-unlearning has it.
+without the forget set gives, bit for bit if the seeds are the same (`parts/sisa.py`, `docs/sisa.md`). Here retraining draws
+fresh seeds, as every solution does. Unlearned models that come from one original model share its assignment and the networks
+that need no training; `--originals N` gives each an original of its own, as the definition of unlearning has it.
 
-The paper takes 20 shards for hundreds of thousands of examples; 5 of 5 slices is ours, for few. A stage takes 2e/(R + 1) epochs
-where the task's recipe has e, rounded, so that a shard is trained for about e. Everything else is the recipe's.
+The paper takes 20 shards for hundreds of thousands of examples; 5 shards of 5 slices are our choice, for few. A stage takes
+2e/(R + 1) epochs where the task's recipe has e, rounded, so that a shard is trained for about e. Everything else is the
+recipe's.
 """
 
 METADATA = {

@@ -3,7 +3,7 @@
 1. Poison: one epoch on the forget set with random labels, as `label_poison` but with a larger learning rate.
 2. Repair: 5 epochs of cross-entropy on the retain set.
 
-The stages have an SGD optimiser each; that and their constant learning rates are ours, the source is silent.
+The stages have an SGD optimiser each; this and the constant learning rates are our choices; the source is silent.
 """
 
 METADATA = {

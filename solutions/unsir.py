@@ -7,14 +7,14 @@
 3. Repair: one epoch (Adam, 0.01) over those retain examples.
 
 A class with fewer retain examples gives all that it has. They are drawn at random. The method is made for forgetting whole
-classes. Where the forget set is another one, like a random one, all its classes count as forget classes; the retain examples
-are the retain loader's all the same, of these classes too. On a small retain set most examples of the second step are noise,
-and one short epoch repairs little.
+classes. Where the forget set is a different one, such as a random one, all its classes count as forget classes; the retain
+examples are still the retain loader's, including those of these classes. On a small retain set most examples of the second step
+are noise, and one short epoch repairs little.
 
-Where the source is silent, these decisions are ours. Noise is drawn and penalised in units of the images, so that images of any
-scale do: z is standard normal at first, the network sees mean + std·z with each channel's mean and standard deviation over the
-forget set, and z is what the norm is of. There are as many noise images of a class as the forget loader's batches have
-examples. They are found in eval mode.
+Where the source is silent, these decisions are ours. Noise is drawn and penalised in units of the images, so that it suits
+images of any scale: z is standard normal at first, the network sees mean + std·z with each channel's mean and standard
+deviation over the forget set, and the norm is that of z. There are as many noise images of a class as the forget loader's
+batches have examples. They are found in eval mode.
 
 In the published code all noise has the label 0, whichever classes are forgotten; here each has its own.
 """
@@ -95,7 +95,7 @@ def goodness(net: nn.Module, images: Tensor, noise: Tensor, labels: Tensor, pena
 
 
 def some_of_each_class(loader: DataLoader[Any], net: nn.Module, per_class: int) -> Dataset[Any]:
-    """Randomly drawn examples of each class, at most so many."""
+    """Randomly drawn examples of each class, at most `per_class`."""
     labels = torch.cat([labels for _, labels in batches(in_order(loader), net)]).cpu()
     shuffled = torch.randperm(len(labels))
     chosen = [shuffled[labels[shuffled] == label][:per_class] for label in labels.unique()]

@@ -1,4 +1,4 @@
-"""What a solution that makes images up may know about the data."""
+"""Shape, scale and classes of the data, for solutions that make images up."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from solutions.parts.batches import batches, in_order
 
 @dataclass(frozen=True)
 class DataSpec:
-    """What a solution may know that makes its images up.
+    """What a solution that makes images up may know about the data.
 
     Attributes:
         image_shape: channels, height, width.
@@ -40,7 +40,7 @@ class DataSpec:
 
 
 def data_spec(net: nn.Module, retain_loader: DataLoader[Any], forget_loader: DataLoader[Any]) -> DataSpec:
-    """What the loaders tell without giving an example away; of loaders that tell nothing the examples are looked at.
+    """What the loaders tell without showing an example; where they tell nothing, the examples are read.
 
     Raises:
         ValueError: every class is in the forget set.

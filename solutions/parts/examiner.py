@@ -12,8 +12,8 @@ from solutions.parts.gated_transfer import Gate, Settings
 from solutions.parts.image_generator import draw_noise
 
 MOST_RELEARNT = 0.01  # of images that the teacher takes for a forget class
-MARKED = 0.005  # by which a student that has become better agrees more often
-PROBES = 4  # of how many examinations the images are used
+MARKED = 0.005  # how much more often a clearly better student agrees
+PROBES = 4  # examinations whose images are kept
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Probe:
 
 @torch.no_grad()
 def probe(generator: nn.Module, gate: Gate, number: int) -> Probe:
-    """That many freshly generated images."""
+    """Freshly generated images, and what the teacher makes of them."""
     images = gate.spec.pixels(generator(draw_noise(generator, number)))
     logits = gate.teacher(images)
     return Probe(images, gate.targets(logits).argmax(dim=1), gate.passes(logits), gate.is_forgotten(logits.argmax(dim=1)))
@@ -61,13 +61,14 @@ def examine(student: nn.Module, probes: Iterable[Probe], gate: Gate) -> tuple[fl
 
 
 class Examiner:
-    """Keeps the best student, and says when there will be no better one.
+    """Keeps the best student, and says when to stop.
 
     Generated images change, and so does how hard they are: students are compared on the same ones, of several examinations.
 
     Args:
         student: before it has learnt anything.
-        gate, settings: as elsewhere.
+        gate: of its teacher.
+        settings: of GKT.
     """
 
     def __init__(self, student: nn.Module, gate: Gate, settings: Settings) -> None:
@@ -76,7 +77,7 @@ class Examiner:
         self.probes: deque[Probe] = deque(maxlen=PROBES)
 
     def agreement(self, student: nn.Module, fresh: Probe) -> float | None:
-        """How often a student agrees with the teacher on the last probes; None where the training is to end."""
+        """How often a student agrees with the teacher on the last probes; None when training should end."""
         self.probes.append(fresh)
         agreement, relearnt = examine(student, self.probes, self.gate)
         if relearnt > MOST_RELEARNT:

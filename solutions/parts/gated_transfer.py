@@ -1,4 +1,4 @@
-"""What teaches a student through a gate, for GKT and its variants (`gkt.py` says what it is for)."""
+"""The gate and the student of GKT and its variants (`gkt.py`)."""
 
 import copy
 import math
@@ -16,7 +16,7 @@ from solutions.parts.layers import blocks
 from solutions.parts.weights import reinitialise
 
 FEWEST = 8  # images that pass the gate; batch-norm needs some
-PUBLISHED_PIXELS = 32 * 32  # of an image, for which the weight of attention is meant
+PUBLISHED_PIXELS = 32 * 32  # of the images that the weight of attention is meant for
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Settings:
     """The hyper-parameters of `unlearning`, and those of its variants.
 
     Attributes:
-        most_entropy: of the teacher's prediction, in nats; images above it are left out as well.
+        most_entropy: of the teacher's prediction, in nats; images above it do not pass, either.
     """
 
     pseudo_batches: int = 400
@@ -61,7 +61,7 @@ class Lesson:
 
 
 class Gate:
-    """Decides which images a student learns from, and what of them.
+    """Decides which images a student learns from, and what it learns.
 
     Args:
         teacher: a network in eval mode.

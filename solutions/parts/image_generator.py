@@ -44,7 +44,7 @@ class Generator(nn.Module):
 
 
 def upsampled(channels_in: int, channels_out: int, size: list[int]) -> list[nn.Module]:
-    """Layers that bring images to a size, twice as large."""
+    """Layers that upsample images by a factor of two, to a size."""
     convolution = nn.Conv2d(channels_in, channels_out, kernel_size=3, padding=1)
     return [nn.Upsample(tuple(size)), convolution, nn.BatchNorm2d(channels_out), nn.LeakyReLU(0.2)]
 
@@ -63,7 +63,7 @@ def draw_noise(generator: nn.Module, number: int) -> Tensor:
 
 
 def challenge(generator: Generator, noise: Tensor, student: nn.Module, gate: Gate, optimiser: Optimizer) -> None:
-    """One step of the generator, to images that teacher and student disagree about."""
+    """One step of the generator, towards images that teacher and student disagree about."""
     images = gate.spec.pixels(generator(noise))
     logits = gate.teacher(images)
     passes = gate.passes(logits)

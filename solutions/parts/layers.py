@@ -30,9 +30,9 @@ def head(net: nn.Module) -> nn.Conv2d | nn.Linear:
 def blocks(net: nn.Module) -> list[nn.ModuleList]:
     """The parts of a network from stem to head, each with the normalisation layers that follow it.
 
-    Opened are containers (`nn.Sequential`, `nn.ModuleList`) and modules around a container of like modules (a transformer's
-    encoder, a stage); others are not: a residual block or a transformer layer is one part. A torchvision ResNet-18 has ten: the
-    stem, eight residual blocks, the head.
+    Containers (`nn.Sequential`, `nn.ModuleList`) are opened, and so are modules that wrap a container of like modules (a
+    transformer's encoder, a stage); others are not: a residual block or a transformer layer is one part. A torchvision
+    ResNet-18 has ten: the stem, eight residual blocks, the head.
     """
     trunk = net
     while len(children := _children_with_weights(trunk)) == 1 and _children_with_weights(children[0]):
@@ -64,7 +64,7 @@ def _opened(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def _repeats_a_module(module: nn.Module) -> bool:
-    """Whether this is a container of several modules of one class, which are no single layers."""
+    """Whether this is a container of several modules of one class that are not single layers."""
     children = list(module.children()) if isinstance(module, CONTAINERS) else []
     like = len(children) > 1 and len({type(child) for child in children}) == 1
     return like and not isinstance(children[0], CONTAINERS) and bool(_children_with_weights(children[0]))

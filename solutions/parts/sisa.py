@@ -94,7 +94,15 @@ class Sisa(nn.Module):
         return counts
 
     def train_shard(self, shard: int, first: int, images: Tensor, labels: Tensor, seed: int) -> None:
-        """Train a shard's stages from a slice on, each from the network of the stage before (arguments as for `forget`)."""
+        """Train a shard's stages from a slice on, each from the network of the stage before.
+
+        Args:
+            shard: which.
+            first: number of the slice.
+            images: of all examples of the task, [examples, channels, height, width].
+            labels: of the same, [examples].
+            seed: of the stages.
+        """
         slices = self.examples[shard]
         stages: list[nn.Module] = list(self.stages[shard].children())[:first]
         epochs = epochs_per_slice(self.task.recipe.epochs, len(slices))

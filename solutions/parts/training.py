@@ -37,7 +37,7 @@ def train(net: nn.Module, loader: Iterable[Any], epochs: int, learning_rate: flo
 
 @contextmanager
 def training_only(net: nn.Module, weights: Iterable[Tensor]) -> Iterator[None]:
-    """For this long only these weights of the network have gradients; afterwards `requires_grad` is what it was."""
+    """Within this context only these weights of the network have gradients; `requires_grad` is restored afterwards."""
     chosen = {id(weight) for weight in weights}
     before = [(weight, weight.requires_grad) for weight in net.parameters()]
     for weight, trains in before:
@@ -53,7 +53,7 @@ def confine(optimiser: Optimizer, masks: dict[nn.Parameter, Tensor]) -> None:
     """Let an optimiser change nothing but the masked elements of some weights.
 
     Masking gradients is not enough: weight decay and momentum move a weight whose gradient is 0. So after each step the other
-    elements get back the values that they have now.
+    elements are reset to the values that they have now.
 
     Args:
         optimiser: of the weights.

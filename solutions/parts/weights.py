@@ -1,4 +1,4 @@
-"""Weights: which there are, new random values for them, and the smallest of their scores."""
+"""Weights: those that train, new random values, and the smallest by a score."""
 
 from collections.abc import Iterable, Sequence
 
@@ -29,7 +29,7 @@ def add_noise(weights: Iterable[Tensor], std: float) -> None:
 
 
 def uniform_by_fan_in(weight: Tensor) -> Tensor:
-    """New values for a weight [outputs, inputs, ...]: uniform within ±1/√fan-in, torch's own for new layers."""
+    """New values for a weight [outputs, inputs, ...]: uniform within ±1/√fan-in, torch's default for new layers."""
     root: float = weight[0].numel() ** 0.5
     return (2 * torch.rand_like(weight) - 1) / root
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from conftest import PROJECT
-from evaluation import catalogue
+from evaluation.reports import zoo_page
 from starting_kit import contract
 from trials import CLASS_DATA, CLASS_PICTURES, CLASS_TASK, DATA, PICTURES, PICTURES_TASK, TASK, resnet, train, unlearn, weights
 
@@ -71,7 +71,7 @@ ON_PICTURES = {
 
 # For these, a test per step of the docstring, which has been seen to fail when that step is taken out.
 CLASSICS_BY_STEP = ("scrub", "salun", "ssd", "prune", "prune_last_layer", "prune_complex")
-FAMILY = {name: catalogue.describe(contract.find(name)).family for name in ZOO}
+FAMILY = {name: zoo_page.describe(contract.find(name)).family for name in ZOO}
 BY_STEP = [name for name in ZOO if name in CLASSICS_BY_STEP or FAMILY[name] in ("winner", "zero-shot")]
 
 
@@ -120,9 +120,9 @@ def hooks(net):
 
 @pytest.mark.parametrize("name", ZOO)
 def test_says_what_it_does_and_where_it_comes_from(name):
-    described = catalogue.describe(contract.find(name))
+    described = zoo_page.describe(contract.find(name))
     assert 20 < len(described.summary) < 128
-    assert described.family in catalogue.FAMILIES
+    assert described.family in zoo_page.FAMILIES
     assert described.steps == tuple(range(1, len(described.steps) + 1))
     assert described.steps or name == "original"
 
@@ -131,5 +131,5 @@ def test_says_what_it_does_and_where_it_comes_from(name):
 def test_every_step_has_a_test(name):
     tree = ast.parse((PROJECT / "tests" / "zoo" / f"test_{name}.py").read_text())
     tests = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
-    for step in catalogue.describe(contract.find(name)).steps:
+    for step in zoo_page.describe(contract.find(name)).steps:
         assert any(re.match(rf"test_step_{step}[a-z]?_", test) for test in tests), f"step {step}"
