@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation import catalogue
+from evaluation.reports import zoo_page
 from starting_kit import contract, search_space
 from starting_kit.errors import InputError
 
@@ -64,6 +64,6 @@ def test_what_does_not_fit_is_refused(space, message):
 
 def test_every_solution_with_hyperparameters_can_be_tuned():
     """But for those that forget whole classes only, which tasks do not ask for, and those that bring their own trainer."""
-    names = [name for name in contract.zoo() if catalogue.describe(contract.find(name)).family != "zero-shot"]
+    names = [name for name in contract.zoo() if zoo_page.describe(contract.find(name)).family != "zero-shot"]
     solutions = [contract.describe(contract.find(name), []) for name in names]
     assert [s.name for s in solutions if s.hyperparameters and not s.search_space and not s.trains] == []
