@@ -1,24 +1,18 @@
 """Tuning, mostly as a user does it: with the command, on a solution of their own."""
 
-import dataclasses
 import json
 import os
 import signal
-import subprocess
-import sys
 import textwrap
 import time
 
-import numpy as np
 import optuna
 import pytest
 
-from conftest import PROJECT, run_script
-from evaluation.metric.outputs import Outputs
+from conftest import run_script, start_script
 from evaluation.scoring.scorecard import COST_LIMIT
-from evaluation.tuning import trials, tuned
-from starting_kit import contract, tasks
-from starting_kit.errors import InputError
+from evaluation.tuning import trials
+from starting_kit import tasks
 
 TASK = tasks.find("digits")
 
@@ -156,38 +150,6 @@ def test_tuning_and_scoring_share_no_model(tuning):
     assert not list(runs.glob("digits-v2/*"))
 
 
-def test_accuracy_is_that_on_validation_images():
-    accuracy = {split: np.array([value]) for split, value in (("retain", 0.9), ("validation", 0.8), ("test", 0.1))}
-    seen = trials.without_test(Outputs({}, {}, None, accuracy))
-    assert {split: values.tolist() for split, values in seen.accuracy.items()} == {"retain": [0.9], "test": [0.8]}
-
-
-def normal_outputs(models, seed, shift=0.0, spread=1.0):
-    """Of models whose confidences are normal, on 200 examples."""
-    confidences = 5 + shift + spread * np.random.default_rng(seed).standard_normal((models, 200))
-    accuracy = {split: np.ones(models) for split in ("retain", "test")}
-    return Outputs({}, {"forget": confidences}, None, accuracy)
-
-
-@pytest.mark.parametrize(("shift", "spread"), [(0.0, 1.0), (0.0, 0.6), (0.5, 0.8), (1.0, 1.25)])
-def test_few_models_forecast_what_many_score(shift, spread):
-    few = normal_outputs(128, 1, shift, spread), normal_outputs(128, 2)
-    real = trials.score(normal_outputs(512, 3, shift, spread), normal_outputs(512, 4))
-    assert real / 1.5 < trials.forecast(*few) < real * 1.5
-    if spread == 0.6:
-        assert trials.score(*few) > 2 * real  # what the score of few models itself would have said
-
-
-def test_the_forecast_is_the_mean_over_original_models():
-    near, far, retrained = normal_outputs(64, 1), normal_outputs(64, 2, shift=3), normal_outputs(64, 3)
-    confidences = np.empty((128, 200))
-    confidences[0::2], confidences[1::2] = near.confidences["forget"], far.confidences["forget"]
-    both = dataclasses.replace(normal_outputs(128, 0), confidences={"forget": confidences})
-    apart = [trials.forecast(part, retrained) for part in (near, far)]
-    assert trials.forecast(both, retrained, originals=2) == pytest.approx(np.mean(apart), rel=0.2)
-    assert trials.forecast(both, retrained) < np.mean(apart) / 2  # as one population they would be something else
-
-
 @pytest.mark.slow
 def test_hopeless_and_dear_trials_end_early(tuning):
     _, runs, _ = tuning
@@ -240,9 +202,8 @@ def test_killed_three_times_it_goes_on_and_tries_what_was_under_way_again(write_
     )
     path = write_solution(unhurried, name="mine", whole=True)
     arguments = ("--solution", path, "--models", 48, "--runs", tmp_path / "runs", "--trials", 5)
-    command = [sys.executable, str(PROJECT / "evaluation" / "tune.py"), *map(str, arguments)]
     for _ in range(3):
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        process = start_script("tune.py", *arguments)
         while not process.stderr.readline().startswith("trial "):
             assert process.poll() is None
         time.sleep(0.5)  # the next trial is under way
@@ -262,8 +223,7 @@ def test_killed_three_times_it_goes_on_and_tries_what_was_under_way_again(write_
 @pytest.mark.slow
 def test_two_cannot_tune_the_same(tunable, tmp_path):
     arguments = ("--solution", tunable, "--models", 48, "--runs", tmp_path / "runs", "--trials", 50)
-    command = [sys.executable, str(PROJECT / "evaluation" / "tune.py"), *map(str, arguments)]
-    first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    first = start_script("tune.py", *arguments)
     try:
         while "trial 1" not in first.stderr.readline():
             assert first.poll() is None
@@ -273,57 +233,3 @@ def test_two_cannot_tune_the_same(tunable, tmp_path):
     finally:
         os.killpg(first.pid, signal.SIGKILL)
         first.wait()
-
-
-# --- the file of tuned values
-
-
-@pytest.fixture
-def mine(tmp_path):
-    return tmp_path / "mine.py"
-
-
-def test_entries_of_other_solutions_stay(mine, tmp_path):
-    tuned.write(tmp_path / "other.py", TASK, {"values": {"epochs": 1}})
-    tuned.write(mine, TASK, {"values": {"epochs": 2}})
-    file = tuned.write(mine, TASK, {"values": {"epochs": 3}})
-    assert tuned.read(tmp_path / "other.py", TASK)["values"] == {"epochs": 1}
-    assert tuned.read(mine, TASK)["values"] == {"epochs": 3}
-    assert list(json.loads(file.read_text())) == ["mine", "other"]
-
-
-def test_values_for_another_version_of_the_task_do_not_count(mine):
-    tuned.write(mine, TASK, {"values": {"epochs": 3}})
-    assert tuned.read(mine, dataclasses.replace(TASK, version=TASK.version + 1)) is None
-    assert tuned.read(mine.with_name("other.py"), TASK) is None
-
-
-@pytest.mark.parametrize("content", ["{", "[]", '{"mine": {"values": {}}}', '{"mine": 3}'])
-def test_a_damaged_file_is_named(mine, content):
-    file = tuned.path(mine, TASK.name)
-    file.parent.mkdir()
-    file.write_text(content)
-    with pytest.raises(InputError, match=r"tuned/digits\.json .*(restore or remove|remove the entry)"):
-        tuned.read(mine, TASK)
-
-
-def test_tuned_values_become_hyperparameters(tmp_path):
-    path = tmp_path / "mine.py"
-    path.write_text("def unlearning(a, b, c, d, *, epochs=1, rates=((0.1,), (0.1, 0.2)), flag=False): pass")
-    values = {"epochs": 5, "rates": [[1.0], [1.0, 2.0]], "flag": False}
-    solution = contract.describe(path, ["flag=true"], values)
-    assert solution.overrides == {"epochs": 5, "rates": ((1.0,), (1.0, 2.0)), "flag": True}
-    assert solution.settings == {"flag": True}
-    assert contract.describe(path, ["epochs=5"], values).settings == {}
-    assert contract.describe(path, ["epochs=1"], values).overrides == {"rates": ((1.0,), (1.0, 2.0))}
-    with pytest.raises(InputError, match=r"no hyper-parameter 'steps', which was tuned; tune it again"):
-        contract.describe(path, [], {"steps": 3})
-
-
-def test_the_zoo_takes_its_tuned_values():
-    """What is committed in solutions/tuned/ fits the solutions that are there."""
-    for file in (contract.ZOO / "tuned").glob("*.json"):
-        for name, entry in json.loads(file.read_text()).items():
-            solution = contract.describe(contract.find(name), [], entry["values"])
-            assert set(entry["values"]) == set(solution.search_space)
-            assert entry["cost"] <= COST_LIMIT
