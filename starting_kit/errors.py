@@ -13,7 +13,7 @@ class RunError(Exception):
 
 
 class SolutionError(RunError):
-    """A solution failed: it raised, or what it gave is no network that can be used."""
+    """A solution failed: it raised, or what it returned is not a usable network."""
 
 
 class DataWithheldError(RunError):

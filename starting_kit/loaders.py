@@ -25,6 +25,8 @@ from starting_kit.errors import DataWithheldError
 from starting_kit.tasks.data import Data, Ids
 from starting_kit.tasks.task import Task
 
+Loaders = tuple[DataLoader[Any], DataLoader[Any], DataLoader[Any]]  # retain, forget, validation
+
 
 class TupleItem(tuple[Any, ...]):
     """`(image, label)`, as in the CIFAR kit; a type of its own, by which collating recognises it."""
@@ -172,7 +174,11 @@ class Withheld(Outlined):
         raise DataWithheldError(f"reads {self.split} images or labels, which --data-free withholds")
 
     def batch(self, indices: Sequence[int]) -> Any:
-        """Raises, as for an item."""
+        """Refuse to read a batch.
+
+        Raises:
+            DataWithheldError: always.
+        """
         return self[0]
 
     def __getattr__(self, name: str) -> NoReturn:
@@ -248,9 +254,7 @@ def outline(task: Task, data: Data, ids: Ids) -> Outline:
     return Outline(len(ids), classes, data.images.shape[1:], task.pixel_mean, task.pixel_std, task.pixel_range)
 
 
-def loaders(
-    task: Task, data: Data, batches: BatchFormat, device: str = "cpu", data_free: bool = False
-) -> tuple[DataLoader, DataLoader, DataLoader]:
+def loaders(task: Task, data: Data, batches: BatchFormat, device: str = "cpu", data_free: bool = False) -> Loaders:
     """The retain, forget and validation loaders of a task, shuffled by torch's global generator, as in the kits.
 
     Args:
@@ -263,7 +267,7 @@ def loaders(
     """
     memory = None if data_free else Memory.of(data)
 
-    def loader(split: str) -> DataLoader:
+    def loader(split: str) -> DataLoader[Any]:
         ids = getattr(data, split)
         known = outline(task, data, ids)
         if memory is None:

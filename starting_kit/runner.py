@@ -1,4 +1,4 @@
-"""One call of a solution, for one model or for several in lockstep, or of its trainer, with all that can go wrong in it."""
+"""Call a solution for one model, or in lockstep for several, or call its trainer, and say what went wrong."""
 
 import copy
 import dataclasses
@@ -11,18 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import DataWithheldError, SolutionError
-from starting_kit.loaders import loaders
+from starting_kit.loaders import Loaders, loaders
 from starting_kit.loading import describe_error, load
-from starting_kit.lockstep.random_streams import loaders_side_by_side, models_side_by_side
+from starting_kit.lockstep.random_streams import drawing_by_member, stack_loaders
 from starting_kit.lockstep.stacking import stack, unstack
 from starting_kit.tasks.data import SPLITS, Data, Ids
 from starting_kit.tasks.task import Task
-
-Loaders = tuple[DataLoader, DataLoader, DataLoader]
 
 
 def start_afresh(seed: int, dtype: torch.dtype = torch.float32) -> None:
@@ -56,12 +53,12 @@ def call(
         data_free: give it loaders that hold no data.
 
     Returns:
-        The unlearned network, in eval mode, on the device, in the type it was given in.
+        The unlearned network, in eval mode, on the device, with weights of the type they had.
 
     Raises:
         DataWithheldError: it reads data that it is not given.
-        SolutionError: the solution raised (which line), returned something that is no network, or left weights that are not
-            finite.
+        SolutionError: the solution raised (which line), returned something that is not a network, or left weights that are
+            not finite.
     """
     dtype = next(net.parameters()).dtype
     given = loaders(task, data, batches, device, data_free)
@@ -84,8 +81,8 @@ def train(solution: Solution, task: Task, data: Data, examples: Ids, seed: int) 
         The network, in eval mode.
 
     Raises:
-        SolutionError: the trainer raised (which line), returned something that is no network, or one whose weights are not
-            finite.
+        SolutionError: the trainer raised (which line), or returned something that is not a network, or a network whose weights
+            are not finite.
     """
     start_afresh(seed)
     function = load(solution.path).train
@@ -110,42 +107,60 @@ def call_in_lockstep(
     seeds: Sequence[int],
     data_free: bool = False,
 ) -> list[nn.Module]:
-    """Run a solution once for several models, which it takes for one.
+    """Run a solution once for several models, the members of one network, which it takes for a model.
 
-    A solution that lets the models influence each other, or draws random numbers otherwise than `side_by_side` knows, gives
-    other models than when it is called once for each: `starting_kit.lockstep.proof` finds out.
+    A solution that lets the members influence each other, or draws random numbers in a way that `random_streams` does not
+    know, gives other models than when it is called for each alone: `starting_kit.lockstep.proof` finds out.
 
     Args:
         solution: what to run, with which hyper-parameters.
-        nets: the original model of each; they become the unlearned ones.
+        nets: the original model of each member; they become the unlearned ones.
         task: gives the loaders' batch size.
-        data: of each, all of the same size; may be the same.
+        data: of each member, all of the same size; may be the same.
         batches: what the loaders yield.
-        seeds: of each; what is drawn for it is what would be drawn if the global generator were seeded with it.
+        seeds: of the members; each draws what it would draw alone if the global generators were seeded with its seed.
         data_free: give it loaders that hold no data.
 
     Returns:
         `nets`, in eval mode.
 
     Raises:
-        SolutionError: as for `call`, or the network that came back is not one that holds the models.
-        NotStackableError: the network's architecture.
+        DataWithheldError: the solution reads data that it is not given.
+        NotStackableError: the network's architecture cannot be stacked.
+        SolutionError: the solution raised (which line), returned something that is not a network of these members, or left
+            weights that are not finite.
     """
+    network = _unlearned_in_lockstep(solution, nets, task, data, batches, seeds, data_free)
+    _take_apart(network, nets)
+    for net in nets:
+        _require_finite(net.eval())
+    return list(nets)
+
+
+def _unlearned_in_lockstep(
+    solution: Solution,
+    nets: Sequence[nn.Module],
+    task: Task,
+    data: Sequence[Data],
+    batches: BatchFormat,
+    seeds: Sequence[int],
+    data_free: bool,
+) -> nn.Module:
     stacked = stack(nets)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     first = loaders(task, data[0], batches, data_free=data_free)
-    of_models = [first if own is data[0] else loaders(task, own, batches, data_free=data_free) for own in data]
-    with models_side_by_side(generators):
-        network = _unlearned(solution, stacked, loaders_side_by_side(of_models, generators))
+    of_members = [first if own is data[0] else loaders(task, own, batches, data_free=data_free) for own in data]
+    with drawing_by_member(generators):
+        return _unlearned(solution, stacked, stack_loaders(of_members, generators))
+
+
+def _take_apart(network: nn.Module, nets: Sequence[nn.Module]) -> None:
     if getattr(network, "members", None) != len(nets):
         raise SolutionError("unlearning returned a new network instead of one made from the network it got")
     try:
         unstack(network, nets)
     except ValueError as error:
         raise SolutionError(f"unlearning changed the network's architecture: {error}") from error
-    for net in nets:
-        _require_finite(net.eval())
-    return list(nets)
 
 
 def draw(
@@ -157,7 +172,24 @@ def draw(
     device: str = "cpu",
     data_free: bool = False,
 ) -> Tensor:
-    """The images that a solution makes up, [rows, columns, channels, height, width] (arguments and errors as for `call`)."""
+    """Have a solution draw the images that it makes up, by its function `pictures`.
+
+    Args:
+        solution: what to run, with which hyper-parameters.
+        net: the original model; may be changed.
+        task: gives the loaders' batch size.
+        data: of the task.
+        batches: what the loaders yield.
+        device: where network and batches lie.
+        data_free: give it loaders that hold no data.
+
+    Returns:
+        Images [rows, columns, channels, height, width].
+
+    Raises:
+        DataWithheldError: it reads data that it is not given.
+        SolutionError: the solution raised (which line), or returned something else.
+    """
     drawn = _returned(solution, "pictures", net.to(device), loaders(task, data, batches, device, data_free))
     if not isinstance(drawn, Tensor) or drawn.dim() != 5 or not drawn.numel():
         shape = tuple(drawn.shape) if isinstance(drawn, Tensor) else type(drawn).__name__
@@ -203,7 +235,7 @@ def _require_finite(network: nn.Module, function: str = "unlearning") -> None:
 
 
 def two_batches(task: Task, data: Data) -> Data:
-    """So much of each split as makes two batches of a solution's loaders."""
+    """The first examples of each split, enough for two batches of a solution's loaders."""
     splits = {split: getattr(data, split)[: 2 * task.loader_batch_size] for split in SPLITS}
     return dataclasses.replace(data, **splits)
 
@@ -211,9 +243,18 @@ def two_batches(task: Task, data: Data) -> Data:
 def find_batches(
     solution: Solution, net: nn.Module, task: Task, data: Data, device: str = "cpu", data_free: bool = False
 ) -> BatchFormat:
-    """The batches that a solution reads: the kind it declares, else the first with which a dry call succeeds.
+    """The format of batches that a solution reads: the one it declares, else the first with which a dry call succeeds.
 
-    The dry calls, tuple then dict, get a copy of the network and two batches per loader; the random state is restored.
+    The dry calls, first with tuples and then with dicts, get a copy of the network and two batches per loader. The random
+    state is restored.
+
+    Args:
+        solution: what to run, with which hyper-parameters.
+        net: the original model; stays as it is.
+        task: gives the loaders' batch size.
+        data: of the task.
+        device: where network and batches lie.
+        data_free: give it loaders that hold no data.
 
     Raises:
         DataWithheldError: the solution reads data that it is not given.
@@ -223,8 +264,8 @@ def find_batches(
         return solution.batches
     small = two_batches(task, data)
     complaints: list[str] = []
-    kinds: tuple[BatchFormat, ...] = ("tuple", "dict")
-    for batches in kinds:
+    formats: tuple[BatchFormat, ...] = ("tuple", "dict")
+    for batches in formats:
         try:
             with random_state_restored():
                 call(solution, copy.deepcopy(net), task, small, batches, device, data_free)
@@ -236,7 +277,7 @@ def find_batches(
 
 @contextmanager
 def random_state_restored() -> Iterator[None]:
-    """Every global generator's state afterwards is what it was before."""
+    """Restore the state of every global random generator in the end."""
     states = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
     try:
         yield

@@ -10,6 +10,8 @@ Copy this file, change it, and score it:
     python evaluation/score.py --solution my_solution.py --models 64
 """
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -18,9 +20,9 @@ from torch.utils.data import DataLoader
 
 def unlearning(
     net: nn.Module,
-    retain_loader: DataLoader,
-    forget_loader: DataLoader,
-    val_loader: DataLoader,
+    retain_loader: DataLoader[Any],
+    forget_loader: DataLoader[Any],
+    val_loader: DataLoader[Any],
     *,
     epochs: int = 2,
     learning_rate: float = 0.01,

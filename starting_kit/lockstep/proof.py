@@ -46,7 +46,7 @@ def objection(
 ) -> str | None:
     """Why a solution cannot run in lockstep, as half a sentence; None if it can.
 
-    The generators' states are restored.
+    The state of the global random generators is restored.
 
     Args:
         solution: with its hyper-parameters.
@@ -72,7 +72,7 @@ def objection(
 
 
 class _Trial:
-    """Three models, unlearned one after another and as one, in float64 and afresh each time (arguments as for `objection`)."""
+    """Three models, unlearned one after another and as one, in float64 and afresh each time (see `objection`)."""
 
     def __init__(
         self, solution: Solution, net: nn.Module, task: Task, data: Data, batches: BatchFormat, data_free: bool
@@ -122,7 +122,7 @@ class _Trial:
         return models, read
 
     def as_one(self, replace: Callable[[int, Any], Any] | None = None) -> tuple[list[nn.Module], list[Any], bool]:
-        """The models unlearned in lockstep, what was read, and whether something was drawn that is no model's own."""
+        """The models unlearned in lockstep, what was read, and whether anything was drawn for all of them at once."""
         with _time_limit(self.patience), readings(replace) as read:
             start_afresh(SEEDS[0], torch.float64)
             untouched = _global_generators()
@@ -146,7 +146,7 @@ class _Trial:
 
 
 def _global_generators() -> bytes:
-    """The states of what `side_by_side` draws from for no model: a coin tossed once for all may fall the same way for each."""
+    """The states of the generators that are no member's: a coin tossed once for all may fall the same way for each."""
     return pickle.dumps((random.getstate(), np.random.get_state(), torch.get_rng_state().numpy()))
 
 

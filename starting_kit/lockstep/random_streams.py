@@ -1,34 +1,38 @@
-"""What a solution that runs in lockstep sees of its K models: one model, whose batches are K times as large.
+"""What a solution that runs in lockstep sees of its K members: one model, whose batches are K times as large.
 
-Each model has a random generator, seeded as the global one would be if the model were alone, and everything that the solution
-draws for a model comes from there, in the same order: the batches of the loaders it is given and of loaders it builds on their
-data sets, and random tensors whose first axis is the models one after another (noise on weights or images, new weights, random
-labels). What is drawn otherwise is drawn once for all, so a solution in which that matters fails the proof
+Each member has a random generator, seeded as the global one would be if the member were alone. Everything that the solution
+draws for a member comes from there, in the same order: the batches of the loaders it is given and of loaders it builds on
+their data sets, and random tensors whose first axis is the members one after another (noise on weights or images, new weights,
+random labels). What is drawn otherwise is drawn once for all, so a solution in which that matters fails the proof
 (`starting_kit.lockstep.proof`) and is called once per model.
 """
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any, NoReturn
 from unittest import mock
 
 import torch
 from torch import Generator, Tensor
+from torch.nn import functional as F
+from torch.nn import init
+from torch.overrides import TorchFunctionMode
 from torch.utils.data import DataLoader
 
 from starting_kit.errors import RunError
-from starting_kit.loaders import Batch, Examples, Memory, Outlined, Withheld, draw_base_seed
+from starting_kit.loaders import Batch, Examples, Loaders, Memory, Outlined, Withheld, draw_base_seed
 
 
-class SideBySide(Outlined):
-    """The examples of K models.
+class StackedExamples(Outlined):
+    """The examples of K members.
 
-    It has the length of one model's examples and is read through loaders only: which example number 3 is depends on the model.
+    It has the length of one member's examples and is read through loaders only: which example number 3 is depends on the
+    member.
 
     Args:
-        examples: of each model, as many for each; may be the same.
-        generators: one per model.
+        examples: of each member, equally many; may be the same.
+        generators: one per member.
     """
 
     def __init__(self, examples: Sequence[Examples] | Sequence[Withheld], generators: Sequence[Generator]) -> None:
@@ -45,7 +49,11 @@ class SideBySide(Outlined):
 
     @property
     def classes(self) -> tuple[int, ...]:
-        """Labels that occur among each model's examples."""
+        """Labels that occur among each member's examples.
+
+        Raises:
+            RunError: they differ between members.
+        """
         if len(self.of_classes) > 1:
             raise RunError("the models' examples have different classes, which are asked for once")
         return super().classes
@@ -54,37 +62,35 @@ class SideBySide(Outlined):
         raise RunError("the examples are read one by one instead of through a loader")
 
     def batch(self, indices: Sequence[Sequence[int]]) -> Batch:
-        """The K models' examples at their indices, model after model."""
+        """The members' examples at their indices, member after member."""
         rows = [offset + index for offset, own in zip(self.offsets, indices, strict=True) for index in own]
         return Batch(self.together, rows)
 
 
-class SideBySideLoader(DataLoader[Any]):
-    """A loader on a `SideBySide` data set: in each batch the K models' batches one after another."""
+class StackedLoader(DataLoader[Any]):
+    """A loader on a `StackedExamples` data set: each batch is the members' batches, one after another."""
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # the base class promises an iterator of its own type
         return _iterate(self)
 
 
-def loaders_side_by_side(
-    of_models: Sequence[tuple[DataLoader, DataLoader, DataLoader]], generators: Sequence[Generator]
-) -> tuple[DataLoader, DataLoader, DataLoader]:
-    """The loaders of K models as three loaders.
+def stack_loaders(of_members: Sequence[Loaders], generators: Sequence[Generator]) -> Loaders:
+    """The loaders of K members as three loaders.
 
     Args:
-        of_models: the retain, forget and validation loaders of each model, on `Examples`.
-        generators: one per model.
+        of_members: the retain, forget and validation loaders of each, on `Examples`.
+        generators: one per member.
     """
     retain, forget, validation = (
-        SideBySideLoader(SideBySide([own.dataset for own in loaders], generators), loaders[0].batch_size, shuffle=True)
-        for loaders in zip(*of_models, strict=True)
+        StackedLoader(StackedExamples([own.dataset for own in loaders], generators), loaders[0].batch_size, shuffle=True)
+        for loaders in zip(*of_members, strict=True)
     )
     return retain, forget, validation
 
 
 def _iterate(loader: DataLoader[Any]) -> Iterator[Any]:
-    """One epoch: for each model the loader's own sampler, drawing from the model's generator."""
-    dataset: SideBySide = loader.dataset  # type: ignore[assignment]
+    """One epoch: for each member the loader's own sampler, drawing from the member's generator."""
+    dataset: StackedExamples = loader.dataset  # type: ignore[assignment]
     samplers: list[Iterator[list[int]]] = []
     for generator in dataset.generators:
         with _drawing_from(generator):
@@ -106,120 +112,166 @@ def _iterate(loader: DataLoader[Any]) -> Iterator[Any]:
     return batches(orders() if loader.num_workers else None)
 
 
-_drawing_for_one_model = False
+_drawing_for_one_member = False
 
 
 @contextmanager
 def _drawing_from(generator: Generator) -> Iterator[None]:
-    """What draws from torch's global generator draws from this one instead, for one model only."""
-    global _drawing_for_one_model
+    """While this lasts, torch's global generator is this one, and what is drawn is for one member only."""
+    global _drawing_for_one_member
     kept = torch.get_rng_state()
     torch.set_rng_state(generator.get_state())
-    _drawing_for_one_model = True
+    _drawing_for_one_member = True
     try:
         yield
     finally:
-        _drawing_for_one_model = False
+        _drawing_for_one_member = False
         generator.set_state(torch.get_rng_state())
         torch.set_rng_state(kept)
 
 
 @contextmanager
-def models_side_by_side(generators: Sequence[Generator]) -> Iterator[None]:
-    """While this lasts, what a solution draws at random is drawn for each model from the model's generator.
+def drawing_by_member(generators: Sequence[Generator]) -> Iterator[None]:
+    """While this lasts, whatever a solution draws at random is drawn for each member from the member's generator.
 
-    A solution's code says `DataLoader(retain_loader.dataset, ...)` and `torch.randn_like(weight)`, so for that long torch's own
-    functions are replaced. Loaders on other data sets, and draws with a generator of their own, are what they always are.
+    The solution's own code says `DataLoader(retain_loader.dataset, ...)` and `torch.randn_like(weight)`, or
+    `randn_like(weight)` if it has imported the name. Loaders on other data sets and draws from a generator of its own are left
+    alone.
+
+    Args:
+        generators: one per member.
     """
     ordinary = DataLoader.__iter__
 
     def iterate(loader: DataLoader[Any]) -> Any:
-        return _iterate(loader) if isinstance(loader.dataset, SideBySide) else ordinary(loader)
+        return _iterate(loader) if isinstance(loader.dataset, StackedExamples) else ordinary(loader)
 
-    with ExitStack() as replaced:
-        replaced.enter_context(mock.patch.object(DataLoader, "__iter__", iterate))
-        for wrap, place, names in (
-            (_factory, torch, ("rand", "randn", "randint")),
-            (_permutation, torch, ("randperm",)),
-            (_like, torch, ("rand_like", "randn_like", "randint_like")),
-            (_by_rows, torch, ("bernoulli", "multinomial")),
-            (_in_place, Tensor, ("normal_", "uniform_", "random_", "bernoulli_", "exponential_")),
-        ):
-            for name in names:
-                replaced.enter_context(mock.patch.object(place, name, wrap(getattr(place, name), generators)))
+    with mock.patch.object(DataLoader, "__iter__", iterate), _Draws(generators):
         yield
 
 
 Draw = Callable[..., Tensor]
 
 
+class _Draws(TorchFunctionMode):
+    """Replaces torch's functions that draw random numbers, by whatever name they are called.
+
+    This mode is off inside a call that it has seen. So functions that torch implements in Python by other draws, like those of
+    `nn.init`, are replaced as well.
+
+    Args:
+        generators: one per member.
+    """
+
+    def __init__(self, generators: Sequence[Generator]) -> None:
+        super().__init__()
+        draws: dict[Callable[[Draw, Sequence[Generator]], Draw], list[Draw]] = {
+            _factory: [torch.rand, torch.randn, torch.randint],
+            _permutation: [torch.randperm],
+            _like: [torch.rand_like, torch.randn_like, torch.randint_like],
+            _by_rows: [torch.bernoulli, torch.multinomial],
+            _in_place: [Tensor.normal_, Tensor.uniform_, Tensor.random_, Tensor.bernoulli_, Tensor.exponential_],
+            _initialisation: [init.normal_, init.uniform_, init.kaiming_uniform_],
+            _in_parts: [F.gumbel_softmax],
+        }
+        self.replaced = {draw: replace(draw, generators) for replace, several in draws.items() for draw in several}
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return self.replaced.get(func, func)(*args, **(kwargs or {}))
+
+
 def _factory(draw: Draw, generators: Sequence[Generator]) -> Draw:
     """`torch.randn(size)` and its like, also `torch.randn(3, 4)` and `torch.randint(low, high, size)`."""
 
-    def by_model(*arguments: Any, size: Any = None, generator: Generator | None = None, **options: Any) -> Tensor:
+    def by_member(*arguments: Any, size: Any = None, generator: Generator | None = None, **options: Any) -> Tensor:
         if size is None:
             several = all(isinstance(argument, int) for argument in arguments)
             arguments, size = ((), arguments) if several else (arguments[:-1], arguments[-1])
-        if generator is not None or not size or not _is_for_all(size[0], generators):
+        if generator is not None or not size or not _is_by_member(size[0], generators):
             return draw(*arguments, size=size, generator=generator, **options)
         part = (size[0] // len(generators), *size[1:])
         return torch.cat([draw(*arguments, size=part, generator=own, **options) for own in generators])
 
-    return by_model
+    return by_member
 
 
 def _permutation(draw: Draw, generators: Sequence[Generator]) -> Draw:
-    """`torch.randperm(n)`: the examples of each model change places among themselves."""
+    """`torch.randperm(n)`: each member's examples change places among themselves."""
 
-    def by_model(n: int, *, generator: Generator | None = None, **options: Any) -> Tensor:
-        if generator is not None or not _is_for_all(n, generators):
+    def by_member(n: int, *, generator: Generator | None = None, **options: Any) -> Tensor:
+        if generator is not None or not _is_by_member(n, generators):
             return draw(n, generator=generator, **options)
         part = n // len(generators)
         return torch.cat([draw(part, generator=own, **options) + k * part for k, own in enumerate(generators)])
 
-    return by_model
+    return by_member
 
 
 def _like(draw: Draw, generators: Sequence[Generator]) -> Draw:
-    """`torch.randn_like(tensor)`."""
+    """`torch.randn_like(tensor)`, drawn as `torch.randn(shape)`: in older versions of torch only that takes a generator."""
+    factories: dict[Draw, Draw] = {
+        torch.rand_like: torch.rand,
+        torch.randn_like: torch.randn,
+        torch.randint_like: torch.randint,
+    }
 
-    def by_model(input: Tensor, *arguments: Any, generator: Generator | None = None, **options: Any) -> Tensor:
-        if generator is not None or input.dim() == 0 or not _is_for_all(len(input), generators):
-            return draw(input, *arguments, generator=generator, **options)
-        # In the order of a single model's weights, whatever the memory format of several.
-        parts = [torch.empty(part.shape, dtype=part.dtype, device=part.device) for part in input.chunk(len(generators))]
-        drawn = (draw(part, *arguments, generator=own, **options) for part, own in zip(parts, generators, strict=True))
-        return torch.cat(list(drawn))
+    def by_member(input: Tensor, *arguments: Any, **options: Any) -> Tensor:
+        if options.get("generator") is not None or input.dim() == 0 or not _is_by_member(len(input), generators):
+            return draw(input, *arguments, **options)
+        # In the order of a single member's weights, whatever the memory format of the stacked ones.
+        size = (len(input) // len(generators), *input.shape[1:])
+        options = {"dtype": input.dtype, "device": input.device, **options}
+        return torch.cat([factories[draw](*arguments, **{**options, "size": size, "generator": own}) for own in generators])
 
-    return by_model
+    return by_member
 
 
 def _by_rows(draw: Draw, generators: Sequence[Generator]) -> Draw:
     """`torch.bernoulli(probabilities)`."""
 
-    def by_model(input: Tensor, *arguments: Any, generator: Generator | None = None, **options: Any) -> Tensor:
-        if generator is not None or input.dim() == 0 or not _is_for_all(len(input), generators):
+    def by_member(input: Tensor, *arguments: Any, generator: Generator | None = None, **options: Any) -> Tensor:
+        if generator is not None or input.dim() == 0 or not _is_by_member(len(input), generators):
             return draw(input, *arguments, generator=generator, **options)
         parts = (part.contiguous() for part in input.chunk(len(generators)))
         return torch.cat([draw(p, *arguments, generator=own, **options) for p, own in zip(parts, generators, strict=True)])
 
-    return by_model
+    return by_member
 
 
 def _in_place(draw: Draw, generators: Sequence[Generator]) -> Draw:
     """`tensor.normal_()`."""
 
-    def by_model(tensor: Tensor, *arguments: Any, generator: Generator | None = None, **options: Any) -> Tensor:
-        one = generator is not None or tensor.dim() == 0 or not _is_for_all(len(tensor), generators)
+    def by_member(tensor: Tensor, *arguments: Any, generator: Generator | None = None, **options: Any) -> Tensor:
+        one = generator is not None or tensor.dim() == 0 or not _is_by_member(len(tensor), generators)
         if one or any(isinstance(value, Tensor) for value in (*arguments, *options.values())):
             return draw(tensor, *arguments, generator=generator, **options)
         for part, own in zip(tensor.chunk(len(generators)), generators, strict=True):
             part.copy_(draw(torch.empty(part.shape, dtype=part.dtype), *arguments, generator=own, **options))
         return tensor
 
-    return by_model
+    return by_member
 
 
-def _is_for_all(length: int, generators: Sequence[Generator]) -> bool:
-    """Whether an axis of this length may be the models one after another."""
-    return length % len(generators) == 0 and not _drawing_for_one_model
+def _initialisation(draw: Draw, generators: Sequence[Generator]) -> Draw:
+    """`nn.init.normal_(weight)`, without a gradient."""
+    return torch.no_grad()(_in_place(draw, generators))
+
+
+def _in_parts(draw: Draw, generators: Sequence[Generator]) -> Draw:
+    """`F.gumbel_softmax(logits)`, which takes no generator."""
+
+    def by_member(input: Tensor, *arguments: Any, **options: Any) -> Tensor:
+        if input.dim() == 0 or not _is_by_member(len(input), generators):
+            return draw(input, *arguments, **options)
+        drawn = []
+        for part, own in zip(input.chunk(len(generators)), generators, strict=True):
+            with _drawing_from(own):
+                drawn.append(draw(part, *arguments, **options))
+        return torch.cat(drawn)
+
+    return by_member
+
+
+def _is_by_member(length: int, generators: Sequence[Generator]) -> bool:
+    """Whether an axis of this length may be the members one after another."""
+    return length % len(generators) == 0 and not _drawing_for_one_member

@@ -6,18 +6,21 @@ which something is decided, like the accuracy that chooses an epoch, decides for
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import torch
+from torch.overrides import TorchFunctionMode
 
-READERS = ("item", "tolist", "numpy", "__array__", "__bool__", "__int__", "__float__", "__index__", "equal", "allclose")
+METHODS = ("item", "tolist", "numpy", "__array__", "__bool__", "__int__", "__float__", "__index__", "equal", "allclose")
+READERS = {*(getattr(torch.Tensor, name) for name in METHODS), torch.equal, torch.allclose}
 # Reads of the modules that are not the solution's own, like an optimiser's of its step count, decide nothing that is about
 # the models, but for a schedule that looks at losses.
 NOT_THE_SOLUTION = ("torch.", "starting_kit.")
 DECIDES_ALL_THE_SAME = "torch.optim.lr_scheduler"
+HANDING_OVER = ("__torch_function__", "handle_torch_function", "__array__")  # functions between the reader and the mode
 
 
 @contextmanager
@@ -30,24 +33,31 @@ def readings(replace: Callable[[int, Any], Any] | None = None) -> Iterator[list[
     Yields:
         The true values, lists in place of arrays, as they are read.
     """
-    noted: list[Any] = []
+    with _Readings(replace) as mode:
+        yield mode.noted
 
-    def watched(read: Callable[..., Any]) -> Callable[..., Any]:
-        def method(tensor: Any, *arguments: Any, **options: Any) -> Any:
-            value = read(tensor, *arguments, **options)
-            reader = sys._getframe(1).f_globals.get("__name__", "")
-            if reader.startswith(NOT_THE_SOLUTION) and reader != DECIDES_ALL_THE_SAME:
-                return value
-            noted.append(value.tolist() if isinstance(value, np.ndarray) else value)
-            return value if replace is None else replace(len(noted) - 1, value)
 
-        return method
+class _Readings(TorchFunctionMode):
+    """Sees what is read off tensors, by whatever name the reading function is called (argument of `readings`)."""
 
-    with ExitStack() as replaced:
-        for place, names in ((torch.Tensor, READERS), (torch, ("equal", "allclose"))):
-            for name in names:
-                replaced.enter_context(mock.patch.object(place, name, watched(getattr(place, name))))
-        yield noted
+    def __init__(self, replace: Callable[[int, Any], Any] | None) -> None:
+        super().__init__()
+        self.replace, self.noted = replace, list[Any]()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        value = func(*args, **(kwargs or {}))
+        if func not in READERS or not _is_of_the_solution(sys._getframe(1)):
+            return value
+        self.noted.append(value.tolist() if isinstance(value, np.ndarray) else value)
+        return value if self.replace is None else self.replace(len(self.noted) - 1, value)
+
+
+def _is_of_the_solution(frame: FrameType | None) -> bool:
+    """Whether a call that has come to a mode is the solution's, and not torch's own or the kit's."""
+    while frame is not None and frame.f_code.co_name in HANDING_OVER:
+        frame = frame.f_back
+    reader = "" if frame is None else frame.f_globals.get("__name__", "")
+    return not reader.startswith(NOT_THE_SOLUTION) or reader == DECIDES_ALL_THE_SAME
 
 
 def falsified(value: Any, factor: Callable[[], float]) -> Any:

@@ -173,7 +173,12 @@ class _ScaleGradient(torch.autograd.Function):
         return gradients[0] * ctx.factor, None
 
 
-def _side_by_side(network: nn.Module, arguments: tuple[Tensor], members: int) -> Tensor:
+def _scale_gradient(logits: Tensor, factor: int) -> Tensor:
+    scaled: Tensor = _ScaleGradient.apply(logits, factor)
+    return scaled
+
+
+def _into_channels(network: nn.Module, arguments: tuple[Tensor], members: int) -> Tensor:
     """Before the first layer: images [K·B, C, H, W], member after member, to [B, K·C, H, W]."""
     (images,) = arguments
     if len(images) % members:
@@ -182,11 +187,11 @@ def _side_by_side(network: nn.Module, arguments: tuple[Tensor], members: int) ->
     return by_member.transpose(0, 1).flatten(1, 2).contiguous(memory_format=torch.channels_last)
 
 
-def _one_after_another(network: nn.Module, arguments: tuple[Tensor], outputs: Tensor, members: int) -> Tensor:
+def _out_of_channels(network: nn.Module, arguments: tuple[Tensor], outputs: Tensor, members: int) -> Tensor:
     """After the last layer: outputs [B, K·classes] to [K·B, classes]."""
     by_member = outputs.view(len(outputs), members, -1).transpose(0, 1)
     # A mean over K·B examples has a gradient K times too small for each member's own mean over B.
-    return _ScaleGradient.apply(by_member.flatten(0, 1), members)
+    return _scale_gradient(by_member.flatten(0, 1), members)
 
 
 def stack(members: Sequence[nn.Module]) -> nn.Module:
@@ -214,8 +219,8 @@ def stack(members: Sequence[nn.Module]) -> nn.Module:
                     parts = [state[f"{prefix}.{name}" if prefix else name].detach() for state in states]
                     joined = torch.cat(parts)
                     tensors[name] = nn.Parameter(joined, tensor.requires_grad) if tensors is layer._parameters else joined
-    stacked.register_forward_pre_hook(partial(_side_by_side, members=count))
-    stacked.register_forward_hook(partial(_one_after_another, members=count))
+    stacked.register_forward_pre_hook(partial(_into_channels, members=count))
+    stacked.register_forward_hook(partial(_out_of_channels, members=count))
     stacked.members = count  # type: ignore[assignment]  # a number, not a layer
     # Grouped convolutions are about twice as fast on a CPU in this memory format.
     return stacked.to(memory_format=torch.channels_last)
@@ -246,12 +251,13 @@ class Mapped(nn.Module):
         template = self._template[0].train(self.training)
 
         def one(weights: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
-            return functional_call(template, (weights, buffers), (images,))
+            logits: Tensor = functional_call(template, (weights, buffers), (images,))
+            return logits
 
         weights: dict[str, Tensor] = {name.replace("/", "."): weight for name, weight in self.named_parameters()}
         buffers = {name.replace("/", "."): buffer for name, buffer in self.named_buffers()}
         logits = vmap(one)(weights, buffers, images.view(self.members, -1, *images.shape[1:]))
-        return _ScaleGradient.apply(logits.flatten(0, 1), self.members)
+        return _scale_gradient(logits.flatten(0, 1), self.members)
 
 
 def unstack(network: nn.Module, members: Sequence[nn.Module]) -> None:

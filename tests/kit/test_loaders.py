@@ -4,7 +4,7 @@ import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, StackDataset, Subset, random_split
 
 from starting_kit import tasks
-from starting_kit.loaders import loaders
+from starting_kit.loaders import Examples, loaders
 
 TASK = tasks.find("digits")
 DATA = TASK.load()
@@ -90,6 +90,7 @@ def test_loaders_yield_every_example_of_their_split_once(batches):
     for loader, ids in zip(loaders(TASK, DATA, batches), (DATA.retain, DATA.forget, DATA.validation), strict=True):
         assert isinstance(loader, DataLoader)
         assert loader.batch_size == TASK.loader_batch_size
+        assert isinstance(loader.dataset, Examples)
         assert len(loader.dataset) == len(ids)
         pairs = [(b["image"], b["age_group"]) if batches == "dict" else b for b in loader]
         assert len(pairs) == len(loader)
@@ -112,6 +113,7 @@ def test_dicts_have_the_keys_of_the_kaggle_kit():
 
 def test_a_solution_that_changes_a_batch_changes_no_data():
     retain = loaders(TASK, DATA, "tuple")[0]
+    assert isinstance(retain.dataset, Examples)
     before = retain.dataset.memory.images.clone()
     for images, labels in retain:
         images.zero_()

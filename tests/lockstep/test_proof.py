@@ -52,8 +52,16 @@ def test_plain_solutions_may(objection_to, name):
     assert objection_to(PLAIN / f"{name}.py") is None
 
 
+BY_NAME = "from torch import bernoulli, equal, full_like, rand_like, randn, randperm\nfrom torch.nn import init\n"
+
 MAY = {
     "nothing special": repair(),
+    "draws by imported names": BY_NAME
+    + repair(
+        "[w.data.mul_(bernoulli(full_like(w, 0.8))).add_(0.1 * rand_like(w)) for w in net.parameters()]; "
+        "[init.kaiming_uniform_(w) for w in net.parameters() if w.dim() == 2]",
+        change="images, labels = images + 0.1 * randn(images.shape), labels[randperm(len(labels))]",
+    ),
     "clipping element by element": repair(step="torch.nn.utils.clip_grad_value_(net.parameters(), 0.01)"),
     "new weights for the last layers": repair(
         "[m.reset_parameters() for m in list(net.modules())[-6:] if list(m.parameters())]"
@@ -137,6 +145,7 @@ MAY_NOT = {
         BY_CHANCE,
     ),
     "two tensors that are never equal": (repair(after="if torch.equal(loss, torch.zeros_like(loss)): break"), BY_CHANCE),
+    "the same by an imported name": (BY_NAME + repair(after="if equal(loss, torch.zeros_like(loss)): break"), BY_CHANCE),
     "examples one by one": (
         repair("images = torch.stack([retain_loader.dataset[i][0] for i in range(9)])"),
         "three models at once fail: RunError: the examples are read one by one instead of through a loader",
@@ -182,4 +191,4 @@ def test_the_random_state_and_torch_are_left_as_they_were(objection_to):
 def test_a_network_that_cannot_be_stacked_is_named(objection_to, original, write_solution):
     solution = contract.describe(write_solution("pass"), [])
     net = torch.nn.Sequential(original, torch.nn.Dropout())
-    assert objection(solution, net, TASK, DATA, "tuple").startswith("layer '1' (Dropout) cannot be computed")
+    assert str(objection(solution, net, TASK, DATA, "tuple")).startswith("layer '1' (Dropout) cannot be computed")

@@ -149,6 +149,7 @@ def test_members_do_not_touch_each_other(members):
     stacked, images = stack(members).train(), torch.randn(MEMBERS * 4, 3, 32, 32)
     stacked(images)[4:8].sum().backward()  # only member 1 has a loss
     for parameter in stacked.parameters():
+        assert parameter.grad is not None
         gradients = parameter.grad.reshape(MEMBERS, -1)
         assert gradients[1].abs().sum() > 0
         assert gradients[[0, 2]].abs().sum() == 0
