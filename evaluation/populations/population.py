@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from starting_kit.contract import BatchFormat, Solution
+from starting_kit.engine_version import ENGINE_VERSION
 from starting_kit.files import identity_key
 from starting_kit.tasks.task import Engine, Task
 
@@ -79,6 +80,8 @@ class Population:
             "engine": self.engine.kind,
             "chunk": self.engine.members,
         }
+        if ENGINE_VERSION > 1:  # keys were without it in the first version, and scorecards name populations by them
+            identity["engine_version"] = ENGINE_VERSION
         if self.trainer is not None:
             identity["trainer"] = _identity_of(self.trainer)
         if self.solution is None or self.original is None:
