@@ -8,6 +8,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
+from types import ModuleType
 from typing import TypeVar, TypeVarTuple
 
 from starting_kit.errors import RunError
@@ -168,8 +170,13 @@ class LocalProcesses:
 
 @contextmanager
 def _worker_environment() -> Iterator[None]:
-    """What workers inherit when a job starts them: variables, and deafness to Ctrl-C while they start."""
-    before = dict(os.environ)
+    """What workers inherit when a job starts them: variables, and deafness to Ctrl-C while they start.
+
+    They do not import the program that started them again, so a script that calls the library needs no
+    `if __name__ == "__main__"`.
+    """
+    before, program = dict(os.environ), sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
     heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(WORKER_ENVIRONMENT)
     try:
@@ -177,4 +184,5 @@ def _worker_environment() -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+        sys.modules["__main__"] = program
         signal.signal(signal.SIGINT, heard)
