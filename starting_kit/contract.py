@@ -14,6 +14,8 @@ The loaders' `.dataset` has, besides its length, `classes` (labels that occur in
 `pixel_std` (what the network normalises with) and `pixel_range` (the least and the greatest value that a pixel can have).
 Under --data-free it has nothing else: no image and no label can be read.
 
+The file is loaded afresh for every model, and so is every module of its folder that it imports (`starting_kit.loading`).
+
 A solution that makes images up may define a second function of the same parameters, for `score.py --pictures`:
 
     pictures(net, retain_loader, forget_loader, val_loader)
