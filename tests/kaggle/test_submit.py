@@ -1,8 +1,5 @@
 import csv
 import json
-import os
-import subprocess
-import sys
 import zipfile
 
 import nbformat
@@ -46,9 +43,8 @@ def kaggle(tmp_path_factory):
     return folder
 
 
-def run_submit(*arguments, environment=None):
-    command = [sys.executable, str(PROJECT / "submit.py"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(environment or {})})
+def run_submit(*arguments):
+    return run_script("submit.py", *arguments)
 
 
 def test_what_is_written(tmp_path, capsys):
@@ -170,17 +166,18 @@ def test_check_finds_a_difference(tmp_path, write_solution, kaggle):
 
 
 @pytest.mark.slow
-def test_submit_as_a_user(tmp_path):
+def test_submit_as_a_user(tmp_path, monkeypatch):
     common = ("--out", tmp_path / "submissions", "--results", tmp_path, "--poll", 0.01, "--solution", "finetune")
     with KaggleServer().running() as server:
-        environment = server.environment(tmp_path)
-        pushed = run_submit(*common, "--push", environment=environment)
+        for name, value in server.environment(tmp_path).items():
+            monkeypatch.setenv(name, value)
+        pushed = run_submit(*common, "--push")
         assert pushed.returncode == 0, pushed.stderr
         assert "--submit submits version 1" in pushed.stdout
-        submitted = run_submit(*common, "--submit", environment=environment)
+        submitted = run_submit(*common, "--submit")
         assert submitted.returncode == 0, submitted.stderr
         assert "private score: 0.0497" in submitted.stdout
-        assert run_submit(*common, "--resume", environment=environment).returncode == 0
+        assert run_submit(*common, "--resume").returncode == 0
         assert (server.versions, len(server.submissions)) == (1, 1)
     with (tmp_path / "reported.csv").open() as file:
         rows = list(csv.DictReader(file))

@@ -31,40 +31,18 @@ def start(*arguments):
 
 @pytest.mark.slow
 def test_damaged_files_are_reported_and_made_again(sixteen, tmp_path):
-    runs = tmp_path / "runs"
-    shutil.copytree(sixteen.runs, runs)
+    runs = shutil.copytree(sixteen.runs, tmp_path / "runs")
     (retrained,) = runs.glob("digits-v2/retrained-*/shard-00000.npz")
     (weights,) = runs.glob("digits-v2/original-*/weights-00000.npz")
     retrained.write_bytes(retrained.read_bytes()[:-100])
     weights.write_bytes(b"rubbish")
-    arguments = (
-        "--solution",
-        "finetune",
-        "--hyperparameters",
-        "published",
-        "--models",
-        16,
-        "--runs",
-        runs,
-        "--results",
-        tmp_path,
-    )
-    run = run_script("score.py", *arguments)
+    run = run_script("score.py", *command("finetune", runs, tmp_path), "--hyperparameters", "published")
     assert run.returncode == 0, run.stderr
     for path in (retrained, weights):
         assert f"{path} is damaged; its models are made again." in run.stderr.replace("\n", "")
     assert comparable(json.loads((tmp_path / "digits" / "finetune--published,n16.json").read_text())) == comparable(
         sixteen.card
     )
-
-
-def wait_for_new_population(runs, before):
-    """The folder that appears when the solution is about to run."""
-    for _ in range(600):
-        if new := set((runs / "digits-v2").iterdir()) - before:
-            return new.pop()
-        time.sleep(0.1)
-    raise TimeoutError("no population was begun within a minute")
 
 
 SLOW_SOLUTION = """
@@ -74,47 +52,131 @@ def unlearning(net, retain, forget, validation):
     with torch.no_grad():
         net[-1].bias += torch.randn(10)
 """
+STOPPED = "Stopped. What was finished is kept; run the same command to go on."
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_interruption_keeps_what_was_finished(sixteen, write_solution, tmp_path, signal_number):
-    path = write_solution(SLOW_SOLUTION, name=f"slow{signal_number}", whole=True)
-    before = set((sixteen.runs / "digits-v2").iterdir())
-    arguments = ("--solution", path, "--models", 16, "--runs", sixteen.runs, "--results", tmp_path, "--workers", 1)
+@pytest.fixture
+def runs(sixteen, tmp_path):
+    """A folder with the trained populations that are there."""
+    return shutil.copytree(sixteen.runs, tmp_path / "runs", ignore=shutil.ignore_patterns("unlearned-*"))
+
+
+def command(path, runs, results):
+    return "--solution", path, "--models", 16, "--runs", runs, "--results", results, "--workers", 1
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(sixteen, tmp_path_factory):
+    """The scorecard of the slow solution."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    (folder / "slow.py").write_text(SLOW_SOLUTION)
+    run = run_script("score.py", *command(folder / "slow.py", sixteen.runs, folder))
+    assert run.returncode == 0, run.stderr
+    return json.loads((folder / "digits" / "slow--n16.json").read_text())
+
+
+def wait_for(process, find):
+    """What is found as soon as it is there, while a process runs."""
+    for _ in range(1200):
+        if found := find():
+            return found
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.1)
+    raise TimeoutError("nothing was found within two minutes")
+
+
+def end_of(process, timeout=120):
+    """What a process that was told to stop has said; it says nothing that only its authors understand."""
+    _, log = process.communicate(timeout=timeout)
+    for of_python in ("Traceback", "Exception in thread", "InvalidStateError"):
+        assert of_python not in log
+    return log
+
+
+WHOLE_GROUP, PARENT = os.killpg, os.kill
+
+
+@pytest.mark.parametrize(
+    ("number", "send"),
+    [
+        (signal.SIGINT, WHOLE_GROUP),  # as a terminal does
+        (signal.SIGTERM, WHOLE_GROUP),  # as a scheduler does
+        pytest.param(signal.SIGINT, PARENT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, PARENT, marks=pytest.mark.slow),
+    ],
+    ids=["Ctrl-C", "terminate", "interrupt the parent", "terminate the parent"],
+)
+def test_interruption_keeps_what_was_finished(uninterrupted, runs, write_solution, tmp_path, number, send):
+    arguments = command(write_solution(SLOW_SOLUTION, name="slow", whole=True), runs, tmp_path)
     process = start(*arguments)
-    folder = wait_for_new_population(sixteen.runs, before)
+    folder = wait_for(process, lambda: next(runs.glob("digits-v2/unlearned-*"), None))
     time.sleep(2.5)
-    if signal_number == signal.SIGINT:
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
-    else:
-        process.send_signal(signal_number)
-    _, log = process.communicate(timeout=120)
+    send(process.pid, number)
+    log = end_of(process)
     assert process.returncode == 130
-    assert log.strip().splitlines()[-1] == "Stopped. What was finished is kept; run the same command to go on."
-    assert "Traceback" not in log
+    assert log.strip().splitlines()[-1] == STOPPED
     kept = read_arrays(folder / "shard-00000.npz")["models"].tolist()
     assert kept == list(range(len(kept)))
     assert 0 < len(kept) < 16
     assert all_gone(process)
+    again = run_script("score.py", *arguments)
+    assert again.returncode == 0, again.stderr
+    assert f"16 models ({16 - len(kept)} made in" in again.stderr
+    assert comparable(json.loads((tmp_path / "digits" / "slow--n16.json").read_text())) == comparable(uninterrupted)
 
 
-def test_a_solution_that_hangs_is_stopped_by_a_second_interrupt(sixteen, write_solution, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+def test_a_solution_that_hangs_is_stopped_by_a_second_interrupt(sixteen, write_solution, tmp_path, number):
     began = tmp_path / "began"
     path = write_solution(f"open({str(began)!r}, 'w').close()\nwhile True: pass")
     process = start("--solution", path, "--models", 16, "--runs", sixteen.runs, "--results", tmp_path)
-    while not began.exists():
-        assert process.poll() is None
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)
+    wait_for(process, began.exists)
+    os.killpg(process.pid, number)
     time.sleep(2)
     assert process.poll() is None
-    os.killpg(process.pid, signal.SIGINT)
-    _, log = process.communicate(timeout=60)
+    os.killpg(process.pid, number)
+    log = end_of(process, timeout=60)
     assert process.returncode == 130
     assert "press Ctrl-C again to stop at once" in log
-    assert log.strip().splitlines()[-1] == "Stopped. What was finished is kept; run the same command to go on."
-    assert "Traceback" not in log
+    assert log.strip().splitlines()[-1] == STOPPED
     assert all_gone(process)
+
+
+# Each model is a job of its own, and the others wait for their turn.
+QUEUED_SOLUTION = """
+import os, time, torch
+LOCKSTEP = False
+def unlearning(net, retain, forget, validation):
+    with open({place!r}, "a") as file:
+        file.write(f"{{os.getpid()}}\\n")
+    time.sleep(0.5)
+    with torch.no_grad():
+        net[-1].bias += torch.randn(10)
+"""
+
+
+@pytest.mark.parametrize("interrupted", [False, True], ids=["at work", "when it was told to stop"])
+def test_a_worker_that_is_killed_takes_no_results_with_it(runs, write_solution, tmp_path, interrupted):
+    pids = tmp_path / "pids"
+    arguments = command(write_solution(QUEUED_SOLUTION.format(place=str(pids)), name="queued", whole=True), runs, tmp_path)
+    process = start(*arguments)
+    folder = wait_for(process, lambda: next(runs.glob("digits-v2/unlearned-*"), None))
+    wait_for(process, (folder / "shard-00000.npz").exists)
+    if interrupted:
+        os.killpg(process.pid, signal.SIGINT)
+    os.kill(int(pids.read_text().split()[-1]), signal.SIGKILL)
+    last = end_of(process).strip().splitlines()[-1]
+    if interrupted:
+        assert (process.returncode, last) == (130, STOPPED)
+    else:
+        assert process.returncode == 1
+        assert last.startswith("error: A worker process died: it ran out of memory, was killed, or the solution ended it;")
+    assert all_gone(process)
+    before = len(list(folder.glob("shard-*")))
+    assert 0 < before < 16
+    again = run_script("score.py", *arguments)
+    assert again.returncode == 0, again.stderr
+    assert f"16 models ({16 - before} made in" in again.stderr
 
 
 @pytest.mark.slow
