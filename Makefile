@@ -40,6 +40,7 @@ lint: $(READY)
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
+	$(RUN) -m mypy --config-file tests/mypy.ini
 
 # Replaces constraints.txt by the newest versions that pyproject.toml admits.
 lock: $(READY)

@@ -36,7 +36,7 @@ from evaluation.populations import jobs, shards
 from evaluation.populations.executors import WORKER_ENVIRONMENT, LocalProcesses
 from evaluation.populations.population import Population
 from starting_kit import contract, runner, tasks
-from starting_kit.contract import PROJECT
+from starting_kit.contract import PROJECT, BatchFormat, Solution
 from starting_kit.errors import InputError
 from starting_kit.loaders import as_numbers
 from starting_kit.networks import CentredConvolution, build
@@ -79,7 +79,7 @@ def train_like_the_kit(task: Task, data: Data, seed: int, device: str = "cpu") -
     recipe, net = task.recipe, build(task, seed).train().to(device)
     for layer in net.modules():
         if isinstance(layer, CentredConvolution):
-            layer.__class__ = nn.Conv2d  # torchvision's network as it is
+            layer.__class__ = nn.Conv2d  # type: ignore[assignment]  # torchvision's network as it is
     images, labels = torch.from_numpy(data.images[data.retain]), torch.from_numpy(data.labels[data.retain])
     examples = TensorDataset(as_numbers(images), labels)
     loader = DataLoader(examples, batch_size=recipe.batch_size, shuffle=True)
@@ -119,7 +119,8 @@ def work(task: Task, data: Data) -> float:
     images, labels = torch.from_numpy(data.images[:size]), torch.from_numpy(data.labels[:size])
     with FlopCounterMode(display=False) as counter:
         F.cross_entropy(net(images), labels).backward()
-    return counter.get_total_flops() / size * len(data.retain) * task.recipe.epochs / 1e9
+    operations: int = counter.get_total_flops()
+    return operations / size * len(data.retain) * task.recipe.epochs / 1e9
 
 
 def row(*cells: object) -> None:
@@ -131,7 +132,12 @@ def engines_table(task: Task, data: Data, device: str, members: Sequence[int]) -
     """Every way of training on one core (or one GPU), in seconds per network, and how near it comes to the arithmetic."""
     first_epoch = dataclasses.replace(task, recipe=dataclasses.replace(task.recipe, epochs=1))
     threads, gflop = torch.get_num_threads(), work(task, data)
-    kit = seconds(lambda: [train_like_the_kit(task, data, seed, device) for seed in range(KIT_MODELS)], device) / KIT_MODELS
+
+    def kits_way() -> None:
+        for seed in range(KIT_MODELS):
+            train_like_the_kit(task, data, seed, device)
+
+    kit = seconds(kits_way, device) / KIT_MODELS
     torch.set_num_threads(1)
     rate = matrix_rate(device)
     print(f"\n{task.network}, {gflop:.2f} GFLOP per network; matrix products at {rate:.0f} GFLOP/s (one core or one GPU)\n")
@@ -179,12 +185,12 @@ def solutions_table(task: Task, data: Data) -> None:
         runner.start_afresh(0)
         batches = runner.find_batches(solution, original, task, data)
 
-        def single(solution=solution, batches=batches) -> None:
+        def single(solution: Solution = solution, batches: BatchFormat = batches) -> None:
             for seed in range(count):
                 runner.start_afresh(seed)
                 runner.call(solution, copy.deepcopy(original), task, data, batches)
 
-        def lockstep(solution=solution, batches=batches) -> None:
+        def lockstep(solution: Solution = solution, batches: BatchFormat = batches) -> None:
             runner.start_afresh(0)
             nets = [copy.deepcopy(original) for _ in range(count)]
             runner.call_in_lockstep(solution, nets, task, [data] * count, batches, range(count))

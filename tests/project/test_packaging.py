@@ -69,7 +69,7 @@ def unlearning(wheel, tmp_path_factory):
         assert finished.returncode == 0, finished.stderr
         return finished.stdout
 
-    run.folder = work
+    run.folder = work  # type: ignore[attr-defined]
     return run
 
 
@@ -130,14 +130,17 @@ def test_no_command_and_a_mistyped_one(capsys):
     [
         ("tune", "optuna", "evaluation/tune.py", ["--solution", "finetune"]),
         ("timm", "timm", "evaluation/score.py", ["--solution", "finetune", "--network", "timm:resnet18"]),
-        ("kaggle", "jupytext", "submit.py", ["--solution", "finetune"]),
-        ("kaggle", "slugify", "submit.py", ["--solution", "finetune"]),
-        ("notebooks", "nbclient", "submit.py", ["--solution", "finetune", "--check"]),
+        ("kaggle", "jupytext", "submit.py", ["--solution", "mine.py"]),
+        ("kaggle", "slugify", "submit.py", ["--solution", "mine.py"]),
+        ("notebooks", "nbclient", "submit.py", ["--solution", "mine.py", "--check"]),
         ("plots", "matplotlib", "benchmarks/figures.py", []),
     ],
 )
 def test_a_missing_extra_is_one_sentence(tmp_path, extra, package, script, arguments):
     (tmp_path / f"{package}.py").write_text(f"raise ModuleNotFoundError('No module named {package}', name='{package}')")
+    (tmp_path / "mine.py").write_text(
+        "BATCHES = 'tuple'\n\ndef unlearning(net, retain, forget, validation): pass\n"
+    )  # needs no trial
     run = subprocess.run(
         [sys.executable, PROJECT / script, *arguments],
         cwd=tmp_path,

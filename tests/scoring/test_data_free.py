@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import pickle
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -66,8 +67,9 @@ def test_loaders_with_and_without_data_tell_the_same_of_them():
         assert len(own.dataset) == len(other.dataset) == len(getattr(DATA, split))
         assert own.batch_size == other.batch_size == TASK.loader_batch_size
         with pytest.raises(AttributeError):
-            own.dataset.classes = ()
-    retain, forget, validation = (loader.dataset for loader in withheld)
+            own.dataset.classes = ()  # type: ignore[attr-defined]
+    outlines: list[Any] = [loader.dataset for loader in withheld]
+    retain, forget, validation = outlines
     assert (forget.classes, retain.image_shape, retain.pixel_mean) == ((3,), (1, 8, 8), TASK.pixel_mean)
     assert retain.classes == (0, 1, 2, 4, 5, 6, 7, 8, 9)
     assert validation.classes == tuple(range(10))

@@ -46,7 +46,7 @@ def test_afterwards_the_heads_own_parameters_have_what_was_learnt(net):
     with boundary_expand.extra_class(net), torch.no_grad():
         assert [head.weight.requires_grad, head.bias.requires_grad] == [True, False]
         for weight in head.parameters():
-            weight += torch.arange(11).view(-1, *[1] * (weight.dim() - 1))
+            weight.add_(torch.arange(11).view(-1, *[1] * (weight.dim() - 1)))
     assert all(weight is own[name] for name, weight in net.named_parameters())
     for name, weight in head.named_parameters():
         torch.testing.assert_close(weight.detach(), before[name] + torch.arange(10).view(-1, *[1] * (weight.dim() - 1)))

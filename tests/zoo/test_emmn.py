@@ -1,4 +1,5 @@
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -106,7 +107,7 @@ def test_batch_norm_layers_keep_their_statistics(original):
 def test_noise_is_made_without_moving_the_network(original):
     net = copy.deepcopy(original)
     spec = data_spec(net, *loaders(CLASS_TASK, CLASS_DATA, "tuple")[:2])
-    made = emmn.noise(net, spec, (3, 5), 2, lambda z, labels: F.cross_entropy(net(z), labels), steps=2, learning_rate=0.1)
+    made: Any = emmn.noise(net, spec, (3, 5), 2, lambda z, labels: F.cross_entropy(net(z), labels), steps=2, learning_rate=0.1)
     assert [label for _, label in made] == [3, 3, 5, 5]
     assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), original.state_dict().values(), strict=True))
     assert all(weight.grad is None for weight in net.parameters())

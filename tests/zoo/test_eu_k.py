@@ -21,7 +21,7 @@ def test_exactly_the_last_k_blocks_and_the_head_are_reinitialised(original, k, f
             assert all(torch.equal(after.state_dict()[name], tensor) for name, tensor in before.state_dict().items())
             continue
         old, new = before[0].weight, after[0].weight
-        assert not (new == old).any()
+        assert not new.eq(old).any()
         assert 0.9 / old[0].numel() ** 0.5 < new.abs().max() < 1 / old[0].numel() ** 0.5  # torch's: uniform to 1/√fan-in
         for layer in after[1:]:  # batch-norm
             assert isinstance(layer, nn.BatchNorm2d)

@@ -82,10 +82,8 @@ def test_step_3_dampens_the_selected_by_the_ratio_of_importances(original):
 
 def test_step_3_lets_no_weight_grow(original):
     unlearned = unlearn("ssd", original, selection_weight=3, dampening_constant=3.5, **ONE_BY_ONE)
-    factors = [
-        (after / before)[before != 0] for after, before in zip(unlearned.parameters(), original.parameters(), strict=True)
-    ]
-    factors = torch.cat(factors)
+    pairs = zip(unlearned.parameters(), original.parameters(), strict=True)
+    factors = torch.cat([(after / before)[before != 0] for after, before in pairs])
     assert factors.max() == 1
     assert 0 < (factors < 1).sum() < 3000
 
