@@ -149,13 +149,15 @@ LOCKSTEP = False
 def unlearning(net, retain, forget, validation):
     with open({place!r}, "a") as file:
         file.write(f"{{os.getpid()}}\\n")
-    time.sleep(0.5)
+    time.sleep(0.3)
     with torch.no_grad():
         net[-1].bias += torch.randn(10)
 """
 
 
-@pytest.mark.parametrize("interrupted", [False, True], ids=["at work", "when it was told to stop"])
+@pytest.mark.parametrize(
+    "interrupted", [pytest.param(False, marks=pytest.mark.slow), True], ids=["at work", "when it was told to stop"]
+)
 def test_a_worker_that_is_killed_takes_no_results_with_it(runs, write_solution, tmp_path, interrupted):
     pids = tmp_path / "pids"
     arguments = command(write_solution(QUEUED_SOLUTION.format(place=str(pids)), name="queued", whole=True), runs, tmp_path)

@@ -48,19 +48,23 @@ def config(sixteen, tmp_path):
     )
 
 
-@pytest.mark.parametrize("reporter", [Recorder(), SILENT], ids=["told", "silent"])
-def test_the_library_gives_the_card_of_the_command_and_prints_nothing(sixteen, config, tmp_path, capfd, reporter):
-    card = score(config, reporter)
-    printed = capfd.readouterr()
-    assert (printed.out, printed.err) == ("", "")
-    assert comparable(card) == {name: value for name, value in sixteen.card.items() if name not in EXEMPT}
-    assert card.path == tmp_path / "digits" / "finetune--published,n16.json"
-    assert codec.read(card.path) == card
+@pytest.fixture
+def same_as_the_command(sixteen, config, tmp_path, capfd):
+    """Score with a reporter, and compare with what the command gave; nothing is printed."""
+
+    def check(*reporter):
+        card = score(config, *reporter)
+        assert capfd.readouterr() == ("", "")
+        assert comparable(card) == {name: value for name, value in sixteen.card.items() if name not in EXEMPT}
+        assert card.path == tmp_path / "digits" / "finetune--published,n16.json"
+        assert codec.read(card.path) == card
+
+    return check
 
 
-def test_the_stages_are_told(config):
+def test_a_reporter_is_told_the_stages(same_as_the_command):
     told = Recorder()
-    score(config, told)
+    same_as_the_command(told)
     kinds = ("unlearned", "retrained", "second retrained", "original")
     assert told.stages == {(kind, 16): [16] for kind in kinds}  # all are found
     assert list(told.stages) == [(kind, 16) for kind in kinds]
@@ -72,9 +76,15 @@ def test_the_stages_are_told(config):
         "Drawing pictures",
         "Comparing the populations",
     ]
-    assert (told.said, told.notices) == ([], [])
+    assert (told.said, told.notices) == ([], ["0 of 90 forget images have an exact copy in test, 3 a near one"])
 
 
+def test_without_a_reporter_nobody_is_told(same_as_the_command):
+    same_as_the_command()
+    assert score.__defaults__ == score_folder.__defaults__ == (SILENT,)
+
+
+@pytest.mark.slow
 def test_models_are_counted_as_they_are_made(sixteen, config, write_solution, capfd):
     told = Recorder()
     path = write_solution("print('of no interest')\nwith torch.no_grad():\n    net[-1].bias += torch.randn(10)", name="counted")
