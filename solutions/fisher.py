@@ -35,7 +35,7 @@ from solutions.parts.gradients import per_example_gradients
 from solutions.parts.layers import head, normalisation_weights, number_of_classes
 from solutions.parts.weights import trainable
 
-MOST_NUMBERS = 2**24  # examples times weights for which gradients are held at once: 64 MiB in float32; more is not faster
+MAX_NUMBERS = 2**24  # examples times weights for which gradients are held at once: 64 MiB in float32; more is not faster
 
 
 SEARCH_SPACE = {
@@ -73,7 +73,7 @@ def fisher_diagonal(net: nn.Module, sample: Iterable[Batch]) -> list[Tensor]:
     """
     weights = trainable(net)
     totals = [torch.zeros_like(weight) for weight in weights]
-    at_once = max(1, MOST_NUMBERS // sum(weight.numel() for weight in weights))
+    at_once = max(1, MAX_NUMBERS // sum(weight.numel() for weight in weights))
     count = 0
     for batch in sample:
         images, count = batch[0], count + len(batch[0])

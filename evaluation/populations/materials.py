@@ -48,11 +48,11 @@ def original_model(population: Population, model: int = 0) -> nn.Module:
         RunError: the file is gone.
     """
     if model == 0 and population.task.original is not None:
-        return _load_brought(build(population.task, seed=0), population.task.original).eval()
+        return _load_file(build(population.task, seed=0), population.task.original).eval()
     return weights.load(population, model)
 
 
-def _load_brought(net: nn.Module, path: Path) -> nn.Module:
+def _load_file(net: nn.Module, path: Path) -> nn.Module:
     try:
         net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except (OSError, RuntimeError, pickle.UnpicklingError) as error:

@@ -1,4 +1,4 @@
-"""Populations brought from elsewhere, and ours written for elsewhere.
+"""External populations, and ours written for elsewhere.
 
 Either two .npz files, one per population, or a folder in a published layout (vstrozzi/assessing-machine-unlearning-approaches),
 which holds one retrained population and any number of approaches to unlearning:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from solutions.parts.gated_transfer import Gate, Settings
 from solutions.parts.image_generator import draw_noise
 
-MOST_RELEARNT = 0.01  # of images that the teacher takes for a forget class
+MAX_RELEARNT = 0.01  # of images that the teacher takes for a forget class
 MARKED = 0.005  # how much more often a clearly better student agrees
 PROBES = 4  # examinations whose images are kept
 
@@ -80,7 +80,7 @@ class Examiner:
         """How often a student agrees with the teacher on the last probes; None when training should end."""
         self.probes.append(fresh)
         agreement, relearnt = examine(student, self.probes, self.gate)
-        if relearnt > MOST_RELEARNT:
+        if relearnt > MAX_RELEARNT:
             return None
         self.since += 1
         lead = agreement - examine(self.best, self.probes, self.gate)[0]

@@ -37,7 +37,7 @@ def test_diagonal_equals_a_loop_over_examples_and_classes(original, monkeypatch)
                 total += log_p[y].exp().detach() * gradient**2 / 5
     uneven = [(images[:3].double(), labels[:3]), (images[3:].double(), labels[3:])]
     torch.testing.assert_close(fisher.fisher_diagonal(net, uneven), expected)
-    monkeypatch.setattr(fisher, "MOST_NUMBERS", 2 * 3778)  # two examples at once
+    monkeypatch.setattr(fisher, "MAX_NUMBERS", 2 * 3778)  # two examples at once
     torch.testing.assert_close(fisher.fisher_diagonal(net, uneven), expected)
 
 
