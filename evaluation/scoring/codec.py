@@ -51,12 +51,8 @@ def read(path: Path) -> Scorecard:
 
 
 def encode(card: Scorecard) -> dict[str, Any]:
-    """A scorecard as its file has it, ready for JSON.
-
-    >>> encode(Measured(reason="none is known"))
-    {'value': None, 'value_reason': 'none is known'}
-    """
-    return {**({"schema_version": SCHEMA_VERSION} if isinstance(card, Scorecard) else {}), **_plain(card)}
+    """A scorecard as its file has it, ready for JSON."""
+    return {"schema_version": SCHEMA_VERSION, **_plain(card)}
 
 
 def _plain(value: Any) -> Any:
@@ -73,7 +69,7 @@ def _plain(value: Any) -> Any:
             continue
         measured = inner if isinstance(inner, Measured) else Measured(inner, ELSEWHERE)
         result[name] = _plain(measured.value)
-        if measured.value is None and isinstance(value, Scorecard) | isinstance(inner, Measured):
+        if measured.value is None and (isinstance(inner, Measured) or isinstance(value, Scorecard)):
             result[f"{name}_reason"] = measured.reason
     return result
 
