@@ -92,7 +92,7 @@ def contents() -> dict[str, list[str]]:
         inside = name.removeprefix(room(name).replace("/", ".") + ".")
         if file.name != "__init__.py":
             rooms[room(name)].append(inside.rpartition(".")[2] if room(name) == COMMANDS else inside)
-    return {name: _shortened(inside) for name, inside in rooms.items()}
+    return {name: _shortened(list(dict.fromkeys(inside))) for name, inside in rooms.items()}
 
 
 def _shortened(inside: list[str]) -> list[str]:

@@ -44,3 +44,7 @@ def refuse(name: str) -> None:
         InputError: always.
     """
     raise InputError(f"There is no command {name!r}; the commands are {', '.join(COMMANDS)}.{did_you_mean(name, COMMANDS)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
