@@ -1,6 +1,6 @@
 """What the zoo holds: one row per solution, by family, from what it says of itself and its scorecard.
 
-    python evaluation/catalogue.py --markdown solutions/README.md
+python evaluation/catalogue.py --markdown solutions/README.md
 """
 
 import sys
