@@ -99,7 +99,7 @@ WHOLE_GROUP, PARENT = os.killpg, os.kill
 @pytest.mark.parametrize(
     ("number", "send"),
     [
-        (signal.SIGINT, WHOLE_GROUP),  # as a terminal does
+        pytest.param(signal.SIGINT, WHOLE_GROUP, marks=pytest.mark.slow),  # as a terminal does
         (signal.SIGTERM, WHOLE_GROUP),  # as a scheduler does
         pytest.param(signal.SIGINT, PARENT, marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, PARENT, marks=pytest.mark.slow),
@@ -125,7 +125,8 @@ def test_interruption_keeps_what_was_finished(uninterrupted, runs, write_solutio
     assert comparable(json.loads((tmp_path / "digits" / "slow--n16.json").read_text())) == comparable(uninterrupted)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_solution_that_hangs_is_stopped_by_a_second_interrupt(sixteen, write_solution, tmp_path, number):
     began = tmp_path / "began"
     path = write_solution(f"open({str(began)!r}, 'w').close()\nwhile True: pass")
@@ -155,9 +156,8 @@ def unlearning(net, retain, forget, validation):
 """
 
 
-@pytest.mark.parametrize(
-    "interrupted", [pytest.param(False, marks=pytest.mark.slow), True], ids=["at work", "when it was told to stop"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("interrupted", [False, True], ids=["at work", "when it was told to stop"])
 def test_a_worker_that_is_killed_takes_no_results_with_it(runs, write_solution, tmp_path, interrupted):
     pids = tmp_path / "pids"
     arguments = command(write_solution(QUEUED_SOLUTION.format(place=str(pids)), name="queued", whole=True), runs, tmp_path)
