@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 from evaluation.metric import intervals
 from evaluation.metric.epsilon import epsilons
 from evaluation.metric.forgetting import forgetting_quality
-from evaluation.metric.measured import ExampleEpsilon, Interval, Means, Measured, T
+from evaluation.metric.measured import ExampleEpsilon, Interval, Intervals, Means, Measured, Scores, T
 from evaluation.metric.outputs import Outputs
 from evaluation.metric.utility import accuracy_ratio, score
 
@@ -35,37 +35,6 @@ class Comparison:
         if self.retain_ratio is None or self.test_ratio is None:
             return None
         return score(self.forgetting_quality, self.retain_ratio, self.test_ratio)
-
-
-class Scores(Struct, frozen=True, kw_only=True):
-    """Score and ε with what they are made of; fields are those of the scorecard."""
-
-    score: Measured[float]
-    relative: Measured[float]
-    ceiling: Measured[float]
-    ceiling_models: int
-    floor: Measured[float]
-    forgetting_quality: float
-    retain_ratio: Measured[float]
-    test_ratio: Measured[float]
-    retain_accuracy: Measured[Means]
-    test_accuracy: Measured[Means]
-    forget_accuracy: Measured[Means]
-    retain_age_error: Means | UnsetType = UNSET
-    forget_age_error: Means | UnsetType = UNSET
-    validation_age_error: Means | UnsetType = UNSET
-    test_age_error: Means | UnsetType = UNSET
-    epsilons: list[ExampleEpsilon]
-
-
-class Intervals(Struct, frozen=True, kw_only=True):
-    """95 % intervals, and the deviations of the score with which others compare themselves; fields of the scorecard."""
-
-    score_interval: Measured[Interval]
-    forgetting_interval: Measured[Interval]
-    retain_ratio_interval: Measured[Interval]
-    test_ratio_interval: Measured[Interval]
-    score_deviations: Measured[list[list[float]]]
 
 
 def compare(outputs: Outputs, retrained: Outputs, workers: int = 1) -> Comparison:

@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from evaluation.metric.measured import Measured
-from evaluation.metric.measures import Intervals, Scores
+from evaluation.metric.measured import Intervals, Measured, Scores
 from evaluation.scoring.config import ScoringConfig
 from evaluation.scoring.experiment import Experiment
 from evaluation.scoring.external import Pair

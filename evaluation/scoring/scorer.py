@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.metric.forgetting import FEWEST_MODELS
-from evaluation.metric.measures import Intervals, Scores
+from evaluation.metric.measured import Intervals, Scores
 from evaluation.metric.outputs import Outputs
 from evaluation.populations.population import Kind
 from evaluation.populations.shards import load_arrays
