@@ -17,6 +17,7 @@ from starting_kit.errors import InputError
 COLUMNS = ("#", "solution", "values", "score", "95 % interval", "of ceiling", "acc. kept", "cost", "forget acc.")
 ON_TERMINALS = COLUMNS[:-1]  # what 80 characters have room for
 LEGEND = "* differs from the entry above (p < 0.05)."
+EQUAL_MODELS = "† some of its models are one and the same."
 UNRANKED = "cost above 20 % of a retraining"
 # Narrow enough for 80 characters; lines below the head and between sections only.
 LINES = Box("    \n    \n ── \n    \n ── \n    \n    \n    \n")
@@ -44,9 +45,9 @@ def cells(row: Row) -> tuple[str, ...]:
     card, forget = row.card, row.card.forget_accuracy.value
     return (
         "-" if row.rank is None else str(row.rank),
-        card.entry.replace("--published", ""),
+        card.entry.replace("--published", "").replace("--tuned", ""),
         card.hyperparameters.source if card.hyperparameters else "-",
-        number(card.score) + ("*" if row.differs_from_above else ""),
+        number(card.score) + "*" * row.differs_from_above + "†" * card.has_equal_models,
         interval(card.score_interval),
         percent(card.relative),
         percent(card.accuracy_kept),
@@ -70,7 +71,8 @@ def show(table: Sequence[Row], screen: Console) -> None:
 def legend(table: Sequence[Row], unranked: str) -> list[str]:
     """What the marks of a table mean."""
     marked, slow = any(row.differs_from_above for row in table), any(row.rank is None for row in table)
-    return [LEGEND] * marked + [f"{unranked}: {UNRANKED}."] * slow
+    equal = any(row.card.has_equal_models for row in table)
+    return [LEGEND] * marked + [EQUAL_MODELS] * equal + [f"{unranked}: {UNRANKED}."] * slow
 
 
 def as_csv(tables: Sequence[Sequence[Row]]) -> str:
