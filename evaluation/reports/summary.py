@@ -54,8 +54,6 @@ def lines_of(card: Scorecard) -> Iterator[tuple[str, str]]:
     """What is said of a scorecard: names and texts."""
     if card.network:
         yield "forget, network", f"{card.forget}, {card.network} ({card.epochs} epochs)"
-    if card.hyperparameters and card.hyperparameters.values:
-        yield "hyper-parameters", escape(values_in_use(card.hyperparameters))
     if card.score.value is None:
         yield "score", f"- ({card.score.reason})"
     else:
@@ -72,6 +70,8 @@ def lines_of(card: Scorecard) -> Iterator[tuple[str, str]]:
         lockstep = f"lockstep, {card.engine.models_at_once} models at once"
         alone = f"one model at a time ({escape(card.engine.reason)})"
         yield "engine", lockstep if card.engine.unlearning == "lockstep" else alone
+    if card.hyperparameters and card.hyperparameters.values:
+        yield "hyper-parameters", escape(values_in_use(card.hyperparameters))
     if card.forgetting_interval.value is None:
         yield "intervals", f"none ({card.forgetting_interval.reason})"
 
