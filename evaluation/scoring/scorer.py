@@ -63,7 +63,7 @@ def _score_solution(config: ScoringConfig, reporter: Reporter) -> Scorecard:
     path = solution_path(config, task, reporter)
     require_writable(config.results / task.name, "--results")
     seconds: dict[str, float] = {}
-    made = experiment.run(config, task, path, _tuned_values(config, task, path), reporter, seconds)
+    made = experiment.run(config, task, path, tuned_values(config, task, path), reporter, seconds)
     with reporter.waiting("Comparing the populations"):
         card = _card_of(made, config, seconds)
     name = assembly.file_name(made, config)
@@ -98,8 +98,12 @@ def solution_path(config: ScoringConfig, task: Task, reporter: Reporter) -> Path
     return path
 
 
-def _tuned_values(config: ScoringConfig, task: Task, path: Path) -> dict[str, Any] | None:
-    """The values that were fitted to the task, or None for the published ones."""
+def tuned_values(config: ScoringConfig, task: Task, path: Path) -> dict[str, Any] | None:
+    """The values that were fitted to the task, or None for the published ones.
+
+    Raises:
+        InputError: the tuned ones are asked for, and there are none.
+    """
     entry = tuned.read(path, task)
     if config.hyperparameters == "tuned" and entry is None:
         what = f"version {task.version} of {task.name}"
