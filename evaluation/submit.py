@@ -40,6 +40,12 @@ from starting_kit.kaggle.state import State
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; gives the exit code."""
+    options = parser().parse_args(arguments)
+    return run_command(lambda: submit(options), options.debug)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of the command line."""
     parser = command_parser("submit.py", __doc__)
     add = parser.add_argument
     add("--solution", required=True, metavar="NAME|PATH", help=f"one of {', '.join(contract.zoo())}, or a .py file")
@@ -68,8 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
     add("--poll", type=float, default=30.0, metavar="S", help="seconds between questions to Kaggle (default: %(default)s)")
     add("--results", type=Path, default=Path("results"), metavar="DIR", help="for reported.csv (default: %(default)s)")
     add("--debug", action="store_true", help="show the traceback of an error")
-    options = parser.parse_args(arguments)
-    return run_command(lambda: submit(options), options.debug)
+    return parser
 
 
 def submit(options: argparse.Namespace) -> None:
