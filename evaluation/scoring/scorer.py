@@ -64,7 +64,7 @@ def _score_solution(config: ScoringConfig, reporter: Reporter) -> Scorecard:
     folder = config.results / task.name
     require_writable(folder, "--results")
     seconds: dict[str, float] = {}
-    made = experiment.run(config, task, path, _tuned_values(config, task, path), reporter, seconds)
+    made = experiment.run(config, task, path, tuned_values(config, task, path), reporter, seconds)
     with reporter.waiting("Comparing the populations"):
         card = _card_of(made, config, seconds, notes)
     name = assembly.file_name(made, config, folder)
@@ -99,8 +99,12 @@ def solution_path(config: ScoringConfig, task: Task, reporter: Reporter) -> tupl
     return path, notes
 
 
-def _tuned_values(config: ScoringConfig, task: Task, path: Path) -> dict[str, Any] | None:
-    """The values that were fitted to the task, or None for the published ones."""
+def tuned_values(config: ScoringConfig, task: Task, path: Path) -> dict[str, Any] | None:
+    """The values that were fitted to the task, or None for the published ones.
+
+    Raises:
+        InputError: the tuned ones are asked for, and there are none.
+    """
     entry = tuned.read(path, task)
     if config.hyperparameters == "tuned" and entry is None:
         what = f"version {task.version} of {task.name}"
