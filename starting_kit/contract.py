@@ -175,8 +175,8 @@ def describe(path: Path, settings: Sequence[str], tuned: dict[str, Any] | None =
     overrides = {name: value for name, value in given.items() if value != defaults[name]}
     constants = batches, trains, lockstep, callable(getattr(module, "pictures", None))
     found = Solution(path.stem, path, texts, _shown(values), overrides, chosen, tuned is not None, space, *constants)
-    remarks = _remarks(path, texts)
-    return dataclasses.replace(found, files=files, draws=draws, remarks=remarks)
+    seeds, inside = _seeds(path, texts)
+    return dataclasses.replace(found, files=files, draws=draws or bool(seeds), remarks=(*seeds, *inside))
 
 
 def _load_once(path: Path) -> tuple[ModuleType, dict[str, str], dict[str, str], bool]:
@@ -191,21 +191,21 @@ def _load_once(path: Path) -> tuple[ModuleType, dict[str, str], dict[str, str], 
     return module, texts, data_files(path, texts, loaded), drew_while_loading()
 
 
-def _remarks(path: Path, texts: dict[str, str]) -> tuple[str, ...]:
-    """What a solution's author should know of the seeds in its files."""
-    found = []
-    for name, text in texts.items():
-        if (path.parent / name).exists() and (places := _places(seeding_at_top, text)):
-            found.append(
-                f"{name} seeds the random generators when it is loaded ({places}), which would make all models one; "
-                "that is undone: every model has a seed of its own."
-            )
-    if places := _places(seeding_inside, texts[name_of(path, path.parent)]):
-        found.append(
-            f"WARNING: {path.name} fixes random numbers inside unlearning ({places}). That is kept as its author's, and all "
-            "models draw the same numbers; take it out unless that is meant."
-        )
-    return tuple(found)
+def _seeds(path: Path, texts: dict[str, str]) -> tuple[list[str], list[str]]:
+    """What a solution's author should know of seeds at the top of its files, and of those inside `unlearning`."""
+    own = [(name, _places(seeding_at_top, text)) for name, text in texts.items() if (path.parent / name).exists()]
+    at_top = [
+        f"{name} seeds the random generators when it is loaded ({places}), which would make all models one; "
+        "that is undone: every model has a seed of its own."
+        for name, places in own
+        if places
+    ]
+    places = _places(seeding_inside, texts[name_of(path, path.parent)])
+    inside = (
+        f"WARNING: {path.name} fixes random numbers inside unlearning ({places}). That is kept as its author's, and all "
+        "models draw the same numbers; take it out unless that is meant."
+    )
+    return at_top, [inside] if places else []
 
 
 def _places(find: Callable[[str], list[tuple[int, str]]], text: str) -> str:

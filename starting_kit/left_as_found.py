@@ -66,6 +66,7 @@ def left_as_found() -> Iterator[None]:
     """
     settings, device = _Settings.read(), torch.get_default_device()
     recursion, errors = sys.getrecursionlimit(), np.geterr()
+    path = sys.path[:]
     streams, handlers, level = (sys.stdin, sys.stdout, sys.stderr), logging.root.handlers[:], logging.root.level
     with _signal_handlers_restored(), warnings.catch_warnings(), mock.patch.dict(os.environ):
         try:
@@ -74,6 +75,7 @@ def left_as_found() -> Iterator[None]:
             if torch.get_default_device() != device:
                 torch.set_default_device(None if device.type == "cpu" else device)
             settings.write()
+            sys.path[:] = path
             sys.setrecursionlimit(recursion)
             np.seterr(**errors)
             sys.stdin, sys.stdout, sys.stderr = streams

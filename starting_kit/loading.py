@@ -154,10 +154,8 @@ class _Folder:
 
     def own_modules(self) -> dict[str, Path]:
         """The solution's modules that were imported, in whatever way, with their files."""
-        modules = ((name, getattr(module, "__file__", None)) for name, module in list(sys.modules.items()))
-        files = {
-            name: meant_by(file, self.folder) for name, file in modules if name not in self.known and isinstance(file, str)
-        }
+        modules = {name: getattr(sys.modules[name], "__file__", None) for name in sys.modules.keys() - self.known}
+        files = {name: meant_by(file, self.folder) for name, file in modules.items() if isinstance(file, str)}
         places = self.places()
         return {
             name: file for name, file in files.items() if any(is_own(file, place) for place in places) and not is_ours(file)

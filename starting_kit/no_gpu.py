@@ -33,21 +33,23 @@ class Event:
     synchronize = wait
 
 
-def _always(answer: Any) -> Callable[..., Any]:
+def _stand_in(answer: Any) -> Callable[..., Any]:
     return lambda *arguments, **options: answer
 
 
-STAND_INS: dict[str, Any] = {
-    "Event": Event,
-    "get_device_name": _always("no GPU"),
-    "memory_summary": _always(""),
-    "get_device_capability": _always((0, 0)),
-    "mem_get_info": _always((0, 0)),
-    **dict.fromkeys(("current_device", "memory_allocated", "memory_reserved"), _always(0)),
-    **dict.fromkeys(("max_memory_allocated", "max_memory_reserved"), _always(0)),
-    **dict.fromkeys(("synchronize", "set_device", "empty_cache", "ipc_collect"), _always(None)),
-    **dict.fromkeys(("reset_peak_memory_stats", "reset_max_memory_allocated", "reset_accumulated_memory_stats"), _always(None)),
+ANSWERS: dict[str, Any] = {
+    "get_device_name": "no GPU",
+    "get_device_capability": (0, 0),
+    "memory_summary": "",
+    "mem_get_info": (0, 0),
+    **dict.fromkeys(
+        ("current_device", "memory_allocated", "memory_reserved", "max_memory_allocated", "max_memory_reserved"), 0
+    ),
+    **dict.fromkeys(("synchronize", "set_device", "empty_cache", "ipc_collect", "reset_peak_memory_stats")),
+    **dict.fromkeys(("reset_max_memory_allocated", "reset_accumulated_memory_stats")),
 }
+# Each is a function of its own: `torch.compile` has a table with what it knows of each.
+STAND_INS: dict[str, Any] = {"Event": Event, **{name: _stand_in(answer) for name, answer in ANSWERS.items()}}
 
 
 @contextmanager

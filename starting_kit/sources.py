@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import itertools
 import os
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,7 @@ LONGEST_NAME = 200  # characters of a string that may name a file
 DEEPEST = 3  # how many `../` such a name may begin with
 LARGEST_FOLDER = 2**28  # bytes in a folder that counts as named with all its files
 MOST_FILES = 1000  # in it
+PLACEHOLDER = re.compile(r"\{[^{}]*\}|%[-\d.]*[a-z]")  # where `format` and `%` put something
 
 
 def read(file: Path) -> str:
@@ -131,12 +133,19 @@ def are_unchanged(path: Path, texts: dict[str, str], files: dict[str, str]) -> b
 
 @lru_cache(maxsize=256)
 def _literals(text: str) -> frozenset[str]:
-    """Strings in a text that may name files."""
+    """Strings in a text that may name files; what is put into a string there may be anything."""
     with contextlib.suppress(SyntaxError, ValueError):
-        constants = (node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant))
-        strings = (value for value in constants if isinstance(value, str) and len(value) <= LONGEST_NAME)
-        return frozenset(value for value in strings if value.isprintable())
+        nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant | ast.JoinedStr)]
+        strings = (_pattern(node) for node in nodes)
+        return frozenset(string for string in strings if 0 < len(string) <= LONGEST_NAME and string.isprintable())
     return frozenset()
+
+
+def _pattern(node: ast.Constant | ast.JoinedStr) -> str:
+    """A string with wildcards for what is put into it."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_pattern(part) if isinstance(part, ast.Constant) else "*" for part in node.values)
+    return PLACEHOLDER.sub("*", node.value) if isinstance(node.value, str) else ""
 
 
 def _files(literal: str, folder: Path) -> Iterator[str]:
@@ -144,11 +153,13 @@ def _files(literal: str, folder: Path) -> Iterator[str]:
     name = os.path.normpath(literal)
     if not name.strip("./*?[]") or Path(name).is_absolute() or Path(name).parts.count("..") > DEEPEST:
         return
-    for match in glob.glob(name, root_dir=folder) if glob.has_magic(name) else [name]:  # noqa: PTH207  # takes `../`
-        if (folder / match).is_file():
-            yield match
-        elif (folder / match).is_dir():
-            yield from _files_below(folder / match, folder)
+    if glob.has_magic(name):
+        matches = glob.glob(name, root_dir=folder) if {".", "/"} & set(name) else []  # noqa: PTH207  # it takes `../`
+        yield from (match for match in matches if (folder / match).is_file())
+    elif (folder / name).is_file():
+        yield name
+    elif (folder / name).is_dir():
+        yield from _files_below(folder / name, folder)
 
 
 def _files_below(named: Path, folder: Path) -> list[str]:
