@@ -11,12 +11,9 @@ unless they may as well be wrong.
 import copy
 import pickle
 import random
-import signal
 import time
-from collections.abc import Callable, Container, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Container
 from functools import partial
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -25,11 +22,13 @@ from torch import nn
 
 from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import DataWithheldError, RunError
+from starting_kit.generators import random_state_restored
 from starting_kit.lockstep.readings import falsified, readings
 from starting_kit.lockstep.stacking import NotStackableError, check_stackable
-from starting_kit.runner import call, call_in_lockstep, random_state_restored, start_afresh
+from starting_kit.runner import call, call_in_lockstep, start_afresh
 from starting_kit.tasks.data import SPLITS, Data
 from starting_kit.tasks.task import Task
+from starting_kit.time_limit import TimeUpError, time_limit
 
 TOLERANCE = 1e-8  # on weights, in float64; rounding alone stays near 1e-13
 SEEDS = (1, 2, 3)
@@ -88,11 +87,11 @@ class _Trial:
             alone, read_alone = self.one_after_another()
         except DataWithheldError:
             raise
-        except (RunError, _TimeUpError) as error:
+        except (RunError, TimeUpError) as error:
             return f"the trial in float64 failed: {error}"
         try:
             together, read, draws_for_all = self.as_one()
-        except (RunError, _TimeUpError) as error:
+        except (RunError, TimeUpError) as error:
             return f"three models at once fail: {error}"
         if _distance(alone, together) > TOLERANCE:
             return "three models at once do not get the weights that each gets alone"
@@ -114,7 +113,7 @@ class _Trial:
         models: list[nn.Module] = []
         read: list[list[Any]] = []
         for net, data, seed in zip(self.nets, self.sets, SEEDS, strict=True):
-            with _time_limit(self.patience if models else None), readings() as own:
+            with time_limit(self.patience if models else None), readings() as own:
                 start_afresh(seed, torch.float64)
                 models.append(call(self.solution, copy.deepcopy(net), self.task, data, self.batches, data_free=self.data_free))
             read.append(own)
@@ -123,7 +122,7 @@ class _Trial:
 
     def as_one(self, replace: Callable[[int, Any], Any] | None = None) -> tuple[list[nn.Module], list[Any], bool]:
         """The models unlearned in lockstep, what was read, and whether anything was drawn for all of them at once."""
-        with _time_limit(self.patience), readings(replace) as read:
+        with time_limit(self.patience), readings(replace) as read:
             start_afresh(SEEDS[0], torch.float64)
             untouched = _global_generators()
             nets = copy.deepcopy(self.nets)
@@ -138,7 +137,7 @@ class _Trial:
         for factor in factors:
             try:
                 misled, _, _ = self.as_one(partial(_replace, suspect, factor))
-            except (RunError, _TimeUpError):
+            except (RunError, TimeUpError):
                 return False
             if _distance(expected, misled) > 0:
                 return False
@@ -195,26 +194,3 @@ def _distance(alone: list[nn.Module], together: list[nn.Module]) -> float:
 
 def _replace(suspect: Container[int], factor: Callable[[], float], i: int, value: Any) -> Any:
     return falsified(value, factor) if i in suspect else value
-
-
-class _TimeUpError(BaseException):
-    """Not an Exception: a solution that catches those must not catch it."""
-
-
-@contextmanager
-def _time_limit(seconds: float | None) -> Iterator[None]:
-    """End what takes longer, if seconds are given and the system has timers."""
-    if seconds is None or not hasattr(signal, "setitimer"):
-        yield
-        return
-
-    def end(signal_number: int, frame: FrameType | None) -> None:
-        raise _TimeUpError(f"it was stopped after {seconds:.0f} seconds")
-
-    before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

@@ -20,13 +20,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from starting_kit.contract import sources
 from starting_kit.errors import InputError, RunError
 from starting_kit.notebooks.cells import read_cells
 from starting_kit.notebooks.needs import FUNCTION, needed, passed_on
 from starting_kit.notebooks.refusals import refuse
 from starting_kit.notebooks.solution_text import assembled, on_cpu
 from starting_kit.notebooks.statements import names_of, submitted
+from starting_kit.sources import sources
 
 COMPETITION = re.compile(r"(\.\.|/kaggle)/input/(competitions/)?neurips-2023-machine-unlearning/?")
 
