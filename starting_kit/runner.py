@@ -18,6 +18,7 @@ from starting_kit.loaders import Loaders, loaders
 from starting_kit.loading import describe_error, load
 from starting_kit.lockstep.random_streams import drawing_by_member, stack_loaders
 from starting_kit.lockstep.stacking import stack, unstack
+from starting_kit.networks import hint
 from starting_kit.tasks.data import SPLITS, Data, Ids
 from starting_kit.tasks.task import Task
 
@@ -215,7 +216,7 @@ def _returned(solution: Solution, function: str, net: nn.Module, given: Loaders)
     except DataWithheldError as error:
         raise DataWithheldError(f"{solution.name} {error}; score it without --data-free.") from error
     except (Exception, SystemExit) as error:
-        raise SolutionError(describe_error(error, solution.path)) from error
+        raise SolutionError(describe_error(error, solution.path) + hint(error)) from error
 
 
 def _renew_classes(net: nn.Module) -> None:
