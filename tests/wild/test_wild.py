@@ -1,6 +1,7 @@
 """Code as people write it is scored, noted or refused as it should be, one model at a time and in lockstep alike."""
 
 import dataclasses
+import functools
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -61,24 +62,24 @@ def notebook(case):
     return jupytext.reads(text, fmt="py:percent")
 
 
-@pytest.fixture(scope="module")
-def start():
-    """For each network its task, the data, and an original model."""
+NETWORKS = {"any": (None, 5), "resnet": ("resnet18:4", 1)}  # and for how many epochs it is trained
 
-    def of(name, epochs):
-        task = tasks.find("digits", network=name, epochs=epochs)
-        data = task.load()
-        return SimpleNamespace(task=task, data=data, net=train(task, data, data.training, [0])[0])
 
-    return {"any": of(None, 5), "resnet": of("resnet18:4", 1)}
+@functools.cache
+def start(network):
+    """The task, the data, and an original model."""
+    name, epochs = NETWORKS[network]
+    task = tasks.find("digits", network=name, epochs=epochs)
+    data = task.load()
+    return SimpleNamespace(task=task, data=data, net=train(task, data, data.training, [0])[0])
 
 
 @pytest.fixture
-def try_out(tmp_path, start, monkeypatch):
+def try_out(tmp_path, monkeypatch):
     """Take a case through what score.py does with it, up to two models."""
 
     def attempt(case, expected):
-        at = start[expected.network]
+        at = start(expected.network)
         path, notes = tmp_path / case.name, []
         if case.parent.name == "notebooks":
             nbformat.write(notebook(case), tmp_path / f"{case.stem}.ipynb")
