@@ -83,13 +83,12 @@ def check(
 ) -> None:
     """Execute a notebook as it stands, and compare its checkpoints with the networks that are scored.
 
-    Each is loaded as the competition's scorer does it. Then it must have the weights of the one that is scored, and, since a
-    checkpoint says nothing of layers that were exchanged or of hooks, its outputs.
+    Each is loaded as the competition's scorer does it, and must have the weights of the one that is scored and its outputs: a
+    checkpoint says nothing of exchanged layers or of hooks.
 
     Args:
         notebook: as `submission.notebook` makes it.
-        solution: what is in it.
-        batches: what that reads.
+        solution, batches: what is in it, and what that reads.
         seed: from which every run's seed derives.
         models: how many runs.
         data: holds the competition's folder; None for one that is made from digits.
