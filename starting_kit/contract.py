@@ -100,9 +100,9 @@ class Solution:
         return [*self.sources, *self.files]
 
     @property
-    def source_of_values(self) -> Literal["published", "tuned", "set"]:
-        """Where the values in use come from; "set" if the user has set any."""
-        return "set" if self.settings else "tuned" if self.tuned else "published"
+    def source_of_values(self) -> Literal["published", "author", "tuned"]:
+        """Where the values come from that the user has not set; the defaults of a file of one's own are its author's."""
+        return "tuned" if self.tuned else "published" if self.path.parent == ZOO else "author"
 
     def with_values(self, values: dict[str, Any]) -> "Solution":
         """The same with other values for hyper-parameters that may be tuned."""

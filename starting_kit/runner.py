@@ -18,6 +18,7 @@ from starting_kit.loaders import Loaders, loaders
 from starting_kit.loading import describe_error, load, loaded_files
 from starting_kit.lockstep.random_streams import drawing_by_member, stack_loaders
 from starting_kit.lockstep.stacking import stack, unstack
+from starting_kit.networks import hint
 from starting_kit.returned import brought_back, network_of, require_finite
 from starting_kit.sources import name_of
 from starting_kit.surroundings import surroundings
@@ -226,7 +227,7 @@ def _returned(solution: Solution, function: Callable[..., Any], net: nn.Module, 
     except DataWithheldError as error:
         raise DataWithheldError(f"{solution.name} {error}; score it without --data-free.") from error
     except (Exception, SystemExit) as error:
-        raise SolutionError(describe_error(error, solution.path)) from error
+        raise SolutionError(describe_error(error, solution.path) + hint(error)) from error
     finally:
         loaded = loaded_files()
     _require_known(solution, loaded)

@@ -1,0 +1,216 @@
+"""What a statement changes without binding it: `net.half()`, `weights[3] = 1`, `optimizer.step()`, `prune(net)`.
+
+Whether code that is not executed changes something can only be judged by its looks. A name shares the state of what it was
+made of (`optimizer = SGD(net.parameters())`). A function of the notebook changes what its statements change; a function of a
+library may change whatever it is given, unless it is known for not doing so.
+"""
+
+import ast
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from starting_kit.notebooks.statements import DEFINITION, IMPORT, Statement, dotted
+
+DEPTH = 4  # of the notebook's functions that call each other
+FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
+# Calls that give parts of what they are given, or the thing itself.
+VIEWS = {
+    *("parameters", "named_parameters", "modules", "named_modules", "children", "named_children", "buffers", "named_buffers"),
+    *("state_dict", "get_submodule", "get_parameter", "items", "values", "keys", "detach", "view", "apply", "requires_grad_"),
+    *("to", "cuda", "cpu", "half", "float", "double", "bfloat16", "train", "eval", "compile", "prepare", "script", "trace"),
+    *("list", "tuple", "dict", "set", "filter", "map", "zip", "enumerate", "iter", "next", "reversed", "sorted", "getattr"),
+    *("chain", "from_iterable", "module"),
+}
+# Methods that leave their object as it is, and functions that leave their arguments as they are.
+READING_METHODS = {
+    *VIEWS - {"apply", "requires_grad_", "to", "cuda", "cpu", "half", "float", "double", "bfloat16", "train", "eval"},
+    *("item", "mean", "sum", "std", "max", "min", "norm", "numpy", "tolist", "size", "dim", "numel", "clone", "copy", "get"),
+    *("forward", "head", "describe", "info", "plot", "hist", "show", "format", "join", "to_csv", "savefig", "save", "close"),
+}
+READING_FUNCTIONS = {
+    *("print", "display", "len", "str", "repr", "id", "type", "isinstance", "hasattr", "sum", "min", "max", "float", "int"),
+    *("bool", "round", "abs", "all", "any", "deepcopy", "copy", "save", "save_file", "dump", "dumps", "summary", "log", "info"),
+    *("append", "extend", "add", "write", "set_postfix", "set_description", "debug", "warning", "add_scalar", "get_device"),
+    *("no_grad", "inference_mode", "autocast", "synchronize", "size", "numel", "is_tensor", "softmax", "cross_entropy"),
+}
+READING_MODULES = {
+    *("os", "sys", "math", "json", "time", "gc", "plt", "matplotlib", "pd", "pandas", "sklearn", "sns", "np", "numpy"),
+    *("shutil", "subprocess", "pathlib", "wandb", "logging", "warnings", "datetime", "zipfile", "tqdm", "F"),
+}
+
+
+@dataclass
+class Changes:
+    """Names whose values a piece of code changes.
+
+    Attributes:
+        surely: by assigning parts of them, or by calling their methods.
+        perhaps: by giving them to a function that might.
+        forward: networks, or whatever else it calls: in training mode that changes a network's running statistics.
+        trains: whether it puts something into training mode.
+    """
+
+    surely: set[str] = field(default_factory=set)
+    perhaps: set[str] = field(default_factory=set)
+    forward: set[str] = field(default_factory=set)
+    trains: bool = False
+
+
+class Effects:
+    """The effects of a notebook's statements.
+
+    Args:
+        statements: in the order in which they are executed.
+    """
+
+    def __init__(self, statements: list[Statement]) -> None:
+        self.functions = {s.node.name: s.node for s in statements if isinstance(s.node, FUNCTION)}
+        self.classes = {s.node.name for s in statements if isinstance(s.node, ast.ClassDef)}
+        self.modules = {name for s in statements if isinstance(s.node, IMPORT) for name in s.binds}
+        self.shared: dict[str, set[str]] = {}
+        self.of_statements = [self._of(statement) for statement in statements]
+
+    def _of(self, statement: Statement) -> Changes:
+        if isinstance(statement.node, IMPORT | DEFINITION):
+            return Changes()
+        changes = self.changes([statement.node], self.shared)
+        for name in statement.binds:
+            if name not in statement.reads and name in self.shared and self._is_plain(statement.node, name):
+                self.shared[name] -= {name}
+        return changes
+
+    @staticmethod
+    def _is_plain(node: ast.stmt, name: str) -> bool:
+        return isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets)
+
+    def changes(self, body: Iterable[ast.stmt], shared: dict[str, set[str]], depth: int = DEPTH) -> Changes:
+        """What statements change.
+
+        Args:
+            body: the statements.
+            shared: of each name those whose state it shares; what the statements bind is added.
+            depth: how far functions that are called are followed.
+        """
+        found = Changes()
+        for statement in body:
+            for node in ast.walk(statement):
+                self._share(node, shared)
+                self._note(node, found, shared, depth)
+        for names in (found.surely, found.perhaps, found.forward):
+            names -= self.modules
+        return found
+
+    def _share(self, node: ast.AST, shared: dict[str, set[str]]) -> None:
+        pairs: list[tuple[ast.expr, ast.expr]] = []
+        if isinstance(node, ast.Assign):
+            pairs = [(target, node.value) for target in node.targets]
+        elif isinstance(node, ast.For | ast.comprehension):
+            pairs = [(node.target, node.iter)]
+        elif isinstance(node, ast.withitem) and node.optional_vars:
+            pairs = [(node.optional_vars, node.context_expr)]
+        for target, value in pairs:
+            roots = self.roots(value, shared)
+            for name in ast.walk(target):
+                if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store):
+                    shared[name.id] = roots - {name.id}
+
+    def _note(self, node: ast.AST, found: Changes, shared: dict[str, set[str]], depth: int) -> None:
+        targets: list[ast.expr] = []
+        if isinstance(node, ast.Assign | ast.Delete):
+            targets = node.targets
+        elif isinstance(node, ast.AugAssign | ast.AnnAssign):
+            targets = [node.target]
+        for target in targets:
+            if isinstance(target, ast.Attribute | ast.Subscript):
+                found.surely |= self.roots(target.value, shared)
+            elif isinstance(node, ast.AugAssign) and isinstance(target, ast.Name):
+                found.surely |= shared.get(target.id, set())  # `p += noise` for `p` of a network's parameters
+        if isinstance(node, ast.Call):
+            self._note_call(node, found, shared, depth)
+
+    def _note_call(self, call: ast.Call, found: Changes, shared: dict[str, set[str]], depth: int) -> None:
+        given = [*call.args, *(keyword.value for keyword in call.keywords)]
+        name = dotted(call.func).rpartition(".")[2]
+        first = dotted(call.func).partition(".")[0]
+        method = isinstance(call.func, ast.Attribute) and first not in self.modules
+        if isinstance(call.func, ast.Attribute) and method:
+            owner = self.roots(call.func.value, shared)
+            found.trains |= name == "train" and not (call.args and ast.unparse(call.args[0]) == "False")
+            if name not in READING_METHODS and not (name == "eval" and depth < DEPTH):  # a helper that evaluates
+                found.surely |= owner
+        if not method and name in self.functions:
+            self._note_own(self.functions[name], call, found, shared, depth)
+        elif isinstance(call.func, ast.Name | ast.Subscript) and (
+            called := self.roots(call.func, shared) - self.functions.keys()
+        ):
+            found.forward |= called
+        known = name in READING_FUNCTIONS | VIEWS | self.functions.keys() | self.classes or first in READING_MODULES
+        if not known:
+            found.perhaps |= set().union(*(self.roots(value, shared) for value in given))
+
+    def _note_own(self, function: FUNCTION, call: ast.Call, found: Changes, shared: dict[str, set[str]], depth: int) -> None:
+        if not depth:
+            return
+        inside: dict[str, set[str]] = {}
+        own = self.changes(function.body, inside, depth - 1)
+        given = self._given(function, call)
+        for name, values in given.items():
+            outside = set().union(*(self.roots(value, shared) for value in values))
+            for names, target in ((own.surely, found.surely), (own.perhaps, found.perhaps), (own.forward, found.forward)):
+                if name in names:
+                    target |= outside
+        globals_ = {name for node in ast.walk(function) if isinstance(node, ast.Global) for name in node.names}
+        found.surely |= (own.surely - given.keys() - inside.keys()) | globals_
+        found.forward |= own.forward - given.keys() - inside.keys()
+        found.trains |= own.trains
+
+    @staticmethod
+    def _given(function: FUNCTION, call: ast.Call) -> Mapping[str, list[ast.expr]]:
+        """What a call gives to each parameter."""
+        names = [argument.arg for argument in [*function.args.posonlyargs, *function.args.args]]
+        given: dict[str, list[ast.expr]] = {}
+        for position, value in enumerate(call.args):
+            rest = isinstance(value, ast.Starred) or position >= len(names)
+            for name in names[position:] if rest else names[position : position + 1]:
+                given.setdefault(name, []).append(value)
+        for keyword in call.keywords:
+            for name in [keyword.arg] if keyword.arg else names:
+                given.setdefault(name, []).append(keyword.value)
+        return given
+
+    def roots(self, value: ast.expr, shared: Mapping[str, set[str]]) -> set[str]:
+        """Names whose state the value of an expression may share."""
+        inner = functools.partial(self.roots, shared=shared)
+        match value:
+            case ast.Name(name):
+                return {name} | shared.get(name, set())
+            case ast.Attribute(owner) | ast.Subscript(owner) | ast.Starred(owner) | ast.NamedExpr(_, owner):
+                return inner(owner)
+            case ast.List(elements) | ast.Tuple(elements) | ast.Set(elements) | ast.BoolOp(_, elements):
+                return set().union(*map(inner, elements))
+            case ast.Dict(_, elements):
+                return set().union(*map(inner, elements))
+            case ast.IfExp(_, one, other):
+                return inner(one) | inner(other)
+            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
+                return set().union(*(inner(generator.iter) for generator in value.generators))
+            case ast.Call():
+                return self._roots_of_call(value, shared)
+        return set()
+
+    def _roots_of_call(self, call: ast.Call, shared: Mapping[str, set[str]]) -> set[str]:
+        name = dotted(call.func).rpartition(".")[2]
+        given = set().union(*(self.roots(a, shared) for a in [*call.args, *(k.value for k in call.keywords)]))
+        if name in self.functions:
+            function = self.functions[name]
+            inside: dict[str, set[str]] = {}
+            self.changes(function.body, inside, depth=1)
+            returned = [n.value for n in ast.walk(function) if isinstance(n, ast.Return | ast.Yield) and n.value]
+            roots = set().union(*(self.roots(value, inside) for value in returned))
+            of = self._given(function, call)
+            return set().union(*(self.roots(v, shared) for p in of if p in roots for v in of[p]))
+        owner = self.roots(call.func.value, shared) if isinstance(call.func, ast.Attribute) else set()
+        if name in VIEWS:
+            return given | owner - self.modules
+        return given if name[:1].isupper() else set()
