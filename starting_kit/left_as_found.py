@@ -1,6 +1,5 @@
 """What a solution changes for its whole process, put back after its call."""
 
-import contextlib
 import logging
 import os
 import signal
@@ -90,12 +89,13 @@ def _signal_handlers_restored() -> Iterator[None]:
         yield
         return
     before = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    has_timers = hasattr(signal, "setitimer")
+    is_timed = has_timers and signal.getitimer(signal.ITIMER_REAL)[0] > 0
     try:
         yield
     finally:
+        if has_timers and not is_timed:
+            signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             if signal.getsignal(number) != handler and handler is not None:
-                if number == getattr(signal, "SIGALRM", None):
-                    signal.alarm(0)
-                with contextlib.suppress(OSError):
-                    signal.signal(number, handler)
+                signal.signal(number, handler)

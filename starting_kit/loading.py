@@ -157,9 +157,9 @@ class _Folder:
         modules = {name: getattr(sys.modules[name], "__file__", None) for name in sys.modules.keys() - self.known}
         files = {name: meant_by(file, self.folder) for name, file in modules.items() if isinstance(file, str)}
         places = self.places()
-        return {
-            name: file for name, file in files.items() if any(is_own(file, place) for place in places) and not is_ours(file)
-        }
+        own = {name: file for name, file in files.items() if any(is_own(file, place) for place in places) and not is_ours(file)}
+        self.names |= own.keys()  # a copy that a call has executed is not recognised when the call is over
+        return own
 
     def places(self) -> list[Path]:
         """Where the solution's modules may lie, after a look at what it has put on `sys.path`."""

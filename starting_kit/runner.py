@@ -3,7 +3,8 @@
 import copy
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ from starting_kit.sources import name_of
 from starting_kit.surroundings import surroundings
 from starting_kit.tasks.data import Data, Ids
 from starting_kit.tasks.task import Task
-from starting_kit.time_limit import TimeUpError, time_limit
+from starting_kit.time_limit import TimeUpError, endable, time_limit
 
 DRY_CALL = 5.0  # seconds after which a dry call that has read a batch counts as a success
 LONGEST_DRY_CALL = 60.0  # seconds after which one that has read none does
@@ -222,18 +223,20 @@ def _loaded(solution: Solution, function: str, net: nn.Module) -> Callable[..., 
 def _returned(solution: Solution, function: Callable[..., Any], net: nn.Module, given: Loaders) -> Any:
     """What a function of a solution returns."""
     try:
-        returned = function(net, *given, **solution.overrides)
+        returned = endable(function, net, *given, **solution.overrides)
     except DataWithheldError as error:
         raise DataWithheldError(f"{solution.name} {error}; score it without --data-free.") from error
     except (Exception, SystemExit) as error:
         raise SolutionError(describe_error(error, solution.path) + hint(error)) from error
-    _require_known(solution)
+    finally:
+        loaded = loaded_files()
+    _require_known(solution, loaded)
     return returned
 
 
-def _require_known(solution: Solution) -> None:
+def _require_known(solution: Solution, loaded: Iterable[Path]) -> None:
     """Refuse modules that name no population: after a change of theirs, models made before it would be taken for new ones."""
-    for file in loaded_files():
+    for file in loaded:
         name = name_of(file, solution.path.parent)
         if name not in (*solution.sources, *solution.files) and file.stat().st_size:
             raise SolutionError(

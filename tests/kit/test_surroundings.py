@@ -321,11 +321,13 @@ def test_networks_can_be_compiled_in_a_call(write: Write) -> None:
     text = """
         import torch
         def unlearning(net, retain, forget, val):
+            net[-1].bias.data.fill_(7)
             net = torch.compile(net)
             with torch.no_grad():
                 net(next(iter(forget))[0])
-            net[-1].bias.data.fill_(7)
             return net
     """
-    with pytest.warns(SolutionWarning, match="in OptimizedModule; what is scored is the network inside"):
-        assert (called(write(text)).get_parameter("13.bias") == 7).all()
+    path = write(text)
+    for _ in range(2):
+        with pytest.warns(SolutionWarning, match="in OptimizedModule; what is scored is the network inside"):
+            assert (called(path).get_parameter("13.bias") == 7).all()
