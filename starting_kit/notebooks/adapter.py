@@ -206,7 +206,8 @@ class Plan:
         if isinstance(saved, ast.Name):
             index = self.found.binding(saved.id, self.way.end)
             value = None if index is None else bound_value(saved.id, self.found.statements[index].node)[0]
-            saved = value if value is not None and _is_state(value) else saved
+            changed = any(saved.id in c.surely for c in self.found.effects.of_statements[: self.way.end])
+            saved = value if value is not None and _is_state(value) and not changed else saved
         if _is_state(saved):
             assert isinstance(saved, ast.Call) and isinstance(saved.func, ast.Attribute)
             return saved.func.value

@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import re
 from typing import Any
 
 from starting_kit.notebooks import roles
@@ -143,6 +144,11 @@ def _return(plan: Plan, parameters: dict[str, str]) -> list[ast.stmt]:
         "if isinstance(saved, torch.nn.Module):\n    return saved\n"
         f"{network}.load_state_dict(saved)\nreturn {network}"
     ).body
+
+
+def with_seeds(text: str) -> str:
+    """The same with the run's seed for the number of a run: where that is used to seed, no two may be the same."""
+    return re.sub(r"^(\s+)(\w+) = all_\2\[.*\]$", r"\1\2 = torch.initial_seed() % 2**32", text, flags=re.MULTILINE)
 
 
 class _Own(ast.NodeTransformer):

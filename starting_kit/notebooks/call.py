@@ -167,5 +167,5 @@ def network_names(value: ast.expr, found: Slice) -> set[str]:
         return {value.id}
     called = {part.id for c in ast.walk(value) if isinstance(c, ast.Call) for part in [c.func] if isinstance(part, ast.Name)}
     names = read_by(value) - called - found.effects.modules - found.definitions.keys()
-    said = {name for name in names if roles.role(name) == "network"}
+    said = {name for name in names if found.role(name) == "network"}
     return said or (names if len(names) == 1 and isinstance(value, ast.Call) else set())

@@ -35,6 +35,7 @@ from starting_kit.notebooks.route import FUNCTION, RESULT, Finder, Route
 from starting_kit.notebooks.slicing import MissingError, Slice
 from starting_kit.notebooks.solution_text import assembled, on_cpu
 from starting_kit.notebooks.statements import Statement, names_of, submitted
+from starting_kit.seeds import seeding_inside
 
 COMPETITION = re.compile(r"(\.\.|/kaggle)/input/(competitions/)?neurips-2023-machine-unlearning/?")
 CONSTANTS = ("BATCHES", "LOCKSTEP", "SEARCH_SPACE")  # of the kit, as in a Python file
@@ -145,9 +146,12 @@ def _text(path: Path, plan: Plan, wanted: dict[str, Any]) -> str:
     plan.make()
     found = plan.found
     adapter = None if plan.is_plain() else adapter_text.written(plan)
-    used = {FUNCTION, *CONSTANTS} | (names_of(adapter)[1] if adapter else set())
     kept = [found.statements[index] for index in sorted(found.needed.at_top)]
-    return assembled(path, kept, adapter, used, wanted)
+    used = {FUNCTION, *CONSTANTS} | (names_of(adapter)[1] if adapter else set())
+    text = assembled(path, kept, adapter, used, wanted)
+    if adapter is None or not seeding_inside(text):
+        return text
+    return assembled(path, kept, adapter_text.with_seeds(adapter), used, wanted)
 
 
 def _require_function(path: Path, cells: Cells, statements: list[Statement], wanted: dict[str, Any]) -> None:

@@ -83,8 +83,22 @@ class Slice:
         self.effects = Effects(statements)
         self.definitions = {s.node.name: s.node for s in statements if isinstance(s.node, DEFINITION)}
         self.seeds = Names.of(ast.Module([s.node for s in statements], []))
+        self.networks = set(self._networks())
         self.needed = Needed()
         self.not_run: dict[int, str] = {}
+
+    def _networks(self) -> Iterator[str]:
+        """Names of which methods are called that only networks have."""
+        for statement in self.statements:
+            for node in ast.walk(statement.node):
+                match node:
+                    case ast.Call(ast.Attribute(ast.Name(name), "parameters" | "named_parameters" | "modules" | "load_state_dict")):
+                        if not roles.ABOUT.search(name):
+                            yield name
+
+    def role(self, name: str) -> str | None:
+        """What a name stands for: what the call says, else what it says itself, else what is done with it."""
+        return self.roles.get(name) or roles.role(name) or ("network" if name in self.networks else None)
 
     def demand(self, name: str, before: int, in_function: bool = False) -> bool:
         """Have a name's value at hand before a statement is executed.
@@ -143,7 +157,9 @@ class Slice:
         """What the kit gives for a name, if the notebook makes it by what is not executed."""
         if name in self.definitions or (index is not None and self.call <= index < before):
             return None
-        role = self.roles.get(name) or (None if index is None else roles.role(name))
+        if index is not None and index >= before and name in self.roles:
+            index = None  # a later binding
+        role = self.roles.get(name) or (None if index is None else self.role(name))
         if role == "network":
             return self._given_network(name, index, before)
         if role is None or (name not in self.roles and not roles.is_data(name)):
@@ -183,7 +199,7 @@ class Slice:
         return any(
             isinstance(node, ast.Name)
             and (id(node) not in called or id(node) in owners)
-            and (self.roles.get(node.id) or roles.role(node.id)) == "network"
+            and self.role(node.id) == "network"
             and node.id not in self.effects.modules | self.definitions.keys()
             for node in ast.walk(value)
         )

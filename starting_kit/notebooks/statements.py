@@ -65,9 +65,10 @@ def submitted(cells: list[str], constants: dict[str, Any]) -> Iterator[Statement
     for number, source in enumerate(cells, start=1):
         for node in decided(ast.parse(source).body, constants):
             statement = Statement.of(number, source, node)
+            changed = _constants(node, constants) | _changed_constant(node, constants)
             for name in (statement.binds | set(_partly_assigned(node))) - fixed:
                 constants.pop(name, None)
-            constants.update({name: value for name, value in _constants(node, constants).items() if name not in fixed})
+            constants.update({name: value for name, value in changed.items() if name not in fixed})
             yield statement
 
 
@@ -96,6 +97,18 @@ def _constants(node: ast.stmt, constants: Mapping[str, Any]) -> dict[str, Any]:
             inside |= _constants(statement, {**constants, **inside})
         found[node.name] = type(node.name, (), inside)
     return found
+
+
+def _changed_constant(node: ast.stmt, constants: Mapping[str, Any]) -> dict[str, Any]:
+    """The constant of which a statement changes one entry to a constant: `CFG.lr = 0.1`, `params["lr"] = 0.1`."""
+    match node:
+        case ast.Assign([ast.Attribute(ast.Name(name), key)], expression) if isinstance(constants.get(name), type):
+            value, known = value_of(expression, constants)
+            return {name: type(name, (), {**vars(constants[name]), key: value})} if known else {}
+        case ast.Assign([ast.Subscript(ast.Name(name), ast.Constant(key))], expression) if isinstance(constants.get(name), dict):
+            value, known = value_of(expression, constants)
+            return {name: {**constants[name], key: value}} if known else {}
+    return {}
 
 
 def _partly_assigned(node: ast.stmt) -> Iterator[str]:
