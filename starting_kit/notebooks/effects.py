@@ -7,6 +7,7 @@ library may change whatever it is given, unless it is known for not doing so.
 
 import ast
 import functools
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -23,7 +24,7 @@ VIEWS = {
 }
 # Methods that leave their object as it is, and functions that leave their arguments as they are.
 READING_METHODS = {
-    *VIEWS - {"apply", "requires_grad_", "to", "cuda", "cpu", "half", "float", "double", "bfloat16", "train", "eval"},
+    *VIEWS - {"apply", "requires_grad_", "to", "half", "float", "double", "bfloat16", "train", "eval"},
     *("item", "mean", "sum", "std", "max", "min", "norm", "numpy", "tolist", "size", "dim", "numel", "clone", "copy", "get"),
     *("forward", "head", "describe", "info", "plot", "hist", "show", "format", "join", "to_csv", "savefig", "save", "close"),
 }
@@ -44,8 +45,8 @@ class Changes:
     """Names whose values a piece of code changes.
 
     Attributes:
-        surely: by assigning parts of them, or by calling their methods.
-        perhaps: by giving them to a function that might.
+        surely: by assigning parts of them, or by calling a method for its effect.
+        perhaps: by giving them to a function that might, or by calling a method for its value.
         forward: networks, or whatever else it calls: in training mode that changes a network's running statistics.
         trains: whether it puts something into training mode.
     """
@@ -83,10 +84,11 @@ class Effects:
             at_top: whether they are not those of a function.
         """
         found = Changes()
-        for statement in body:
-            for node in ast.walk(statement):
-                self._share(node, shared)
-                self._note(node, found, shared, at_top)
+        for node in (node for statement in body for node in ast.walk(statement)):
+            self._share(node, shared)
+            self._note(node, found, shared, at_top)
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+                self._note_method(node.value, found.surely, shared, at_top)
         for names in (found.surely, found.perhaps, found.forward):
             names -= self.modules
         return found
@@ -137,13 +139,10 @@ class Effects:
             self._note_call(node, found, shared, at_top)
 
     def _note_call(self, call: ast.Call, found: Changes, shared: dict[str, set[str]], at_top: bool) -> None:
-        first, _, name = dotted(call.func).rpartition(".")
-        first = first.partition(".")[0] or name
+        first, name = self._first_and_last(call)
         own = self._own(call)
-        if isinstance(call.func, ast.Attribute) and first not in self.modules:
-            found.trains |= name == "train" and not (call.args and ast.unparse(call.args[0]) == "False")
-            if name not in READING_METHODS and (at_top or name != "eval"):  # a helper that evaluates changes nothing else
-                found.surely |= self.roots(call.func.value, shared)
+        self._note_method(call, found.perhaps, shared, at_top)
+        found.trains |= name == "train" and not (call.args and ast.unparse(call.args[0]) == "False")
         if own is not None:
             self._note_own(own, call, found, shared)
         elif isinstance(call.func, ast.Name | ast.Subscript):
@@ -151,6 +150,19 @@ class Effects:
         if own is None and not (name in READING_FUNCTIONS | VIEWS | self.classes or first in READING_MODULES):
             given = [*call.args, *(keyword.value for keyword in call.keywords)]
             found.perhaps |= set().union(*(self.roots(value, shared) for value in given))
+
+    def _note_method(self, call: ast.Call, changed: set[str], shared: dict[str, set[str]], at_top: bool) -> None:
+        """Add the owner of a method that may change it."""
+        first, name = self._first_and_last(call)
+        moves = name == "to" and re.search("device|cuda|cpu", ast.unparse(call), re.IGNORECASE)
+        evaluates = name == "eval" and not at_top  # a helper that does this does it to look at the network
+        if isinstance(call.func, ast.Attribute) and first not in self.modules and not (moves or evaluates):
+            changed |= set() if name in READING_METHODS else self.roots(call.func.value, shared)
+
+    @staticmethod
+    def _first_and_last(call: ast.Call) -> tuple[str, str]:
+        parts = dotted(call.func).split(".")
+        return parts[0], parts[-1]
 
     def _note_own(self, function: FUNCTION, call: ast.Call, found: Changes, shared: dict[str, set[str]]) -> None:
         own, _ = self._summary(function)

@@ -4,7 +4,7 @@ import ast
 import builtins
 import symtable
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -65,11 +65,16 @@ def submitted(cells: list[str], constants: dict[str, Any]) -> Iterator[Statement
     for number, source in enumerate(cells, start=1):
         for node in decided(ast.parse(source).body, constants):
             statement = Statement.of(number, source, node)
-            changed = _constants(node, constants) | _changed_constant(node, constants)
-            for name in (statement.binds | set(_partly_assigned(node))) - fixed:
-                constants.pop(name, None)
-            constants.update({name: value for name, value in changed.items() if name not in fixed})
+            note_constants(statement, constants, fixed)
             yield statement
+
+
+def note_constants(statement: Statement, constants: dict[str, Any], fixed: Collection[str] = ()) -> None:
+    """Keep constants up to date with a statement that is executed, other than those that are fixed."""
+    changed = _constants(statement.node, constants) | _changed_constant(statement.node, constants)
+    for name in (statement.binds | set(_partly_assigned(statement.node))) - set(fixed):
+        constants.pop(name, None)
+    constants.update({name: value for name, value in changed.items() if name not in fixed})
 
 
 def decided(body: list[ast.stmt], constants: Mapping[str, Any]) -> Iterator[ast.stmt]:
@@ -105,7 +110,9 @@ def _changed_constant(node: ast.stmt, constants: Mapping[str, Any]) -> dict[str,
         case ast.Assign([ast.Attribute(ast.Name(name), key)], expression) if isinstance(constants.get(name), type):
             value, known = value_of(expression, constants)
             return {name: type(name, (), {**vars(constants[name]), key: value})} if known else {}
-        case ast.Assign([ast.Subscript(ast.Name(name), ast.Constant(key))], expression) if isinstance(constants.get(name), dict):
+        case ast.Assign([ast.Subscript(ast.Name(name), ast.Constant(key))], expression) if isinstance(
+            constants.get(name), dict
+        ):
             value, known = value_of(expression, constants)
             return {name: {**constants[name], key: value}} if known else {}
     return {}
@@ -241,3 +248,21 @@ def bound_value(name: str, node: ast.stmt) -> tuple[ast.expr | None, int | None]
                 if isinstance(element, ast.Name) and element.id == name:
                     return node.value, position  # type: ignore[attr-defined]
     return None, None
+
+
+def read_when_defined(node: ast.AST) -> set[str]:
+    """Names in a definition's decorators, defaults and bases, and in the body of a class outside its methods."""
+    return {inner.id for inner in _at_once(node) if isinstance(inner, ast.Name)}
+
+
+def _at_once(node: ast.AST) -> Iterator[ast.AST]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        for default in [*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)]:
+            yield from ast.walk(default)
+    elif isinstance(node, ast.ClassDef):
+        for part in [*node.decorator_list, *node.bases, *node.keywords]:
+            yield from ast.walk(part)
+        for statement in node.body:
+            yield from _at_once(statement)
+    else:
+        yield from ast.walk(node)
