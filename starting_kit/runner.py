@@ -1,8 +1,6 @@
 """Call a solution for one model, or in lockstep for several, or call its trainer, and say what went wrong."""
 
-import copy
 import sys
-import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from starting_kit.contract import BatchFormat, Solution
-from starting_kit.dry_calls import Failure, batches_counted, furthest
 from starting_kit.errors import DataWithheldError, SolutionError
-from starting_kit.generators import random_state_restored, seed_all
+from starting_kit.generators import seed_all
 from starting_kit.loaders import Loaders, loaders
 from starting_kit.loading import describe_error, load, loaded_files
 from starting_kit.lockstep.random_streams import drawing_by_member, stack_loaders
@@ -24,10 +21,7 @@ from starting_kit.sources import name_of
 from starting_kit.surroundings import surroundings
 from starting_kit.tasks.data import Data, Ids
 from starting_kit.tasks.task import Task
-from starting_kit.time_limit import TimeUpError, endable, time_limit
-
-DRY_CALL = 5.0  # seconds after which a dry call that has read a batch counts as a success
-LONGEST_DRY_CALL = 60.0  # seconds after which one that has read none does
+from starting_kit.time_limit import endable
 
 
 def start_afresh(seed: int, dtype: torch.dtype = torch.float32) -> None:
@@ -252,53 +246,3 @@ def _renew_classes(net: nn.Module) -> None:
             renewed = getattr(renewed, name, None)
         if isinstance(renewed, type):
             part.__class__ = renewed
-
-
-def find_batches(
-    solution: Solution, net: nn.Module, task: Task, data: Data, device: str = "cpu", data_free: bool = False
-) -> BatchFormat:
-    """The format of batches that a solution reads: the one it declares, else the first with which a dry call succeeds.
-
-    The dry calls, first with tuples and then with dicts, get a copy of the network. One that goes on for long after it has read
-    a batch is ended, and counts as a success. The random state is restored.
-
-    Args:
-        solution: what to run, with which hyper-parameters.
-        net: the original model; stays as it is.
-        task: gives the loaders' batch size.
-        data: of the task.
-        device: where network and batches lie.
-        data_free: give it loaders that hold no data.
-
-    Raises:
-        DataWithheldError: the solution reads data that it is not given.
-        SolutionError: it raises with both.
-    """
-    if solution.batches is not None:
-        return solution.batches
-    failures: list[Failure] = []
-    formats: tuple[BatchFormat, ...] = ("tuple", "dict")
-    for batches in formats:
-        failure = _dry_call(solution, net, task, data, batches, device, data_free)
-        if failure is None:
-            return batches
-        failures.append(failure)
-    if len({str(failure.error) for failure in failures}) == 1:
-        raise SolutionError(f"{solution.name} fails in a dry call, with either kit's batches: {failures[0].error}.")
-    failure = furthest(failures, solution.path)
-    raise SolutionError(f"{solution.name} fails in a dry call with {failure.format} batches: {failure.error}.")
-
-
-def _dry_call(
-    solution: Solution, net: nn.Module, task: Task, data: Data, batches: BatchFormat, device: str, data_free: bool
-) -> Failure | None:
-    longest = time.monotonic() + (DRY_CALL if data_free else LONGEST_DRY_CALL)
-    with random_state_restored(), batches_counted() as count:
-        try:
-            with time_limit(DRY_CALL, lambda: count.batches > 0 or time.monotonic() >= longest):
-                call(solution, copy.deepcopy(net), task, data, batches, device, data_free)
-        except TimeUpError:
-            return None
-        except SolutionError as error:
-            return Failure(batches, count.batches, error)
-    return None

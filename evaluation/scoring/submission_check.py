@@ -26,11 +26,11 @@ def find_batches(solution: Solution) -> BatchFormat:
     Raises:
         SolutionError: it fails with both kinds of batches.
     """
-    from starting_kit import runner
+    from starting_kit import dry_calls
     from starting_kit.networks import build
 
     task, data = _noise()
-    return runner.find_batches(solution, build(task, seed=0).eval(), task, data)
+    return dry_calls.find_batches(solution, build(task, seed=0).eval(), task, data)
 
 
 def must_move_batches(solution: Solution, batches: BatchFormat, reporter: Reporter) -> bool:
@@ -88,7 +88,8 @@ def check(
 
     Args:
         notebook: as `submission.notebook` makes it.
-        solution, batches: what is in it, and what that reads.
+        solution: what is in it.
+        batches: what that reads.
         seed: from which every run's seed derives.
         models: how many runs.
         data: holds the competition's folder; None for one that is made from digits.
