@@ -89,8 +89,7 @@ def check(
     Args:
         notebook: as `submission.notebook` makes it.
         solution, batches: what is in it, and what that reads.
-        seed: from which every run's seed derives.
-        models: how many runs.
+        seed, models: from which every run's seed derives, and how many runs.
         data: holds the competition's folder; None for one that is made from digits.
         reporter: is told what takes time.
 
