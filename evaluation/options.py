@@ -114,7 +114,7 @@ def _add_task(parser: argparse.ArgumentParser) -> None:
     add(
         "--network",
         metavar="N",
-        help="the network: one of ours, torchvision's by its name, timm's as timm:NAME (default: the task's)",
+        help="the network: one of ours, resnet18:WIDTH, torchvision's by its name, timm's as timm:NAME (default: the task's)",
     )
     add("--epochs", type=int, metavar="E", help="epochs of training (default: the task's)")
     parser.add_argument(

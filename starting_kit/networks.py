@@ -1,5 +1,6 @@
-"""Networks by name: our own, torchvision's (`resnet18`), and timm's (`timm:tiny_vit_5m_224`)."""
+"""Networks by name: our own, narrow ResNets (`resnet18:16`), torchvision's (`resnet18`), timm's (`timm:tiny_vit_5m_224`)."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,9 @@ from starting_kit.extras import needs
 from starting_kit.tasks.task import Task
 
 TIMM = "timm:"
+NARROW = "resnet18:"
+LAYERS_OF_A_RESNET = ("conv1", "bn1", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "fc")
+WIDTHS = range(4, 513)  # channels of a narrow ResNet-18's first stage; the published one has 64
 
 
 class Normalise(nn.Module):
@@ -130,6 +134,36 @@ def torchvision_network(task: Task, name: str) -> nn.Module:
     return _prepared(task, net, (224, 224))
 
 
+def narrow_resnet(task: Task, width: int) -> nn.Module:
+    """Torchvision's ResNet-18 with another number of channels, for code that reaches for its layers (`net.layer4`, `net.fc`).
+
+    Below 32 pixels the stem is a 3x3 convolution of stride 1 without pooling, as is usual for small images.
+
+    Args:
+        task: gives the images' shape and the number of classes.
+        width: channels of the first stage; each further stage has twice as many.
+    """
+    from torchvision.models.resnet import BasicBlock, ResNet
+
+    with torch.device("meta"):  # the layers with weights are all replaced
+        net = ResNet(BasicBlock, [2, 2, 2, 2], num_classes=task.classes)
+    channels, *size = task.image_shape
+    net.inplanes = width
+    if min(size) < 32:
+        net.conv1 = nn.Conv2d(channels, width, kernel_size=3, padding=1, bias=False)
+        net.maxpool = nn.Identity()
+    else:
+        net.conv1 = nn.Conv2d(channels, width, kernel_size=7, stride=2, padding=3, bias=False)
+    net.bn1 = nn.BatchNorm2d(width)
+    for stage, stride in enumerate((1, 2, 2, 2)):
+        setattr(net, f"layer{stage + 1}", net._make_layer(BasicBlock, width * 2**stage, blocks=2, stride=stride))
+    net.fc = nn.Linear(8 * width, task.classes)
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d):  # as torchvision does
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+    return _prepared(task, net, (224, 224))
+
+
 def timm_network(task: Task, name: str) -> nn.Module:
     """A timm network; images are resized to its input size if its name ends with it (`tiny_vit_5m_224`) or it needs that.
 
@@ -186,14 +220,31 @@ def check(name: str) -> None:
             known = [TIMM + other for other in timm.list_models()]
             raise InputError(f"timm has no network {name.removeprefix(TIMM)!r}.{did_you_mean(name, known)}")
         return
+    if name.startswith(NARROW):
+        width = name.removeprefix(NARROW)
+        if not re.fullmatch("[1-9][0-9]{0,3}", width, re.ASCII) or int(width) not in WIDTHS:
+            raise InputError(f"resnet18:WIDTH takes a whole number from {WIDTHS[0]} to {WIDTHS[-1]}, not {width!r}.")
+        return
     from torchvision import models
 
     known = [*NETWORKS, *models.list_models(module=models)]
     if name not in known:
         raise InputError(
-            f"There is no network {name!r}; the networks are {', '.join(NETWORKS)}, torchvision's, and timm's as timm:NAME."
-            f"{did_you_mean(name, known)}"
+            f"There is no network {name!r}; the networks are {', '.join(NETWORKS)}, resnet18:WIDTH, torchvision's, and timm's "
+            f"as timm:NAME.{did_you_mean(name, known)}"
         )
+
+
+def hint(error: BaseException) -> str:
+    """The end of a sentence about an error, where it says that a network lacks what a ResNet has; else empty."""
+    if isinstance(error, AttributeError) and isinstance(error.obj, nn.Module | None):  # net.fc, net.get_submodule("layer4.0")
+        missing = re.search(r"has no attribute [`'](\w+)[`']", str(error))
+        name = missing[1] if missing else ""
+    else:  # net.state_dict()["fc.weight"]
+        name = str(error.args[0]).partition(".")[0] if isinstance(error, KeyError) and error.args else ""
+    if name not in LAYERS_OF_A_RESNET:
+        return ""
+    return f"; this solution is written for a ResNet: --network {NARROW}16 gives one that fits this task"
 
 
 def build(task: Task, seed: int) -> nn.Module:
@@ -207,4 +258,6 @@ def build(task: Task, seed: int) -> nn.Module:
             return NETWORKS[task.network](task)
         if task.network.startswith(TIMM):
             return timm_network(task, task.network.removeprefix(TIMM))
+        if task.network.startswith(NARROW):
+            return narrow_resnet(task, int(task.network.removeprefix(NARROW)))
         return torchvision_network(task, task.network)

@@ -26,11 +26,11 @@ def find_batches(solution: Solution) -> BatchFormat:
     Raises:
         SolutionError: it fails with both kinds of batches.
     """
-    from starting_kit import runner
+    from starting_kit import dry_calls
     from starting_kit.networks import build
 
     task, data = _noise()
-    return runner.find_batches(solution, build(task, seed=0).eval(), task, data)
+    return dry_calls.find_batches(solution, build(task, seed=0).eval(), task, data)
 
 
 def must_move_batches(solution: Solution, batches: BatchFormat, reporter: Reporter) -> bool:
@@ -83,13 +83,14 @@ def check(
 ) -> None:
     """Execute a notebook as it stands, and compare its checkpoints with the networks that are scored.
 
-    Each is loaded as the competition's scorer does it, and must have the weights of the one that is scored and its outputs: a
-    checkpoint says nothing of exchanged layers or of hooks.
+    Each is loaded as the competition's scorer does it, and must have the weights and the outputs of the one that is scored.
 
     Args:
         notebook: as `submission.notebook` makes it.
-        solution, batches: what is in it, and what that reads.
-        seed, models: from which every run's seed derives, and how many runs.
+        solution: what is in it.
+        batches: what that reads.
+        seed: from which every run's seed derives.
+        models: how many runs.
         data: holds the competition's folder; None for one that is made from digits.
         reporter: is told what takes time.
 

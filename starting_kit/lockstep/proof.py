@@ -5,36 +5,45 @@ nor feign one. Three different models: with weights, labels and seeds of their o
 of one all wrong, so that their losses and gradients lie far apart. A decision that is taken for all of them together, like
 stopping at a pooled loss or clipping a pooled gradient, then differs from what each would have decided alone. Some decisions
 fall the same way for all three by chance, so what is drawn once for all is not allowed either, nor are numbers read off tensors
-unless they may as well be wrong.
+unless they may as well be wrong. In the end as many models are unlearned together as when it counts, one of them far off the
+others, which must not notice: limits on pooled gradients and on batch sizes that three models keep are exceeded then.
+
+Only weights and buffers come back from lockstep. A solution that changes anything else of a network cannot run in it
+(`starting_kit.lockstep.structure`).
 """
 
+import contextlib
 import copy
 import pickle
 import random
-import signal
 import time
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from types import FrameType
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import DataWithheldError, RunError
+from starting_kit.generators import random_state_restored
 from starting_kit.lockstep.readings import falsified, readings
 from starting_kit.lockstep.stacking import NotStackableError, check_stackable
-from starting_kit.runner import call, call_in_lockstep, random_state_restored, start_afresh
+from starting_kit.lockstep.structure import difference, structure
+from starting_kit.runner import call, call_in_lockstep, start_afresh
 from starting_kit.tasks.data import SPLITS, Data
 from starting_kit.tasks.task import Task
+from starting_kit.time_limit import TimeUpError, time_limit
 
 TOLERANCE = 1e-8  # on weights, in float64; rounding alone stays near 1e-13
+TOLERANCE_OF_OUTPUTS = 1e-6  # relative to the outputs: a difference of the weights may grow on its way through the network
 SEEDS = (1, 2, 3)
 WRONG_LABELS = (0.0, 0.5, 1.0)  # share of each model's labels
 PERTURBATION = 0.1  # of the weights of the model whose labels are all wrong, relative; of the others accordingly
+FAR_OFF = 100.0  # times the weights of one model; its gradients become as much larger
 BATCHES_PER_LOADER = 8.5  # at most: the last batch of an epoch is smaller than the others
 PATIENCE = 20  # times the first model's time, for what need not end on wrong labels
 LEAST_PATIENCE = 60.0  # seconds
@@ -80,6 +89,7 @@ class _Trial:
         self.solution, self.task, self.batches, self.data_free = solution, task, batches, data_free
         # Of labels that nobody reads, only the classes are known, and those are the same for all models of a population.
         self.nets, self.sets = _three_models(net), [data] * 3 if data_free else _three_data_sets(task, data)
+        self.structure = structure(self.nets[0])
         self.patience = LEAST_PATIENCE
 
     def objection(self) -> str | None:
@@ -88,14 +98,20 @@ class _Trial:
             alone, read_alone = self.one_after_another()
         except DataWithheldError:
             raise
-        except (RunError, _TimeUpError) as error:
+        except (RunError, TimeUpError) as error:
             return f"the trial in float64 failed: {error}"
+        for model in alone:
+            if change := difference(self.structure, structure(model)):
+                return f"it changes {change}, which lockstep does not carry over"
+        outputs = self.outputs(alone)
         try:
             together, read, draws_for_all = self.as_one()
-        except (RunError, _TimeUpError) as error:
+        except (RunError, TimeUpError) as error:
             return f"three models at once fail: {error}"
         if _distance(alone, together) > TOLERANCE:
             return "three models at once do not get the weights that each gets alone"
+        if not all(map(_agree, outputs, self.outputs(together))):
+            return "three models at once do not give the outputs that each gives alone"
         if draws_for_all:
             return "it draws random numbers once for all models, which by chance made no difference to three"
         # A truth may be the same for each by chance; of numbers, it is taken to say that they are not about the models.
@@ -106,6 +122,19 @@ class _Trial:
         ]
         if suspect and not self.is_blind_to(suspect, together):
             return "it decides by numbers about all models together, which by chance made no difference to three"
+        return self.objection_in_company(alone)
+
+    def objection_in_company(self, alone: list[nn.Module]) -> str | None:
+        """Whether each of many models comes out as alone, whatever becomes of the last."""
+        which = [k % len(self.nets) for k in range(self.task.unlearned_at_once)]
+        nets = [copy.deepcopy(self.nets[k]) for k in which]
+        with torch.no_grad():
+            for weight in nets[-1].parameters():
+                weight.mul_(FAR_OFF)
+        with contextlib.suppress(RunError, TimeUpError):  # the last one may end in infinite weights
+            self.in_lockstep(nets, which)
+        if _distance([alone[k] for k in which[:-1]], nets[:-1]) > TOLERANCE:
+            return f"{len(which)} models at once, one of them far off the others, do not get the weights that each gets alone"
         return None
 
     def one_after_another(self) -> tuple[list[nn.Module], list[list[Any]]]:
@@ -114,7 +143,7 @@ class _Trial:
         models: list[nn.Module] = []
         read: list[list[Any]] = []
         for net, data, seed in zip(self.nets, self.sets, SEEDS, strict=True):
-            with _time_limit(self.patience if models else None), readings() as own:
+            with time_limit(self.patience if models else None), readings() as own:
                 start_afresh(seed, torch.float64)
                 models.append(call(self.solution, copy.deepcopy(net), self.task, data, self.batches, data_free=self.data_free))
             read.append(own)
@@ -123,12 +152,30 @@ class _Trial:
 
     def as_one(self, replace: Callable[[int, Any], Any] | None = None) -> tuple[list[nn.Module], list[Any], bool]:
         """The models unlearned in lockstep, what was read, and whether anything was drawn for all of them at once."""
-        with _time_limit(self.patience), readings(replace) as read:
+        nets = copy.deepcopy(self.nets)
+        with readings(replace) as read:
+            draws_for_all = self.in_lockstep(nets, range(len(nets)))
+        return nets, read, draws_for_all
+
+    def in_lockstep(self, nets: list[nn.Module], which: Sequence[int]) -> bool:
+        """Unlearn models of the trial as one, and say whether anything was drawn for all of them at once.
+
+        Args:
+            nets: become the unlearned ones.
+            which: the number of each, which gives data and seed.
+        """
+        data, seeds = [self.sets[k] for k in which], [SEEDS[k] for k in which]
+        with time_limit(self.patience), _unseeded_generators() as unseeded:
             start_afresh(SEEDS[0], torch.float64)
             untouched = _global_generators()
-            nets = copy.deepcopy(self.nets)
-            models = call_in_lockstep(self.solution, nets, self.task, self.sets, self.batches, SEEDS, self.data_free)
-        return models, read, _global_generators() != untouched
+            call_in_lockstep(self.solution, nets, self.task, data, self.batches, seeds, self.data_free)
+        return _global_generators() != untouched or bool(unseeded)
+
+    def outputs(self, models: list[nn.Module]) -> list[Tensor]:
+        """Of each model, on one batch of its images."""
+        images = [torch.from_numpy(data.images[: self.task.loader_batch_size]).double() for data in self.sets]
+        with torch.no_grad():
+            return [model.eval()(own) for model, own in zip(models, images, strict=True)]
 
     def is_blind_to(self, suspect: Container[int], expected: list[nn.Module]) -> bool:
         """Whether the models come out as expected when readings, named by number, are wrong."""
@@ -138,7 +185,7 @@ class _Trial:
         for factor in factors:
             try:
                 misled, _, _ = self.as_one(partial(_replace, suspect, factor))
-            except (RunError, _TimeUpError):
+            except (RunError, TimeUpError):
                 return False
             if _distance(expected, misled) > 0:
                 return False
@@ -148,6 +195,21 @@ class _Trial:
 def _global_generators() -> bytes:
     """The states of the generators that are no member's: a coin tossed once for all may fall the same way for each."""
     return pickle.dumps((random.getstate(), np.random.get_state(), torch.get_rng_state().numpy()))
+
+
+@contextmanager
+def _unseeded_generators() -> Iterator[list[np.random.Generator]]:
+    """Note numpy's generators that are made without a seed while this lasts: those are no member's, either."""
+    ordinary, made = np.random.default_rng, list[np.random.Generator]()
+
+    def default_rng(seed: Any = None) -> np.random.Generator:
+        generator = ordinary(seed)
+        if seed is None:
+            made.append(generator)
+        return generator
+
+    with mock.patch.object(np.random, "default_rng", default_rng):
+        yield made
 
 
 def _three_models(net: nn.Module) -> list[nn.Module]:
@@ -193,28 +255,9 @@ def _distance(alone: list[nn.Module], together: list[nn.Module]) -> float:
     return largest
 
 
+def _agree(one: Tensor, other: Tensor) -> bool:
+    return torch.allclose(one, other, TOLERANCE_OF_OUTPUTS, TOLERANCE_OF_OUTPUTS, equal_nan=True)
+
+
 def _replace(suspect: Container[int], factor: Callable[[], float], i: int, value: Any) -> Any:
     return falsified(value, factor) if i in suspect else value
-
-
-class _TimeUpError(BaseException):
-    """Not an Exception: a solution that catches those must not catch it."""
-
-
-@contextmanager
-def _time_limit(seconds: float | None) -> Iterator[None]:
-    """End what takes longer, if seconds are given and the system has timers."""
-    if seconds is None or not hasattr(signal, "setitimer"):
-        yield
-        return
-
-    def end(signal_number: int, frame: FrameType | None) -> None:
-        raise _TimeUpError(f"it was stopped after {seconds:.0f} seconds")
-
-    before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

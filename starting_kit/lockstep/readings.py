@@ -1,25 +1,36 @@
-"""The numbers that a solution reads off tensors, like `loss.item()`: noted, and falsified to see whether they matter.
+"""The numbers that a solution reads off tensors and clocks: noted, and falsified to see whether they matter.
 
-Of several models that run as one, such a number is about all of them together. One that is only printed does no harm; one by
-which something is decided, like the accuracy that chooses an epoch, decides for all what each might have decided otherwise.
+Of several models that run as one, a number like `loss.item()` is about all of them together, and so is the time that they take.
+One that is only printed does no harm; one by which something is decided, like the accuracy that chooses an epoch, decides for
+all what each might have decided otherwise.
 """
 
+import contextlib
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
-METHODS = ("item", "tolist", "numpy", "__array__", "__bool__", "__int__", "__float__", "__index__", "equal", "allclose")
-READERS = {*(getattr(torch.Tensor, name) for name in METHODS), torch.equal, torch.allclose}
+METHODS = (
+    *("item", "tolist", "numpy", "__array__", "__bool__", "__int__", "__float__", "__index__", "is_nonzero"),
+    *("equal", "allclose"),
+)
+READERS = {*(getattr(torch.Tensor, name) for name in METHODS), torch.equal, torch.allclose, torch.is_nonzero}
 # Reads of the modules that are not the solution's own, like an optimiser's of its step count, decide nothing that is about
-# the models, but for a schedule that looks at losses.
+# the models, but for a schedule that looks at losses, and a scaler that leaves a step out where a gradient overflows.
 NOT_THE_SOLUTION = ("torch.", "starting_kit.")
-DECIDES_ALL_THE_SAME = "torch.optim.lr_scheduler"
+DECIDES_ALL_THE_SAME = ("torch.optim.lr_scheduler", "torch.amp.grad_scaler")
+# What this module reads is whether any gradient is infinite: a truth, though it comes as a number.
+READS_TRUTHS = "torch.amp.grad_scaler"
+CLOCKS = ("time", "monotonic", "perf_counter", "process_time")  # functions of `time`
 HANDING_OVER = ("__torch_function__", "handle_torch_function", "__array__")  # functions between the reader and the mode
 
 
@@ -33,8 +44,13 @@ def readings(replace: Callable[[int, Any], Any] | None = None) -> Iterator[list[
     Yields:
         The true values, lists in place of arrays, as they are read.
     """
-    with _Readings(replace) as mode:
-        yield mode.noted
+    with _Readings(replace) as mode, contextlib.ExitStack() as clocks:
+        for name in CLOCKS:
+            clocks.enter_context(mock.patch.object(time, name, mode.clock(getattr(time, name))))
+        try:
+            yield mode.noted
+        finally:
+            mode.ended = True
 
 
 class _Readings(TorchFunctionMode):
@@ -42,22 +58,37 @@ class _Readings(TorchFunctionMode):
 
     def __init__(self, replace: Callable[[int, Any], Any] | None) -> None:
         super().__init__()
-        self.replace, self.noted = replace, list[Any]()
+        self.replace, self.noted, self.ended, self.thread = replace, list[Any](), False, threading.get_ident()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         value = func(*args, **(kwargs or {}))
-        if func not in READERS or not _is_of_the_solution(sys._getframe(1)):
+        return self.seen(value, sys._getframe(1)) if func in READERS else value
+
+    def clock(self, ordinary: Callable[[], float]) -> Callable[[], float]:
+        """A function of `time` whose readings are noted; a library that imports it meanwhile keeps it for good."""
+
+        def read() -> float:
+            if self.ended or threading.get_ident() != self.thread:
+                return ordinary()
+            return float(self.seen(ordinary(), sys._getframe(1)))
+
+        return read
+
+    def seen(self, value: Any, frame: FrameType) -> Any:
+        """What the code that has read a value gets for it; noted if it is the solution's."""
+        reader = _reader(frame)
+        if reader.startswith(NOT_THE_SOLUTION) and reader not in DECIDES_ALL_THE_SAME:
             return value
-        self.noted.append(value.tolist() if isinstance(value, np.ndarray) else value)
-        return value if self.replace is None else self.replace(len(self.noted) - 1, value)
+        read = bool(value) if reader == READS_TRUTHS else value
+        self.noted.append(read.tolist() if isinstance(read, np.ndarray) else read)
+        return value if self.replace is None else self.replace(len(self.noted) - 1, read)
 
 
-def _is_of_the_solution(frame: FrameType | None) -> bool:
-    """Whether a call that has come to a mode is the solution's, and not torch's own or the kit's."""
+def _reader(frame: FrameType | None) -> str:
+    """The name of the module from which a call has come to a mode."""
     while frame is not None and frame.f_code.co_name in HANDING_OVER:
         frame = frame.f_back
-    reader = "" if frame is None else frame.f_globals.get("__name__", "")
-    return not reader.startswith(NOT_THE_SOLUTION) or reader == DECIDES_ALL_THE_SAME
+    return "" if frame is None else str(frame.f_globals.get("__name__", ""))
 
 
 def falsified(value: Any, factor: Callable[[], float]) -> Any:

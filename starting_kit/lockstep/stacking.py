@@ -22,6 +22,7 @@ from torch import Tensor, fx, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional as F
 
+from starting_kit.lockstep.structure import difference, structure
 from starting_kit.networks import CentredConvolution, Normalise
 
 
@@ -201,7 +202,7 @@ def stack(members: Sequence[nn.Module]) -> nn.Module:
         members: the networks; their weights are copied.
 
     Returns:
-        A network with the attribute `members`, K, in the mode of the first member.
+        A network with the attributes `members`, K, and `structure`, as it is now; in the mode of the first member.
 
     Raises:
         NotStackableError: a layer or an operation that cannot be stacked, by name.
@@ -211,7 +212,7 @@ def stack(members: Sequence[nn.Module]) -> nn.Module:
     for layer in stacked.modules():
         if type(layer) in WIDEN:
             WIDEN[type(layer)](layer, count)
-    states = [dict([*m.named_parameters(), *m.named_buffers()]) for m in members]
+    states = [_tensors(member) for member in members]
     for prefix, layer in stacked.named_modules():
         for tensors in (layer._parameters, layer._buffers):
             for name, tensor in tensors.items():
@@ -222,6 +223,7 @@ def stack(members: Sequence[nn.Module]) -> nn.Module:
     stacked.register_forward_pre_hook(partial(_into_channels, members=count))
     stacked.register_forward_hook(partial(_out_of_channels, members=count))
     stacked.members = count  # type: ignore[assignment]  # a number, not a layer
+    stacked.structure = structure(stacked)  # type: ignore[assignment]
     # Grouped convolutions are about twice as fast on a CPU in this memory format.
     return stacked.to(memory_format=torch.channels_last)
 
@@ -245,6 +247,7 @@ class Mapped(nn.Module):
             self.register_parameter(name.replace(".", "/"), nn.Parameter(weight.detach()))
         for name, buffer in buffers.items():
             self.register_buffer(name.replace(".", "/"), buffer)
+        self.structure = structure(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [K·B, classes] of images [K·B, channels, height, width], member after member."""
@@ -268,12 +271,18 @@ def unstack(network: nn.Module, members: Sequence[nn.Module]) -> None:
         members: ordinary networks of the same architecture.
 
     Raises:
-        ValueError: the network has other weights than its members.
+        ValueError: the network has other weights than its members, or something else of it was changed since it was stacked,
+            which they would not get.
     """
-    state = {name.replace("/", "."): tensor for name, tensor in network.state_dict().items()}
+    made = getattr(network, "structure", None)
+    if made is None:
+        raise ValueError("it is another network than the one that was stacked")
+    if change := difference(made, structure(network)):
+        raise ValueError(f"{change}, which lockstep does not carry over")
+    state = {name.replace("/", "."): tensor for name, tensor in _tensors(network).items()}
     with torch.no_grad():
         for k, member in enumerate(members):
-            own = member.state_dict()
+            own = _tensors(member)
             if own.keys() != state.keys() or any(
                 t.numel() * len(members) != state[n].numel() for n, t in own.items() if t.dim()
             ):
@@ -281,3 +290,8 @@ def unstack(network: nn.Module, members: Sequence[nn.Module]) -> None:
             for name, tensor in own.items():
                 shared = state[name].dim() == 0
                 tensor.copy_(state[name] if shared else state[name].contiguous().view(len(members), *tensor.shape)[k])
+
+
+def _tensors(network: nn.Module) -> dict[str, Tensor]:
+    """Weights and buffers by name, those included that `state_dict` leaves out."""
+    return dict([*network.named_parameters(), *network.named_buffers()])
