@@ -2,16 +2,16 @@
 
 import copy
 import sys
-import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from starting_kit import dry_calls
 from starting_kit.contract import BatchFormat, Solution
-from starting_kit.dry_calls import Failure, batches_counted, furthest
 from starting_kit.errors import DataWithheldError, SolutionError
 from starting_kit.generators import random_state_restored, seed_all
 from starting_kit.loaders import Loaders, loaders
@@ -24,10 +24,7 @@ from starting_kit.sources import name_of
 from starting_kit.surroundings import surroundings
 from starting_kit.tasks.data import Data, Ids
 from starting_kit.tasks.task import Task
-from starting_kit.time_limit import TimeUpError, endable, time_limit
-
-DRY_CALL = 5.0  # seconds after which a dry call that has read a batch counts as a success
-LONGEST_DRY_CALL = 60.0  # seconds after which one that has read none does
+from starting_kit.time_limit import endable
 
 
 def start_afresh(seed: int, dtype: torch.dtype = torch.float32) -> None:
@@ -276,29 +273,13 @@ def find_batches(
     """
     if solution.batches is not None:
         return solution.batches
-    failures: list[Failure] = []
+    failures: list[dry_calls.Failure] = []
     formats: tuple[BatchFormat, ...] = ("tuple", "dict")
     for batches in formats:
-        failure = _dry_call(solution, net, task, data, batches, device, data_free)
+        with random_state_restored():
+            dry_call = partial(call, solution, copy.deepcopy(net), task, data, batches, device, data_free)
+            failure = dry_calls.attempt(dry_call, batches, data_free)
         if failure is None:
             return batches
         failures.append(failure)
-    if len({str(failure.error) for failure in failures}) == 1:
-        raise SolutionError(f"{solution.name} fails in a dry call, with either kit's batches: {failures[0].error}.")
-    failure = furthest(failures, solution.path)
-    raise SolutionError(f"{solution.name} fails in a dry call with {failure.format} batches: {failure.error}.")
-
-
-def _dry_call(
-    solution: Solution, net: nn.Module, task: Task, data: Data, batches: BatchFormat, device: str, data_free: bool
-) -> Failure | None:
-    longest = time.monotonic() + (DRY_CALL if data_free else LONGEST_DRY_CALL)
-    with random_state_restored(), batches_counted() as count:
-        try:
-            with time_limit(DRY_CALL, lambda: count.batches > 0 or time.monotonic() >= longest):
-                call(solution, copy.deepcopy(net), task, data, batches, device, data_free)
-        except TimeUpError:
-            return None
-        except SolutionError as error:
-            return Failure(batches, count.batches, error)
-    return None
+    raise dry_calls.verdict(solution.name, solution.path, failures)

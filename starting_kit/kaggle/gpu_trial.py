@@ -8,6 +8,7 @@ from torch import nn
 from starting_kit import loaders, runner
 from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import SolutionError
+from starting_kit.generators import random_state_restored
 from starting_kit.kaggle.pretended_gpu import DeviceMismatchError, OutOfOperationsError, pretended_gpu
 from starting_kit.tasks.data import Data
 from starting_kit.tasks.task import Task
@@ -39,7 +40,7 @@ def call_on_gpu(solution: Solution, net: nn.Module, task: Task, data: Data, batc
     """
     lie = loaders.moved if move_batches else lambda batch, device: batch
     try:
-        with runner.random_state_restored(), pretended_gpu(), mock.patch.object(loaders, "moved", lie):
+        with random_state_restored(), pretended_gpu(), mock.patch.object(loaders, "moved", lie):
             runner.call(solution, net, task, data, batches, "cuda")
     except OutOfOperationsError:
         return Trial()

@@ -3,7 +3,7 @@
 import sys
 
 from starting_kit.contract import Solution
-from starting_kit.loading import imports
+from starting_kit.imports import imports
 
 # Names under which packages are imported. From kaggle_requirements.txt of github.com/Kaggle/docker-python (commit 01d659b), and
 # for the Colab image on which that builds, from pip-freeze.gpu.txt of github.com/googlecolab/backend-info (commit 03a8903, June

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from folders import DATA, TASK, Write, write_files  # noqa: F401  # a fixture
-from starting_kit import contract, runner
+from starting_kit import contract, dry_calls, runner
 from starting_kit.errors import SolutionError
 from starting_kit.networks import build
 from starting_kit.time_limit import TimeUpError, endable, time_limit
@@ -31,7 +31,7 @@ def test_a_dry_call_has_as_many_batches_as_the_loaders(write: Write) -> None:
 def test_one_that_goes_on_has_read_the_right_batches(
     write: Write, monkeypatch: pytest.MonkeyPatch, reads: str, batches: str
 ) -> None:
-    monkeypatch.setattr(runner, "DRY_CALL", 0.2)
+    monkeypatch.setattr(dry_calls, "DRY_CALL", 0.2)
     text = f"""
         import time
         def unlearning(net, a, b, c):
@@ -46,8 +46,8 @@ def test_one_that_goes_on_has_read_the_right_batches(
 
 
 def test_one_that_reads_nothing_is_ended_later(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "DRY_CALL", 0.05)
-    monkeypatch.setattr(runner, "LONGEST_DRY_CALL", 0.3)
+    monkeypatch.setattr(dry_calls, "DRY_CALL", 0.05)
+    monkeypatch.setattr(dry_calls, "LONGEST_DRY_CALL", 0.3)
     start = time.monotonic()
     assert found(write, "import time\ndef unlearning(net, a, b, c): time.sleep(100)") == "tuple"
     assert time.monotonic() - start > 0.3
