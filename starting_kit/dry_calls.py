@@ -1,5 +1,6 @@
-"""How far a call of a solution came: of two that failed, with the batches of either kit, one was given the wrong kit's."""
+"""Dry calls find out which batches a solution reads; of two that failed, the one that came further says why."""
 
+import copy
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,12 +10,17 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from torch import nn
 from torch.utils.data import DataLoader
 
-from starting_kit.contract import BatchFormat
+from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import SolutionError
+from starting_kit.generators import random_state_restored
 from starting_kit.loaders import ResidentLoader
 from starting_kit.loading import own_lines
+from starting_kit.runner import call
+from starting_kit.tasks.data import Data
+from starting_kit.tasks.task import Task
 from starting_kit.time_limit import TimeUpError, time_limit
 
 DRY_CALL = 5.0  # seconds after which a dry call that has read a batch counts as a success
@@ -84,35 +90,56 @@ class Failure:
         return self.batches, OF_FORMAT.search(str(self.error)) is None, lines
 
 
-def attempt(call: Callable[[], object], batches: BatchFormat, data_free: bool) -> Failure | None:
-    """Try a call; None if it succeeds, or if it still goes on a while after it has read the first batch.
+def furthest(failures: Sequence[Failure], path: Path) -> Failure:
+    """The failure of the call that came furthest, which is likely to have got the batches that the solution reads."""
+    return max(failures, key=lambda failure: failure.progress(path))
+
+
+def find_batches(
+    solution: Solution, net: nn.Module, task: Task, data: Data, device: str = "cpu", data_free: bool = False
+) -> BatchFormat:
+    """The format of batches that a solution reads: the one it declares, else the first with which a dry call succeeds.
+
+    The dry calls, first with tuples and then with dicts, get a copy of the network. One that goes on for long after it has read
+    a batch is ended, and counts as a success. The random state is restored.
 
     Args:
-        call: of a solution.
-        batches: that it is given.
-        data_free: whether it can read none.
+        solution: what to run, with which hyper-parameters.
+        net: the original model; stays as it is.
+        task: gives the loaders' batch size.
+        data: of the task.
+        device: where network and batches lie.
+        data_free: give it loaders that hold no data.
+
+    Raises:
+        DataWithheldError: the solution reads data that it is not given.
+        SolutionError: it raises with both.
     """
+    if solution.batches is not None:
+        return solution.batches
+    failures: list[Failure] = []
+    formats: tuple[BatchFormat, ...] = ("tuple", "dict")
+    for batches in formats:
+        failure = _dry_call(solution, net, task, data, batches, device, data_free)
+        if failure is None:
+            return batches
+        failures.append(failure)
+    if len({str(failure.error) for failure in failures}) == 1:
+        raise SolutionError(f"{solution.name} fails in a dry call, with either kit's batches: {failures[0].error}.")
+    failure = furthest(failures, solution.path)
+    raise SolutionError(f"{solution.name} fails in a dry call with {failure.format} batches: {failure.error}.")
+
+
+def _dry_call(
+    solution: Solution, net: nn.Module, task: Task, data: Data, batches: BatchFormat, device: str, data_free: bool
+) -> Failure | None:
     longest = time.monotonic() + (DRY_CALL if data_free else LONGEST_DRY_CALL)
-    with batches_counted() as count:
+    with random_state_restored(), batches_counted() as count:
         try:
             with time_limit(DRY_CALL, lambda: count.batches > 0 or time.monotonic() >= longest):
-                call()
+                call(solution, copy.deepcopy(net), task, data, batches, device, data_free)
         except TimeUpError:
             return None
         except SolutionError as error:
             return Failure(batches, count.batches, error)
     return None
-
-
-def verdict(name: str, path: Path, failures: Sequence[Failure]) -> SolutionError:
-    """The error to raise where the calls with both formats failed: of two errors, that of the call that came further.
-
-    Args:
-        name: of the solution.
-        path: of the solution.
-        failures: of the calls.
-    """
-    if len({str(failure.error) for failure in failures}) == 1:
-        return SolutionError(f"{name} fails in a dry call, with either kit's batches: {failures[0].error}.")
-    furthest = max(failures, key=lambda failure: failure.progress(path))
-    return SolutionError(f"{name} fails in a dry call with {furthest.format} batches: {furthest.error}.")

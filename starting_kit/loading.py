@@ -49,7 +49,7 @@ def describe_error(error: BaseException, path: Path) -> str:
     """An exception in half a sentence: its type, its message, and the deepest line of the solution's own files."""
     lines = own_lines(error, path)
     where = f" ({lines[-1].filename}, line {lines[-1].lineno}: {lines[-1].line})" if lines else ""
-    message = str(error).splitlines()[0] if str(error) else "no message"
+    message = next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
     return f"{type(error).__name__}: {message}{where}{_hint(error, path.parent)}"
 
 

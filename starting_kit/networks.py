@@ -1,4 +1,4 @@
-"""Networks by name: our own, narrow ResNets (`resnet18:16`), torchvision's (`resnet18`), and timm's (`timm:tiny_vit_5m_224`)."""
+"""Networks by name: our own, narrow ResNets (`resnet18:16`), torchvision's (`resnet18`), timm's (`timm:tiny_vit_5m_224`)."""
 
 import re
 from collections.abc import Callable
@@ -135,7 +135,7 @@ def torchvision_network(task: Task, name: str) -> nn.Module:
 
 
 def narrow_resnet(task: Task, width: int) -> nn.Module:
-    """torchvision's ResNet-18 with another number of channels, for code that reaches for its layers (`net.layer4`, `net.fc`).
+    """Torchvision's ResNet-18 with another number of channels, for code that reaches for its layers (`net.layer4`, `net.fc`).
 
     Below 32 pixels the stem is a 3x3 convolution of stride 1 without pooling, as is usual for small images.
 
@@ -230,8 +230,8 @@ def check(name: str) -> None:
     known = [*NETWORKS, *models.list_models(module=models)]
     if name not in known:
         raise InputError(
-            f"There is no network {name!r}; the networks are {', '.join(NETWORKS)}, resnet18:WIDTH, torchvision's, and timm's as "
-            f"timm:NAME.{did_you_mean(name, known)}"
+            f"There is no network {name!r}; the networks are {', '.join(NETWORKS)}, resnet18:WIDTH, torchvision's, and timm's "
+            f"as timm:NAME.{did_you_mean(name, known)}"
         )
 
 

@@ -1,19 +1,16 @@
 """Call a solution for one model, or in lockstep for several, or call its trainer, and say what went wrong."""
 
-import copy
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from starting_kit import dry_calls
 from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import DataWithheldError, SolutionError
-from starting_kit.generators import random_state_restored, seed_all
+from starting_kit.generators import seed_all
 from starting_kit.loaders import Loaders, loaders
 from starting_kit.loading import describe_error, load, loaded_files
 from starting_kit.lockstep.random_streams import drawing_by_member, stack_loaders
@@ -249,37 +246,3 @@ def _renew_classes(net: nn.Module) -> None:
             renewed = getattr(renewed, name, None)
         if isinstance(renewed, type):
             part.__class__ = renewed
-
-
-def find_batches(
-    solution: Solution, net: nn.Module, task: Task, data: Data, device: str = "cpu", data_free: bool = False
-) -> BatchFormat:
-    """The format of batches that a solution reads: the one it declares, else the first with which a dry call succeeds.
-
-    The dry calls, first with tuples and then with dicts, get a copy of the network. One that goes on for long after it has read
-    a batch is ended, and counts as a success. The random state is restored.
-
-    Args:
-        solution: what to run, with which hyper-parameters.
-        net: the original model; stays as it is.
-        task: gives the loaders' batch size.
-        data: of the task.
-        device: where network and batches lie.
-        data_free: give it loaders that hold no data.
-
-    Raises:
-        DataWithheldError: the solution reads data that it is not given.
-        SolutionError: it raises with both.
-    """
-    if solution.batches is not None:
-        return solution.batches
-    failures: list[dry_calls.Failure] = []
-    formats: tuple[BatchFormat, ...] = ("tuple", "dict")
-    for batches in formats:
-        with random_state_restored():
-            dry_call = partial(call, solution, copy.deepcopy(net), task, data, batches, device, data_free)
-            failure = dry_calls.attempt(dry_call, batches, data_free)
-        if failure is None:
-            return batches
-        failures.append(failure)
-    raise dry_calls.verdict(solution.name, solution.path, failures)

@@ -125,7 +125,8 @@ def _card_of(made: Experiment, config: ScoringConfig, seconds: dict[str, float],
     measured = measure(config, outputs["unlearned"], outputs["retrained"], reference, outputs["original"], seconds)
     with timed(seconds, "class_forgetting"):
         of_class = class_forgetting.of_experiment(made)
-    return assembly.of_experiment(made, *measured, of_class, seconds, config.cores, notes)
+    of_solution = made.populations["unlearned"].unlearning().solution.remarks
+    return assembly.of_experiment(made, *measured, of_class, seconds, config.cores, [*notes, *of_solution])
 
 
 def _score_pair(config: PairConfig, reporter: Reporter) -> Scorecard:

@@ -26,11 +26,11 @@ def find_batches(solution: Solution) -> BatchFormat:
     Raises:
         SolutionError: it fails with both kinds of batches.
     """
-    from starting_kit import runner
+    from starting_kit import dry_calls
     from starting_kit.networks import build
 
     task, data = _noise()
-    return runner.find_batches(solution, build(task, seed=0).eval(), task, data)
+    return dry_calls.find_batches(solution, build(task, seed=0).eval(), task, data)
 
 
 def must_move_batches(solution: Solution, batches: BatchFormat, reporter: Reporter) -> bool:
@@ -83,8 +83,8 @@ def check(
 ) -> None:
     """Execute a notebook as it stands, and compare its checkpoints with the networks that are scored.
 
-    Each is loaded as the competition's scorer does it. Then it must have the weights of the one that is scored, and, since a
-    checkpoint says nothing of layers that were exchanged or of hooks, its outputs.
+    Each is loaded as the competition's scorer does it, and must have the weights of the one that is scored and its outputs: a
+    checkpoint says nothing of exchanged layers or of hooks.
 
     Args:
         notebook: as `submission.notebook` makes it.

@@ -5,8 +5,8 @@ nor feign one. Three different models: with weights, labels and seeds of their o
 of one all wrong, so that their losses and gradients lie far apart. A decision that is taken for all of them together, like
 stopping at a pooled loss or clipping a pooled gradient, then differs from what each would have decided alone. Some decisions
 fall the same way for all three by chance, so what is drawn once for all is not allowed either, nor are numbers read off tensors
-unless they may as well be wrong. In the end as many models as in earnest are unlearned together, one of them far off the others,
-which must not notice: a limit that pooled gradients keep, or a size that a batch of three models has not, is reached then.
+unless they may as well be wrong. In the end as many models are unlearned together as when it counts, one of them far off the
+others, which must not notice: limits on pooled gradients and on batch sizes that three models keep are exceeded then.
 
 Only weights and buffers come back from lockstep. A solution that changes anything else of a network cannot run in it
 (`starting_kit.lockstep.structure`).
@@ -43,7 +43,7 @@ TOLERANCE_OF_OUTPUTS = 1e-6  # relative to the outputs: a difference of the weig
 SEEDS = (1, 2, 3)
 WRONG_LABELS = (0.0, 0.5, 1.0)  # share of each model's labels
 PERTURBATION = 0.1  # of the weights of the model whose labels are all wrong, relative; of the others accordingly
-FAR_OFF = 10.0  # times the weights of one model
+FAR_OFF = 100.0  # times the weights of one model; its gradients become as much larger
 BATCHES_PER_LOADER = 8.5  # at most: the last batch of an epoch is smaller than the others
 PATIENCE = 20  # times the first model's time, for what need not end on wrong labels
 LEAST_PATIENCE = 60.0  # seconds

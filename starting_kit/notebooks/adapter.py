@@ -7,11 +7,11 @@ import ast
 from dataclasses import dataclass, field
 
 from starting_kit.notebooks import roles
-from starting_kit.notebooks.call import Argument, Signature, network_names
+from starting_kit.notebooks.call import Argument, Signature, network_names, returns_another
 from starting_kit.notebooks.loader_settings import Maker, Settings
-from starting_kit.notebooks.route import Context, Way
 from starting_kit.notebooks.slicing import MissingError, Slice
-from starting_kit.notebooks.statements import bound_value, dotted, read_by
+from starting_kit.notebooks.statements import bound_value, dotted, read_by, value_of
+from starting_kit.notebooks.way import FUNCTION, Context, Way
 
 # Around a call these change nothing about what it does to the network.
 HARMLESS_CONTEXTS = {
@@ -78,17 +78,31 @@ class Plan:
         """
         for argument in self.arguments:
             if argument.role:
-                self.found.roles |= {name: argument.role for name in self._names(argument)}
+                self.found.roles |= dict.fromkeys(self._names(argument), argument.role)
         for argument in self.arguments:
             self._decide(argument)
         taken = {argument.parameter for argument in self.arguments}
-        if all(argument.by_keyword is not None and not isinstance(argument.value, ast.Starred) for argument in self.kept):
+        if all(argument.is_single for argument in self.kept):
             for name, default in self.signature.defaults.items():
                 if name not in taken:
                     self._expose(name, default)
+        hit = self.way.route.hit
+        for name in sorted(hit.reads - self._read_by_call()):  # of a loop or a comprehension around the call
+            self.found.demand(name, self.found.call)
         self.contexts = [context for context in self.way.route.contexts if self._keeps(context)]
         self.result = self._result(self.way.saved)
         self._set_up_loaders()
+
+    def _read_by_call(self) -> frozenset[str]:
+        return read_by(self.way.route.call)
+
+    def _is_bound_around(self, value: ast.expr) -> bool:
+        """Whether a value is made in the loop or comprehension around the call that is kept as a whole."""
+        inside = {n.id for n in ast.walk(self.way.route.hit.node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        targets = {
+            n.id for t in getattr(self.way.route.hit.node, "targets", []) for n in ast.walk(t) if isinstance(n, ast.Name)
+        }
+        return bool(read_by(value) & (inside - targets))
 
     def _names(self, argument: Argument) -> set[str]:
         if argument.role == "network":
@@ -102,12 +116,16 @@ class Plan:
         is_named = (isinstance(value, ast.Name) and len(same) < 2) or (
             argument.role == "network" and self.found.comes_from_network(value)
         )
+        if self._is_bound_around(value):
+            self.kept.append(argument)
+            return
         if argument.role and not is_named:
             self.direct.append(argument)
             if argument.role != "network":
                 self._note_settings(argument.role, self.maker.settings(value), value)
             return
         try:
+            value = self._as_constant(argument)
             bound_in_run = self.found.names_of(value, call)
             if not argument.role and (reason := self.found.refuses(value, bound_in_run)):
                 raise MissingError(reason.replace("cell 0: ", ""))
@@ -119,6 +137,15 @@ class Plan:
             self._expose(argument.parameter, value)
         else:
             self.kept.append(argument)
+
+    def _as_constant(self, argument: Argument) -> ast.expr:
+        """The value of an argument that follows from constants of the run, written down; else its expression."""
+        in_run = set().union(*(s.binds for s in self.found.statements[: self.found.call] if s.in_run))
+        if argument.role or not read_by(argument.value) & in_run:
+            return argument.value
+        value, known = value_of(argument.value, self.maker.constants)
+        is_literal = known and (value is None or isinstance(value, bool | int | float | str))
+        return ast.Constant(value) if is_literal else argument.value
 
     def _expose(self, name: str, default: ast.expr) -> None:
         self.hyperparameters[name] = default
@@ -193,10 +220,12 @@ class Plan:
         target = node.targets[0] if isinstance(node, ast.Assign) else None
         if isinstance(target, ast.Tuple | ast.List):
             target = next((t for t in target.elts if roles.role_of(t) == "network"), target.elts[0])
-        value = target if isinstance(target, ast.Name) else self.network if isinstance(self.network, ast.Name) else None
-        if value is not None:
-            self.found.names_of(ast.Name(value.id), self.way.end)
-        return ast.Name(value.id) if value is not None else None
+        network = target if isinstance(target, ast.Name) else self.network
+        if not isinstance(network, ast.Name):
+            return None
+        result = ast.Name(network.id, ast.Load())
+        self.found.names_of(result, self.way.end)
+        return result
 
     def _without_state_dict(self, saved: ast.expr) -> ast.expr:
         """The network whose state is saved, where the state is saved as it is."""
@@ -206,7 +235,8 @@ class Plan:
         if isinstance(saved, ast.Name):
             index = self.found.binding(saved.id, self.way.end)
             value = None if index is None else bound_value(saved.id, self.found.statements[index].node)[0]
-            saved = value if value is not None and _is_state(value) else saved
+            changed = any(saved.id in c.surely for c in self.found.effects.of_statements[: self.way.end])
+            saved = value if value is not None and _is_state(value) and not changed else saved
         if _is_state(saved):
             assert isinstance(saved, ast.Call) and isinstance(saved.func, ast.Attribute)
             return saved.func.value
@@ -254,25 +284,7 @@ class Plan:
 
     def gives_another(self) -> bool:
         """Whether the notebook's function may return another network than it is given."""
-        function = self.found.definitions.get("unlearning")
-        if not isinstance(function, ast.FunctionDef) or not function.args.args:
-            return True
-        given = {argument.arg for argument in function.args.args[:4]}
-        inner = {
-            id(n)
-            for f in ast.walk(function)
-            if f is not function and isinstance(f, ast.FunctionDef | ast.Lambda)
-            for n in ast.walk(f)
-        }
-        for node in ast.walk(function):
-            if isinstance(node, ast.Return) and node.value is not None and id(node) not in inner:
-                if not (isinstance(node.value, ast.Name) and node.value.id in given):
-                    return not (isinstance(node.value, ast.Constant) and node.value.value is None)
-            if isinstance(node, ast.Assign) and id(node) not in inner:
-                bound = {t.id for t in node.targets if isinstance(t, ast.Name)} & given
-                if any(name not in read_by(node.value) or "copy" in ast.unparse(node.value) for name in bound):
-                    return True
-        return False
+        return returns_another(self.found.definitions.get(FUNCTION))
 
 
 def _is_state(value: ast.expr) -> bool:

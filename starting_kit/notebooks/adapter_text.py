@@ -2,13 +2,16 @@
 
 import ast
 import copy
+import re
 from typing import Any
 
 from starting_kit.notebooks import roles
 from starting_kit.notebooks.adapter import Plan
 from starting_kit.notebooks.call import Argument
 from starting_kit.notebooks.loader_settings import Settings
-from starting_kit.notebooks.route import FUNCTION, is_marked
+from starting_kit.notebooks.rewriting import is_marked
+from starting_kit.notebooks.statements import read_by
+from starting_kit.notebooks.way import FUNCTION
 
 ORIGINAL = f"notebook_{FUNCTION}"
 
@@ -17,7 +20,7 @@ def written(plan: Plan) -> str:
     """Python text that defines the function, and imports what it needs."""
     parameters = _parameters(plan)
     body = [*_globals(plan), *_bindings(plan, parameters), *_steps(plan, parameters), *_return(plan, parameters)]
-    defaults = [plan.hyperparameters[name] for name in plan.hyperparameters]
+    defaults: list[ast.expr | None] = list(plan.hyperparameters.values())
     arguments = ast.arguments(
         [],
         [ast.arg(name) for name in parameters.values()],
@@ -51,7 +54,8 @@ def _parameters(plan: Plan) -> dict[str, str]:
         clashes = name in needed.read_globally | set(plan.hyperparameters) or (
             role not in own and name in used | needed.given.keys()
         )
-        if clashes or list(parameters.values()).count(name) > 1:
+        rebound = role == "network" and plan.result is not None and not plan.is_network(plan.result) and name in used
+        if clashes or rebound or list(parameters.values()).count(name) > 1:
             parameters[role] = f"given_{roles.PARAMETERS[role]}"
     return parameters
 
@@ -68,12 +72,13 @@ def _globals(plan: Plan) -> list[ast.stmt]:
 def _bindings(plan: Plan, parameters: dict[str, str]) -> list[ast.stmt]:
     """The notebook's names for what we are given, and loaders set up as there."""
     lines: list[str] = []
+    networks = [name for name, given in plan.found.needed.given.items() if given.role == "network"]
     for role in {argument.role for argument in plan.direct if argument.role}:
         lines += _set_up(parameters[role], parameters[role], plan.settings.get(role))
     for name, given in plan.found.needed.given.items():
         source = parameters[given.role]
         if given.role == "network":
-            is_it = plan.network is not None and name in {n.id for n in ast.walk(plan.network) if isinstance(n, ast.Name)}
+            is_it = networks == [name] or (plan.network is not None and name in read_by(plan.network))
             lines += [] if name == source else [f"{name} = {source}" if is_it else f"{name} = copy.deepcopy({source})"]
         elif roles.is_data_set(name) and name not in plan.found.roles:
             lines.append(f"{name} = {source}.dataset")
@@ -145,6 +150,11 @@ def _return(plan: Plan, parameters: dict[str, str]) -> list[ast.stmt]:
     ).body
 
 
+def with_seeds(text: str) -> str:
+    """The same with the run's seed for the number of a run: where that is used to seed, no two may be the same."""
+    return re.sub(r"^(\s+)(\w+) = all_\2\[.*\]$", r"\1\2 = torch.initial_seed() % 2**32", text, flags=re.MULTILINE)
+
+
 class _Own(ast.NodeTransformer):
     """Puts our call in the place of the notebook's; other calls of its function go to that function."""
 
@@ -154,5 +164,5 @@ class _Own(ast.NodeTransformer):
     def visit(self, node: ast.AST) -> Any:
         return self.call if is_marked(node) else super().visit(node)
 
-    def visit_Name(self, node: ast.Name) -> ast.Name:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> ast.Name:
         return ast.Name(ORIGINAL, node.ctx) if node.id == FUNCTION else node

@@ -1,4 +1,4 @@
-"""What the notebook's call gives to its `unlearning`: which argument is the network, which loader is which, what else there is."""
+"""What the notebook's call gives to its `unlearning`: which argument is the network, which loader is which, what else."""
 
 import ast
 from collections.abc import Iterator
@@ -24,6 +24,11 @@ class Argument:
     parameter: str | None
     by_keyword: bool | None
     role: str | None = None
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is one argument, and not several (`*loaders`, `**params`)."""
+        return self.by_keyword is not None and not isinstance(self.value, ast.Starred)
 
 
 @dataclass
@@ -74,15 +79,31 @@ def _flat(values: list[ast.expr], found: Slice) -> Iterator[ast.expr]:
         inner = _written(value.value, found) if isinstance(value, ast.Starred) else None
         if isinstance(inner, ast.List | ast.Tuple):
             yield from _flat(inner.elts, found)
+        elif isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name):
+            yield from _returned(value, found.definitions.get(inner.func.id))
         else:
             yield value
+
+
+def _returned(value: ast.expr, function: ast.stmt | None) -> Iterator[ast.expr]:
+    """The elements of what a function of the notebook returns, where it says what they are."""
+    assert isinstance(value, ast.Starred)
+    returns = [node.value for node in ast.walk(function) if isinstance(node, ast.Return)] if function else []
+    if returns and isinstance(returns[-1], ast.Tuple | ast.List) and all(map(roles.role_of, returns[-1].elts)):
+        for position, element in enumerate(returns[-1].elts):
+            # It says what it is by its place, which is not to be read as text.
+            each = ast.Subscript(value.value, ast.Constant(position), ast.Load())
+            each.role = roles.role_of(element)  # type: ignore[attr-defined]
+            yield each
+    else:
+        yield value
 
 
 def _keywords(keyword: ast.keyword, found: Slice) -> Iterator[tuple[str | None, ast.expr]]:
     """Arguments by name; of `**params` the entries, where they are written down."""
     inner = _written(keyword.value, found) if keyword.arg is None else None
     if isinstance(inner, ast.Dict) and all(isinstance(key, ast.Constant) for key in inner.keys):
-        yield from ((key.value, value) for key, value in zip(inner.keys, inner.values, strict=True))  # type: ignore[union-attr, misc]
+        yield from ((key.value, value) for key, value in zip(inner.keys, inner.values, strict=True))  # type: ignore[union-attr]
     elif isinstance(inner, ast.Call) and not inner.args and ast.unparse(inner.func) == "dict":
         for entry in inner.keywords:
             yield from _keywords(entry, found)
@@ -105,9 +126,9 @@ def _assign_roles(given: list[Argument], signature: Signature, found: Slice) -> 
     """Decide which argument is what: by what the call says, then by the parameter's name, then by its position."""
     by_name = roles.by_position(signature.names)
     for argument in given:
-        if isinstance(argument.value, ast.Starred) or argument.by_keyword is None:
+        if not argument.is_single:
             continue
-        said = roles.role_of(argument.value)
+        said = getattr(argument.value, "role", None) or roles.role_of(argument.value)
         if said == "network" and isinstance(argument.value, ast.Constant):
             said = None  # the name of one
         if said and not (said != "network" and _is_constant(argument.value, found)):
@@ -115,6 +136,8 @@ def _assign_roles(given: list[Argument], signature: Signature, found: Slice) -> 
     _keep_one_network(given, by_name)
     taken = {argument.role for argument in given}
     for position, argument in enumerate(given):
+        if not argument.is_single:
+            continue
         said = by_name.get(argument.parameter or "") if signature.names else None
         if said is None and not signature.names and position < len(roles.ROLES) and argument.by_keyword is False:
             said = roles.ROLES[position]
@@ -129,7 +152,7 @@ def _keep_one_network(given: list[Argument], by_name: dict[str, str]) -> None:
     networks = [a for a in given if a.role == "network"]
     chosen = next((a for a in networks if by_name.get(a.parameter or "") == "network"), networks[0] if networks else None)
     if chosen is None:
-        candidates = [a for a in given if a.role is None and not isinstance(a.value, ast.Starred) and a.by_keyword is not None]
+        candidates = [a for a in given if a.role is None and a.is_single]
         chosen = next((a for a in candidates if by_name.get(a.parameter or "") == "network"), None)
         if chosen is None and candidates and candidates[0] is given[0]:
             chosen = candidates[0]
@@ -166,6 +189,26 @@ def network_names(value: ast.expr, found: Slice) -> set[str]:
     if isinstance(value, ast.Name):
         return {value.id}
     called = {part.id for c in ast.walk(value) if isinstance(c, ast.Call) for part in [c.func] if isinstance(part, ast.Name)}
-    names = read_by(value) - called - found.effects.modules - found.definitions.keys()
-    said = {name for name in names if roles.role(name) == "network"}
+    names = set(read_by(value)) - called - found.effects.modules - found.definitions.keys()
+    said = {name for name in names if found.role(name) == "network"}
     return said or (names if len(names) == 1 and isinstance(value, ast.Call) else set())
+
+
+def returns_another(function: ast.stmt | None) -> bool:
+    """Whether a function may return something else than one of its parameters as it was given, or nothing."""
+    if not isinstance(function, ast.FunctionDef):
+        return True
+    given = {argument.arg for argument in function.args.args}
+    functions = [n for n in ast.walk(function) if n is not function and isinstance(n, ast.FunctionDef | ast.Lambda)]
+    inner = {id(node) for other in functions for node in ast.walk(other)}
+    for node in ast.walk(function):
+        if id(node) in inner:
+            continue
+        if isinstance(node, ast.Return) and not (node.value is None or _is_none(node.value)):
+            if not (isinstance(node.value, ast.Name) and node.value.id in given):
+                return True
+        elif isinstance(node, ast.Assign):
+            bound = {target.id for target in node.targets if isinstance(target, ast.Name)} & given
+            if any(name not in read_by(node.value) or "copy" in ast.unparse(node.value) for name in bound):
+                return True
+    return False

@@ -61,10 +61,11 @@ def read_cells(path: Path) -> Cells:
     """
     try:
         notebook = json.loads(path.read_text(encoding="utf-8-sig"))
-        sheets = notebook["worksheets"] if "worksheets" in notebook else [notebook]
-        cells = [cell for sheet in sheets for cell in sheet["cells"] if cell["cell_type"] == "code"]
+        cells = [
+            cell for sheet in notebook.get("worksheets", [notebook]) for cell in sheet["cells"] if cell["cell_type"] == "code"
+        ]
         sources = ["".join(cell["input" if "worksheets" in notebook else "source"]) for cell in cells]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is no Jupyter notebook ({type(error).__name__}: {error}).") from error
     read = Cells()
     for source in sources:
@@ -98,7 +99,7 @@ def _without_magics(source: str) -> str:
 
 
 def _commands(tree: ast.Module) -> Iterable[ast.Expr]:
-    """Statements that are nothing but a magic or a shell command. (Of `files = !ls` the value is not known.)"""
+    """Statements that are nothing but a magic or a shell command; of `files = !ls` the value is not known, it stays."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and ast.unparse(node).startswith("get_ipython()."):
             yield node

@@ -7,12 +7,12 @@ library may change whatever it is given, unless it is known for not doing so.
 
 import ast
 import functools
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from starting_kit.notebooks.statements import DEFINITION, IMPORT, Statement, dotted
 
-DEPTH = 4  # of the notebook's functions that call each other
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 # Calls that give parts of what they are given, or the thing itself.
 VIEWS = {
@@ -24,7 +24,7 @@ VIEWS = {
 }
 # Methods that leave their object as it is, and functions that leave their arguments as they are.
 READING_METHODS = {
-    *VIEWS - {"apply", "requires_grad_", "to", "cuda", "cpu", "half", "float", "double", "bfloat16", "train", "eval"},
+    *VIEWS - {"apply", "requires_grad_", "to", "half", "float", "double", "bfloat16", "train", "eval"},
     *("item", "mean", "sum", "std", "max", "min", "norm", "numpy", "tolist", "size", "dim", "numel", "clone", "copy", "get"),
     *("forward", "head", "describe", "info", "plot", "hist", "show", "format", "join", "to_csv", "savefig", "save", "close"),
 }
@@ -45,8 +45,8 @@ class Changes:
     """Names whose values a piece of code changes.
 
     Attributes:
-        surely: by assigning parts of them, or by calling their methods.
-        perhaps: by giving them to a function that might.
+        surely: by assigning parts of them, or by calling a method for its effect.
+        perhaps: by giving them to a function that might, or by calling a method for its value.
         forward: networks, or whatever else it calls: in training mode that changes a network's running statistics.
         trains: whether it puts something into training mode.
     """
@@ -68,38 +68,47 @@ class Effects:
         self.functions = {s.node.name: s.node for s in statements if isinstance(s.node, FUNCTION)}
         self.classes = {s.node.name for s in statements if isinstance(s.node, ast.ClassDef)}
         self.modules = {name for s in statements if isinstance(s.node, IMPORT) for name in s.binds}
-        self.shared: dict[str, set[str]] = {}
-        self.of_statements = [self._of(statement) for statement in statements]
+        self.summaries: dict[str, tuple[Changes, set[str]]] = {}
+        shared: dict[str, set[str]] = {}
+        self.of_statements = [
+            Changes() if isinstance(s.node, IMPORT | DEFINITION) else self._changes([s.node], shared, at_top=True)
+            for s in statements
+        ]
 
-    def _of(self, statement: Statement) -> Changes:
-        if isinstance(statement.node, IMPORT | DEFINITION):
-            return Changes()
-        changes = self.changes([statement.node], self.shared)
-        for name in statement.binds:
-            if name not in statement.reads and name in self.shared and self._is_plain(statement.node, name):
-                self.shared[name] -= {name}
-        return changes
-
-    @staticmethod
-    def _is_plain(node: ast.stmt, name: str) -> bool:
-        return isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets)
-
-    def changes(self, body: Iterable[ast.stmt], shared: dict[str, set[str]], depth: int = DEPTH) -> Changes:
+    def _changes(self, body: Iterable[ast.stmt], shared: dict[str, set[str]], at_top: bool = False) -> Changes:
         """What statements change.
 
         Args:
             body: the statements.
             shared: of each name those whose state it shares; what the statements bind is added.
-            depth: how far functions that are called are followed.
+            at_top: whether they are not those of a function.
         """
         found = Changes()
-        for statement in body:
-            for node in ast.walk(statement):
-                self._share(node, shared)
-                self._note(node, found, shared, depth)
+        for node in (node for statement in body for node in ast.walk(statement)):
+            self._share(node, shared)
+            self._note(node, found, shared, at_top)
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+                self._note_method(node.value, found.surely, shared, at_top)
         for names in (found.surely, found.perhaps, found.forward):
             names -= self.modules
         return found
+
+    def _summary(self, function: FUNCTION) -> tuple[Changes, set[str]]:
+        """What a function of the notebook changes, and whose state shares what it returns, by its own names."""
+        if function.name not in self.summaries:
+            self.summaries[function.name] = Changes(), set()  # for functions that call each other
+            inside: dict[str, set[str]] = {}
+            changes = self._changes(function.body, inside)
+            returned = [n.value for n in ast.walk(function) if isinstance(n, ast.Return | ast.Yield) and n.value]
+            roots = set().union(*(self.roots(value, inside) for value in returned))
+            for names in (changes.surely, changes.perhaps, changes.forward):
+                names -= inside.keys() - {argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg)}
+            changes.surely |= {name for node in ast.walk(function) if isinstance(node, ast.Global) for name in node.names}
+            self.summaries[function.name] = changes, roots
+        return self.summaries[function.name]
+
+    def _own(self, call: ast.Call) -> FUNCTION | None:
+        return self.functions.get(call.func.id) if isinstance(call.func, ast.Name) else None
 
     def _share(self, node: ast.AST, shared: dict[str, set[str]]) -> None:
         pairs: list[tuple[ast.expr, ast.expr]] = []
@@ -115,7 +124,7 @@ class Effects:
                 if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store):
                     shared[name.id] = roots - {name.id}
 
-    def _note(self, node: ast.AST, found: Changes, shared: dict[str, set[str]], depth: int) -> None:
+    def _note(self, node: ast.AST, found: Changes, shared: dict[str, set[str]], at_top: bool) -> None:
         targets: list[ast.expr] = []
         if isinstance(node, ast.Assign | ast.Delete):
             targets = node.targets
@@ -127,42 +136,44 @@ class Effects:
             elif isinstance(node, ast.AugAssign) and isinstance(target, ast.Name):
                 found.surely |= shared.get(target.id, set())  # `p += noise` for `p` of a network's parameters
         if isinstance(node, ast.Call):
-            self._note_call(node, found, shared, depth)
+            self._note_call(node, found, shared, at_top)
 
-    def _note_call(self, call: ast.Call, found: Changes, shared: dict[str, set[str]], depth: int) -> None:
-        given = [*call.args, *(keyword.value for keyword in call.keywords)]
-        name = dotted(call.func).rpartition(".")[2]
-        first = dotted(call.func).partition(".")[0]
-        method = isinstance(call.func, ast.Attribute) and first not in self.modules
-        if isinstance(call.func, ast.Attribute) and method:
-            owner = self.roots(call.func.value, shared)
-            found.trains |= name == "train" and not (call.args and ast.unparse(call.args[0]) == "False")
-            if name not in READING_METHODS and not (name == "eval" and depth < DEPTH):  # a helper that evaluates
-                found.surely |= owner
-        if not method and name in self.functions:
-            self._note_own(self.functions[name], call, found, shared, depth)
-        elif isinstance(call.func, ast.Name | ast.Subscript) and (
-            called := self.roots(call.func, shared) - self.functions.keys()
-        ):
-            found.forward |= called
-        known = name in READING_FUNCTIONS | VIEWS | self.functions.keys() | self.classes or first in READING_MODULES
-        if not known:
+    def _note_call(self, call: ast.Call, found: Changes, shared: dict[str, set[str]], at_top: bool) -> None:
+        first, name = self._first_and_last(call)
+        own = self._own(call)
+        self._note_method(call, found.perhaps, shared, at_top)
+        found.trains |= name == "train" and not (call.args and ast.unparse(call.args[0]) == "False")
+        if own is not None:
+            self._note_own(own, call, found, shared)
+        elif isinstance(call.func, ast.Name | ast.Subscript):
+            found.forward |= self.roots(call.func, shared)
+        if own is None and not (name in READING_FUNCTIONS | VIEWS | self.classes or first in READING_MODULES):
+            given = [*call.args, *(keyword.value for keyword in call.keywords)]
             found.perhaps |= set().union(*(self.roots(value, shared) for value in given))
 
-    def _note_own(self, function: FUNCTION, call: ast.Call, found: Changes, shared: dict[str, set[str]], depth: int) -> None:
-        if not depth:
-            return
-        inside: dict[str, set[str]] = {}
-        own = self.changes(function.body, inside, depth - 1)
+    def _note_method(self, call: ast.Call, changed: set[str], shared: dict[str, set[str]], at_top: bool) -> None:
+        """Add the owner of a method that may change it."""
+        first, name = self._first_and_last(call)
+        moves = name == "to" and re.search("device|cuda|cpu", ast.unparse(call), re.IGNORECASE)
+        evaluates = name == "eval" and not at_top  # a helper that does this does it to look at the network
+        if isinstance(call.func, ast.Attribute) and first not in self.modules and not (moves or evaluates):
+            changed |= set() if name in READING_METHODS else self.roots(call.func.value, shared)
+
+    @staticmethod
+    def _first_and_last(call: ast.Call) -> tuple[str, str]:
+        parts = dotted(call.func).split(".")
+        return parts[0], parts[-1]
+
+    def _note_own(self, function: FUNCTION, call: ast.Call, found: Changes, shared: dict[str, set[str]]) -> None:
+        own, _ = self._summary(function)
         given = self._given(function, call)
         for name, values in given.items():
             outside = set().union(*(self.roots(value, shared) for value in values))
             for names, target in ((own.surely, found.surely), (own.perhaps, found.perhaps), (own.forward, found.forward)):
                 if name in names:
                     target |= outside
-        globals_ = {name for node in ast.walk(function) if isinstance(node, ast.Global) for name in node.names}
-        found.surely |= (own.surely - given.keys() - inside.keys()) | globals_
-        found.forward |= own.forward - given.keys() - inside.keys()
+        found.surely |= own.surely - given.keys()
+        found.forward |= own.forward - given.keys()
         found.trains |= own.trains
 
     @staticmethod
@@ -200,16 +211,13 @@ class Effects:
         return set()
 
     def _roots_of_call(self, call: ast.Call, shared: Mapping[str, set[str]]) -> set[str]:
+        own = self._own(call)
+        if own is not None:
+            _, roots = self._summary(own)
+            of = self._given(own, call)
+            return set().union(*(self.roots(v, shared) for parameter in of if parameter in roots for v in of[parameter]))
         name = dotted(call.func).rpartition(".")[2]
         given = set().union(*(self.roots(a, shared) for a in [*call.args, *(k.value for k in call.keywords)]))
-        if name in self.functions:
-            function = self.functions[name]
-            inside: dict[str, set[str]] = {}
-            self.changes(function.body, inside, depth=1)
-            returned = [n.value for n in ast.walk(function) if isinstance(n, ast.Return | ast.Yield) and n.value]
-            roots = set().union(*(self.roots(value, inside) for value in returned))
-            of = self._given(function, call)
-            return set().union(*(self.roots(v, shared) for p in of if p in roots for v in of[p]))
         owner = self.roots(call.func.value, shared) if isinstance(call.func, ast.Attribute) else set()
         if name in VIEWS:
             return given | owner - self.modules

@@ -30,10 +30,12 @@ from starting_kit.notebooks.call import Signature, arguments
 from starting_kit.notebooks.cells import Cells, read_cells
 from starting_kit.notebooks.loader_settings import Maker
 from starting_kit.notebooks.remarks import remarks_on_seeds, remarks_on_statements
-from starting_kit.notebooks.route import FUNCTION, RESULT, Finder, Route
+from starting_kit.notebooks.route import Finder
 from starting_kit.notebooks.slicing import MissingError, Slice
 from starting_kit.notebooks.solution_text import assembled, on_cpu
-from starting_kit.notebooks.statements import Statement, names_of, submitted
+from starting_kit.notebooks.statements import Statement, names_of, note_constants, submitted
+from starting_kit.notebooks.way import FUNCTION, RESULT, Route
+from starting_kit.seeds import seeding_inside
 from starting_kit.sources import sources
 
 COMPETITION = re.compile(r"(\.\.|/kaggle)/input/(competitions/)?neurips-2023-machine-unlearning/?")
@@ -125,9 +127,12 @@ def _extract(path: Path, cells: Cells, settings: Iterable[str], competition: Pat
     signature = Signature.of(definition.node)
     finder = Finder(statements, constants)
     route = finder.to_unlearning()
-    remarks = [*cells.remarks, *(route.remarks if route else _remarks_on_no_call(statements))]
     way = finder.to_checkpoint(route or _route_without_call(path, statements, definition, signature))
+    remarks = [*cells.remarks, *(way.route.remarks if route else _remarks_on_no_call(statements))]
     found = Slice(way.statements, way.call, competition, wanted)
+    for statement in way.statements[: way.call]:
+        if statement.in_run:
+            note_constants(statement, constants, wanted)
     try:
         plan = Plan(way, found, signature, arguments(way.route.call, signature, found), Maker(way.statements, constants))
         found.demand(FUNCTION, way.call)
@@ -137,7 +142,7 @@ def _extract(path: Path, cells: Cells, settings: Iterable[str], competition: Pat
         text = _text(path, plan, wanted)
     except MissingError as error:
         raise InputError(f"{path.name}: {FUNCTION} needs {error}, which is not executed.") from error
-    remarks += [*plan.remarks, *remarks_on_statements(plan), *remarks_on_seeds(plan, text)]
+    remarks += [*plan.remarks, *remarks_on_statements(plan), *remarks_on_seeds(plan)]
     return on_cpu(COMPETITION.sub(f"{competition}/", text) if competition else text), list(dict.fromkeys(remarks))
 
 
@@ -145,9 +150,12 @@ def _text(path: Path, plan: Plan, wanted: dict[str, Any]) -> str:
     plan.make()
     found = plan.found
     adapter = None if plan.is_plain() else adapter_text.written(plan)
-    used = {FUNCTION, *CONSTANTS} | (names_of(adapter)[1] if adapter else set())
     kept = [found.statements[index] for index in sorted(found.needed.at_top)]
-    return assembled(path, kept, adapter, used, wanted)
+    used = {FUNCTION, *CONSTANTS} | (names_of(adapter)[1] if adapter else set())
+    text = assembled(path, kept, adapter, used, wanted)
+    if adapter is None or not seeding_inside(text):
+        return text
+    return assembled(path, kept, adapter_text.with_seeds(adapter), used, wanted)
 
 
 def _require_function(path: Path, cells: Cells, statements: list[Statement], wanted: dict[str, Any]) -> None:

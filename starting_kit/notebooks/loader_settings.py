@@ -70,9 +70,9 @@ class Maker:
                 value, inner = local[name]
                 return self._find(value, element if inner is None else inner, constants, local, depth - 1)
             case ast.Name(name):
-                values = [bound_value(name, s.node) for s in self.statements if name in s.binds]
-                value, inner = next((v for v in reversed(values) if v[0] is not None), (None, None))
-                return self._find(value, element if inner is None else inner, constants, {}, depth - 1) if value else None
+                made = [bound_value(name, s.node) for s in self.statements if name in s.binds]
+                by, inner = next((each for each in reversed(made) if each[0] is not None), (None, None))
+                return self._find(by, element if inner is None else inner, constants, {}, depth - 1) if by else None
             case ast.Tuple(elements) | ast.List(elements) if isinstance(element, int) and element < len(elements):
                 return self._find(elements[element], None, constants, local, depth - 1)
             case ast.Dict(keys, values):

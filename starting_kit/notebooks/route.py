@@ -1,80 +1,25 @@
 """The way of a notebook to its call of `unlearning`, and from there to the checkpoint that it saves.
 
-The call may stand in loops, `with` and `try` blocks, and in functions that the notebook calls. The way is laid out as one list of
-statements: those before the call at every level, the call, those after it. The loop over the models that are made becomes one
-pass through it.
+The call may stand in loops, `with` and `try` blocks, and in functions that the notebook calls. The way is laid out as one list
+of statements: those before the call at every level, the call, those after it. The loop over the models that are made becomes
+one pass through it.
 """
 
 import ast
 import copy
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from dataclasses import replace
 from typing import Any
 
 from starting_kit.notebooks import roles
-from starting_kit.notebooks.statements import DEFINITION, Statement, decided, dotted, names_of, read_by
+from starting_kit.notebooks.rewriting import Renamed, given_to, is_marked, mark, one_pass, replaced
+from starting_kit.notebooks.statements import DEFINITION, Statement, decided, dotted, names_of, read_by, value_of
+from starting_kit.notebooks.way import FUNCTION, RESULT, Context, Route, Way
 
-FUNCTION = "unlearning"
-RESULT = "unlearned"  # the name for what a call returns in the middle of an expression
 SAVES = {"save", "save_file", "save_model", "savez", "dump"}
-PROGRESS = {"tqdm": "list", "trange": "range", "track": "list"}
+MODELS = 100  # a loop that is at least so long makes one model after another
 Goal = Callable[[ast.Call], bool]
-
-
-@dataclass(frozen=True)
-class Context:
-    """A `with` around the call.
-
-    Attributes:
-        item: what is entered.
-        cell: where.
-        inside: ids of the other statements in its block.
-    """
-
-    item: ast.withitem
-    cell: int
-    inside: frozenset[int]
-
-
-@dataclass
-class Route:
-    """A way to a call.
-
-    Attributes:
-        before, after: the statements before and after it.
-        hit: the statement with the call.
-        call: the call in it.
-        contexts: of `with` blocks around it.
-        over_models: the loop that makes one model after another, with its cell.
-        remarks: on what is not followed.
-    """
-
-    before: list[Statement]
-    hit: Statement
-    call: ast.Call
-    after: list[Statement] = field(default_factory=list)
-    contexts: list[Context] = field(default_factory=list)
-    over_models: Statement | None = None
-    remarks: list[str] = field(default_factory=list)
-
-
-@dataclass
-class Way:
-    """The whole way.
-
-    Attributes:
-        route: to the call.
-        statements: all of the notebook, in the order in which they are executed on the way.
-        call: index of the one with the call.
-        end: index of the first that is not on the way.
-        saved: what the notebook saves; None where that is not seen.
-    """
-
-    route: Route
-    statements: list[Statement]
-    call: int
-    end: int
-    saved: ast.expr | None
 
 
 class Finder:
@@ -93,6 +38,7 @@ class Finder:
             if isinstance(statement.node, ast.Assign) and ast.unparse(statement.node.value) in self.aliases:
                 self.aliases |= statement.binds
         self.names = {name for s in statements for name in s.binds}
+        self.saves_later: list[bool] = []
 
     def to_unlearning(self) -> Route | None:
         """The way to the last call of `unlearning`."""
@@ -100,18 +46,16 @@ class Finder:
 
     def to_checkpoint(self, route: Route) -> Way:
         """The way on from the call to where a checkpoint is saved."""
-        network = {name for value in route.call.args[:1] for name in read_by(value)}
-        alive = set(route.hit.binds) | (network & self.names) | {name for name in network if roles.role(name) == "network"}
-        after, saved = [], None
-        for statement in route.after:
-            if statement.reads & alive:
-                alive |= statement.binds
-            elif any(self._calls(statement.node, self._is_saving)):
-                continue  # it saves something else
-            after.append(statement)
+        network = {name for value in route.call.args[:1] for name in read_by(value)} & self.names
+        alive = _reached(route.before, network | _networks(route.hit.reads)) | route.hit.binds
+        alive = _reached(route.after, alive)
+        after = [s for s in route.after if s.reads & alive or not any(self._calls(s.node, self._is_saving))]
+        saved = None
         saving = self._in_block(after, self._is_saving)
         if saving:
             after, saved = saving.before, _saved_by(saving.call, alive | set().union(*(s.binds for s in saving.before)))
+        elif len(after) < len(route.after) and route.over_models:
+            route.remarks.append(f"what {route.over_models} saves is not followed; the network after the call is scored")
         elif route.over_models is None:
             after = [s for s in after if s.cell == route.hit.cell]
         known = {id(statement) for statement in (*route.before, *route.after, *after)}
@@ -123,9 +67,8 @@ class Finder:
     def _is_unlearning(self, call: ast.Call) -> bool:
         return isinstance(call.func, ast.Name) and call.func.id in self.aliases
 
-    @staticmethod
-    def _is_saving(call: ast.Call) -> bool:
-        return dotted(call.func).rpartition(".")[2] in SAVES and bool(call.args)
+    def _is_saving(self, call: ast.Call) -> bool:
+        return self._function(call) is None and dotted(call.func).rpartition(".")[2] in SAVES and bool(call.args)
 
     def _calls(self, node: ast.AST, goal: Goal, seen: frozenset[str] = frozenset()) -> Iterator[ast.Call]:
         """Calls in a statement that are the goal, or lead to it through the notebook's own functions."""
@@ -147,7 +90,9 @@ class Finder:
     def _in_block(self, block: list[Statement], goal: Goal) -> Route | None:
         for index in reversed(range(len(block))):
             if any(self._calls(block[index].node, goal)):
-                route = self._in_statement(block[index], block[index + 1 :], goal)
+                self.saves_later.append(any(any(self._calls(s.node, self._is_saving)) for s in block[index + 1 :]))
+                route = self._in_statement(block[index], goal)
+                self.saves_later.pop()
                 if route is None:
                     continue
                 route.before[:0] = block[:index]
@@ -159,7 +104,7 @@ class Finder:
     def _block(self, body: list[ast.stmt], cell: int) -> list[Statement]:
         return [Statement.made(cell, node) for node in decided(body, self.constants)]
 
-    def _in_statement(self, statement: Statement, rest: list[Statement], goal: Goal) -> Route | None:
+    def _in_statement(self, statement: Statement, goal: Goal) -> Route | None:
         node, cell = statement.node, statement.cell
         match node:
             case ast.With():
@@ -169,7 +114,7 @@ class Finder:
                     route.contexts[:0] = [Context(item, cell, inside) for item in node.items]
                 return route
             case ast.For() | ast.While():
-                return self._in_loop(statement, rest, goal)
+                return self._in_loop(statement, goal)
             case ast.If():
                 branches = [node.body, node.orelse]
             case ast.Try():
@@ -184,24 +129,32 @@ class Finder:
             route.remarks.append(f"{statement} is taken to hold: --define NAME=VALUE decides guards")
         return route
 
-    def _in_loop(self, statement: Statement, rest: list[Statement], goal: Goal) -> Route | None:
+    def _in_loop(self, statement: Statement, goal: Goal) -> Route | None:
         node: ast.For | ast.While = statement.node  # type: ignore[assignment]
         route = self._in_block(self._block(node.body, statement.cell), goal)
         if route is None or goal != self._is_unlearning:
             return route
-        if self._repeats(route, rest) and any(is_marked(inner) for inner in ast.walk(node)):
+        if self._repeats(node, route) and any(is_marked(inner) for inner in ast.walk(node)):
             return Route([], Statement.made(statement.cell, node), route.call)
-        route.over_models = statement
+        route.over_models = route.over_models or statement
         if isinstance(node, ast.For):
-            route.before[:0] = [Statement.made(statement.cell, each) for each in _one_pass(node)]
+            route.before[:0] = [Statement.made(statement.cell, each) for each in one_pass(node)]
         return route
 
-    def _repeats(self, route: Route, rest: list[Statement]) -> bool:
-        """Whether a loop goes on with the same network, and what comes out in the end is saved."""
+    def _repeats(self, loop: ast.For | ast.While, route: Route) -> bool:
+        """Whether a loop is one of the method, and not the one over the models."""
+        if isinstance(loop, ast.For) and self._is_long(loop.iter):
+            return False
         saves = any(any(self._calls(s.node, self._is_saving)) for s in route.after)
         makes = any(roles.role(name) == "network" for s in route.before for name in s.binds)
         resets = any("load_state_dict" in s.text for s in route.before) or "(" in "".join(map(ast.unparse, route.call.args[:1]))
-        return not (saves or makes or resets) and any(any(self._calls(s.node, self._is_saving)) for s in rest)
+        return not saves and (any(self.saves_later) or not (makes or resets))
+
+    def _is_long(self, iterated: ast.expr) -> bool:
+        """Whether so much is iterated over as there are models."""
+        text = re.sub(r"\b(\w+\.)*trange\(", "range(", re.sub(r"\b(\w+\.)*tqdm\(", "list(", ast.unparse(iterated)))
+        values, known = value_of(ast.parse(re.sub(r", \w+=.*\)$", ")", text), mode="eval").body, self.constants)
+        return known and isinstance(values, Sized) and len(values) >= MODELS
 
     def _in_simple(self, statement: Statement, goal: Goal) -> Route | None:
         call = list(self._calls(statement.node, goal))[-1]
@@ -222,25 +175,27 @@ class Finder:
         self._return(route, statement, call)
         return route
 
-    @staticmethod
-    def _at(statement: Statement, call: ast.Call) -> Route:
+    def _at(self, statement: Statement, call: ast.Call) -> Route:
         """The way that ends at a statement: a call in the middle of an expression becomes a statement of its own."""
-        _mark(call)
+        mark(call)
         node = statement.node
-        if isinstance(node, ast.Assign | ast.AnnAssign | ast.Expr) and node.value is call:
-            return Route([], replace(statement, in_run=True), call)
-        hit = Statement.made(statement.cell, ast.Assign([ast.Name(RESULT, ast.Store())], call))
         inside = [n for n in ast.walk(node) if isinstance(n, ast.ListComp | ast.GeneratorExp | ast.DictComp | ast.Lambda)]
         around = next((n for n in inside if any(part is call for part in ast.walk(n))), None)
-        if around is None:
-            return Route([], hit, call, [Statement.made(statement.cell, _with(node, call, ast.Name(RESULT, ast.Load())))])
-        loops = [ast.For(g.target, g.iter, [], []) for g in getattr(around, "generators", [])]
-        before = [Statement.made(statement.cell, each) for loop in loops for each in _one_pass(loop)]
+        generators: list[ast.comprehension] = getattr(around, "generators", [])
+        repeats = around is not None and not any(self._is_long(g.iter) for g in generators) and any(self.saves_later)
+        whole: ast.expr = around if repeats and isinstance(around, ast.expr) else call
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.Expr) and node.value is whole:
+            return Route([], replace(statement, in_run=True), call)
+        hit = Statement.made(statement.cell, ast.Assign([ast.Name(RESULT, ast.Store())], whole))
+        if around is None or repeats:
+            return Route([], hit, call, [Statement.made(statement.cell, replaced(node, whole, ast.Name(RESULT, ast.Load())))])
+        loops = [ast.For(g.target, g.iter, [], []) for g in generators]
+        before = [Statement.made(statement.cell, each) for loop in loops for each in one_pass(loop)]
         return Route(before, hit, call, over_models=statement)
 
     def _inlined(self, function: ast.FunctionDef, call: ast.Call, cell: int) -> tuple[list[Statement], list[Statement]] | None:
         """The statements of a function that is called, after those that bind its parameters."""
-        given = _given(function, call)
+        given = given_to(function, call)
         if given is None:
             return None
         body = [copy.deepcopy(node) for node in function.body]
@@ -253,7 +208,7 @@ class Finder:
             for name, value in given.items()
             if name not in same
         ]
-        nodes = [_Renamed(renamed).visit(node) for node in body if not isinstance(node, ast.Global)]
+        nodes = [Renamed(renamed).visit(node) for node in body if not isinstance(node, ast.Global)]
         return bound, self._block(nodes, cell)
 
     @staticmethod
@@ -265,10 +220,27 @@ class Finder:
                 returned = inner.node.value or returned
                 del route.after[index:]
                 break
-        if route.over_models is None and not isinstance(statement.node, ast.Expr | ast.Return):
-            route.after.append(Statement.made(statement.cell, _with(statement.node, call, returned)))
+        is_dropped = isinstance(statement.node, ast.Expr) and statement.node.value is call
+        if route.over_models is None and not is_dropped and not isinstance(statement.node, ast.Return):
+            route.after.append(Statement.made(statement.cell, replaced(statement.node, call, returned)))
         elif isinstance(statement.node, ast.Return):
-            route.after.append(Statement.made(statement.cell, ast.Return(_with(statement.node, call, returned).value)))  # type: ignore[attr-defined]
+            route.after.append(Statement.made(statement.cell, ast.Return(replaced(statement.node, call, returned).value)))  # type: ignore[attr-defined]
+
+
+def _reached(statements: list[Statement], names: Iterable[str]) -> set[str]:
+    """Names, and those to which statements give something of theirs."""
+    reached = set(names)
+    for statement in statements:
+        if statement.reads & reached and not isinstance(statement.node, DEFINITION):
+            reached |= statement.binds | _networks(statement.reads)
+            node = statement.node
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):  # ema.update(net)
+                reached |= {dotted(node.value.func).partition(".")[0]} & statement.reads
+    return reached
+
+
+def _networks(names: Iterable[str]) -> set[str]:
+    return {name for name in names if roles.role(name) == "network"}
 
 
 def _saved_by(call: ast.Call, names: set[str]) -> ast.expr:
@@ -276,65 +248,3 @@ def _saved_by(call: ast.Call, names: set[str]) -> ast.expr:
     owner = [call.func.value] if isinstance(call.func, ast.Attribute) else []
     given = [*call.args, *(keyword.value for keyword in call.keywords), *owner]
     return next((value for value in given if read_by(value) & names), given[0])
-
-
-def _mark(call: ast.Call) -> None:
-    """Make a call recognisable in copies of the tree that it stands in."""
-    call.is_call_of_unlearning = True  # type: ignore[attr-defined]
-
-
-def is_marked(node: ast.AST) -> bool:
-    """Whether a node is the call at the end of the way, or a copy of it."""
-    return getattr(node, "is_call_of_unlearning", False)
-
-
-def _one_pass(loop: ast.For) -> list[ast.stmt]:
-    """What binds a loop's names in one pass of it: which one it is follows from the run's seed."""
-    iterated = copy.deepcopy(loop.iter)
-    for call in ast.walk(iterated):
-        if isinstance(call, ast.Call) and (name := dotted(call.func).rpartition(".")[2]) in PROGRESS:
-            call.func, call.keywords = ast.Name(PROGRESS[name], ast.Load()), []
-            call.args = call.args if PROGRESS[name] == "range" else call.args[:1]
-    every = f"all_{'_'.join(n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name))}"
-    chosen = ast.parse(f"{every}[torch.initial_seed() % len({every})]", mode="eval").body
-    listed = ast.Call(ast.Name("list", ast.Load()), [iterated], [])
-    return [ast.Assign([ast.Name(every, ast.Store())], listed), ast.Assign([copy.deepcopy(loop.target)], chosen)]
-
-
-def _given(function: ast.FunctionDef, call: ast.Call) -> dict[str, ast.expr] | None:
-    """What a call gives to a function's parameters; None if that cannot be told."""
-    arguments = function.args
-    names = [a.arg for a in [*arguments.posonlyargs, *arguments.args]]
-    starred = any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords)
-    if arguments.vararg or starred or len(call.args) > len(names):
-        return None
-    given = dict(zip(reversed(names), reversed(arguments.defaults), strict=False))
-    given |= {a.arg: d for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None}
-    given |= dict(zip(names, call.args, strict=False)) | {k.arg: k.value for k in call.keywords if k.arg}
-    return {name: copy.deepcopy(value) for name, value in given.items()}
-
-
-def _with(node: ast.stmt, call: ast.Call, value: ast.expr) -> ast.stmt:
-    """A copy of a statement with a value in the place of a call."""
-    copied = copy.deepcopy(node)
-    its_call = next(new for old, new in zip(ast.walk(node), ast.walk(copied), strict=True) if old is call)
-    return _Replaced(its_call, value).visit(copied)  # type: ignore[no-any-return]
-
-
-class _Replaced(ast.NodeTransformer):
-    def __init__(self, old: ast.AST, new: ast.AST) -> None:
-        self.old, self.new = old, new
-
-    def visit(self, node: ast.AST) -> Any:
-        return self.new if node is self.old else super().visit(node)
-
-
-class _Renamed(ast.NodeTransformer):
-    """Gives names of a function others, where the notebook has such names outside it."""
-
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self.names = names
-
-    def visit_Name(self, node: ast.Name) -> ast.Name:  # noqa: N802
-        node.id = self.names.get(node.id, node.id)
-        return node

@@ -1,8 +1,8 @@
 """What a name needs: the statements behind it, those that are executed when the file is loaded and those of every run.
 
 The statements are looked at in the order in which the notebook executes them on its way to the call of `unlearning` and on to
-the checkpoint. Of a name that is bound several times the last binding before its use counts; a function's names are used when it is
-called. Statements in between that change what the name stands for are needed, too.
+the checkpoint. Of a name that is bound several times the last binding before its use counts; a function's names are used when
+it is called. Statements in between that change what the name stands for are needed, too.
 
 The way back ends where the kit gives what the notebook makes itself: the network, loaders, data sets.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 from starting_kit.notebooks import roles
 from starting_kit.notebooks.effects import Effects
 from starting_kit.notebooks.refusals import refusal
-from starting_kit.notebooks.statements import DEFINITION, Statement, bound_value, dotted, read_by
+from starting_kit.notebooks.statements import DEFINITION, Statement, bound_value, dotted, read_by, read_when_defined
 from starting_kit.seeds import Names
 
 
@@ -83,8 +83,24 @@ class Slice:
         self.effects = Effects(statements)
         self.definitions = {s.node.name: s.node for s in statements if isinstance(s.node, DEFINITION)}
         self.seeds = Names.of(ast.Module([s.node for s in statements], []))
+        self.networks = set(self._networks())
         self.needed = Needed()
         self.not_run: dict[int, str] = {}
+
+    def _networks(self) -> Iterator[str]:
+        """Names of which methods are called that only networks have."""
+        for statement in self.statements:
+            for node in ast.walk(statement.node):
+                match node:
+                    case ast.Call(
+                        ast.Attribute(ast.Name(name), "parameters" | "named_parameters" | "modules" | "load_state_dict")
+                    ):
+                        if not roles.ABOUT.search(name):
+                            yield name
+
+    def role(self, name: str) -> str | None:
+        """What a name stands for: what the call says, else what it says itself, else what is done with it."""
+        return self.roles.get(name) or roles.role(name) or ("network" if name in self.networks else None)
 
     def demand(self, name: str, before: int, in_function: bool = False) -> bool:
         """Have a name's value at hand before a statement is executed.
@@ -128,22 +144,21 @@ class Slice:
         """The last statement before a place that binds a name; if there is none, the last one of all that does."""
         binding = [index for index, statement in enumerate(self.statements) if name in statement.binds]
         earlier = [index for index in binding if index < before]
-        if len(earlier) > 1 and self._is_device(name, earlier[-1]) and not self._is_executable(earlier[-1]):
-            return earlier[-2]  # all devices are the same here
-        return (earlier or binding or [None])[-1]
-
-    def _is_device(self, name: str, index: int) -> bool:
-        value, _ = bound_value(name, self.statements[index].node)
-        return isinstance(value, ast.Attribute) and value.attr == "device"
-
-    def _is_executable(self, index: int) -> bool:
-        return self._is_made_of_given(index) is not None
+        if len(earlier) > 1:
+            value, _ = bound_value(name, self.statements[earlier[-1]].node)
+            is_device = isinstance(value, ast.Attribute) and value.attr == "device"
+            if is_device and self._is_made_of_given(earlier[-1]) is None:
+                return earlier[-2]  # all devices are the same here
+        found = earlier or binding
+        return found[-1] if found else None
 
     def _given(self, name: str, index: int | None, before: int) -> Given | None:
         """What the kit gives for a name, if the notebook makes it by what is not executed."""
         if name in self.definitions or (index is not None and self.call <= index < before):
             return None
-        role = self.roles.get(name) or (None if index is None else roles.role(name))
+        if index is not None and index >= before and name in self.roles:
+            index = None  # a later binding
+        role = self.role(name)
         if role == "network":
             return self._given_network(name, index, before)
         if role is None or (name not in self.roles and not roles.is_data(name)):
@@ -183,7 +198,7 @@ class Slice:
         return any(
             isinstance(node, ast.Name)
             and (id(node) not in called or id(node) in owners)
-            and (self.roles.get(node.id) or roles.role(node.id)) == "network"
+            and self.role(node.id) == "network"
             and node.id not in self.effects.modules | self.definitions.keys()
             for node in ast.walk(value)
         )
@@ -234,7 +249,7 @@ class Slice:
         if index == self.call:
             return True  # what it is given is not what the notebook gives
         if isinstance(statement.node, DEFINITION):
-            at_once = _read_when_defined(statement.node) & statement.reads
+            at_once = read_when_defined(statement.node) & statement.reads
             found = [self.demand(name, index) for name in sorted(at_once - {statement.node.name})]
             found += [self.demand(name, before, in_function=True) for name in sorted(statement.reads)]
             self.needed.at_top.add(index)
@@ -282,22 +297,5 @@ class Slice:
         Raises:
             MissingError: it needs what is not executed.
         """
-        return any([self.demand(name, before) for name in sorted(read_by(expression))])
-
-
-def _read_when_defined(node: ast.AST) -> set[str]:
-    """Names in a definition's decorators, defaults and bases, and in the body of a class outside its methods."""
-    return {inner.id for inner in _at_once(node) if isinstance(inner, ast.Name)}
-
-
-def _at_once(node: ast.AST) -> Iterator[ast.AST]:
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        for part in [*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)]:
-            yield from ast.walk(part)
-    elif isinstance(node, ast.ClassDef):
-        for part in [*node.decorator_list, *node.bases, *node.keywords]:
-            yield from ast.walk(part)
-        for statement in node.body:
-            yield from _at_once(statement)
-    else:
-        yield from ast.walk(node)
+        bound_in_run = [self.demand(name, before) for name in sorted(read_by(expression))]  # all of them
+        return any(bound_in_run)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from starting_kit.notebooks.adapter_text import ORIGINAL
-from starting_kit.notebooks.route import FUNCTION
 from starting_kit.notebooks.statements import DEFINITION, Statement, dotted
+from starting_kit.notebooks.way import FUNCTION
 
 Edit = tuple[int, int, int, bytes]  # line, start and end in it in bytes, what stands there then
 DEVICE = re.compile(r"cuda(:\d+)?")

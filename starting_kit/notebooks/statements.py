@@ -4,7 +4,7 @@ import ast
 import builtins
 import symtable
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -65,10 +65,16 @@ def submitted(cells: list[str], constants: dict[str, Any]) -> Iterator[Statement
     for number, source in enumerate(cells, start=1):
         for node in decided(ast.parse(source).body, constants):
             statement = Statement.of(number, source, node)
-            for name in (statement.binds | set(_partly_assigned(node))) - fixed:
-                constants.pop(name, None)
-            constants.update({name: value for name, value in _constants(node, constants).items() if name not in fixed})
+            note_constants(statement, constants, fixed)
             yield statement
+
+
+def note_constants(statement: Statement, constants: dict[str, Any], fixed: Collection[str] = ()) -> None:
+    """Keep constants up to date with a statement that is executed, other than those that are fixed."""
+    changed = _constants(statement.node, constants) | _changed_constant(statement.node, constants)
+    for name in (statement.binds | set(_partly_assigned(statement.node))) - set(fixed):
+        constants.pop(name, None)
+    constants.update({name: value for name, value in changed.items() if name not in fixed})
 
 
 def decided(body: list[ast.stmt], constants: Mapping[str, Any]) -> Iterator[ast.stmt]:
@@ -96,6 +102,20 @@ def _constants(node: ast.stmt, constants: Mapping[str, Any]) -> dict[str, Any]:
             inside |= _constants(statement, {**constants, **inside})
         found[node.name] = type(node.name, (), inside)
     return found
+
+
+def _changed_constant(node: ast.stmt, constants: Mapping[str, Any]) -> dict[str, Any]:
+    """The constant of which a statement changes one entry to a constant: `CFG.lr = 0.1`, `params["lr"] = 0.1`."""
+    match node:
+        case ast.Assign([ast.Attribute(ast.Name(name), key)], expression) if isinstance(constants.get(name), type):
+            value, known = value_of(expression, constants)
+            return {name: type(name, (), {**vars(constants[name]), key: value})} if known else {}
+        case ast.Assign([ast.Subscript(ast.Name(name), ast.Constant(key))], expression) if isinstance(
+            constants.get(name), dict
+        ):
+            value, known = value_of(expression, constants)
+            return {name: {**constants[name], key: value}} if known else {}
+    return {}
 
 
 def _partly_assigned(node: ast.stmt) -> Iterator[str]:
@@ -228,3 +248,21 @@ def bound_value(name: str, node: ast.stmt) -> tuple[ast.expr | None, int | None]
                 if isinstance(element, ast.Name) and element.id == name:
                     return node.value, position  # type: ignore[attr-defined]
     return None, None
+
+
+def read_when_defined(node: ast.AST) -> set[str]:
+    """Names in a definition's decorators, defaults and bases, and in the body of a class outside its methods."""
+    return {inner.id for inner in _at_once(node) if isinstance(inner, ast.Name)}
+
+
+def _at_once(node: ast.AST) -> Iterator[ast.AST]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        for default in [*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)]:
+            yield from ast.walk(default)
+    elif isinstance(node, ast.ClassDef):
+        for part in [*node.decorator_list, *node.bases, *node.keywords]:
+            yield from ast.walk(part)
+        for statement in node.body:
+            yield from _at_once(statement)
+    else:
+        yield from ast.walk(node)

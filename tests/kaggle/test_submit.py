@@ -8,12 +8,14 @@ import pytest
 
 from conftest import PROJECT, run_script
 from evaluation import submit
-from evaluation.scoring import tuned
+from evaluation.scoring import submission_check, tuned
+from evaluation.scoring.reporter import SILENT
 from kaggle_server import KaggleServer
 from starting_kit import contract, tasks
 from starting_kit.errors import InputError, RunError
 from starting_kit.kaggle import check as checking
-from starting_kit.kaggle import competition_folder, image, submission
+from starting_kit.kaggle import competition_folder, image, pretended_gpu, submission
+from starting_kit.kaggle.checkpoints import loaded
 
 STEP = """
 import torch
@@ -49,9 +51,10 @@ def run_submit(*arguments):
     return run_script("submit.py", *arguments)
 
 
-def test_what_is_written(tmp_path, capsys):
+def test_what_is_written(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(pretended_gpu, "MOST_OPERATIONS", 300)  # the trial has tests of its own
     arguments = ["--solution", "scl_improved", "--set", "cycles=3", "--user", "me", "--out", str(tmp_path), "--dry-run"]
-    assert submit.main(arguments) == 0
+    assert submit.main([*arguments, "--hyperparameters", "published"]) == 0
     folder = tmp_path / "scl_improved"
     notebook = nbformat.read(folder / "submission.ipynb", as_version=4)
     nbformat.validate(notebook)
@@ -78,6 +81,7 @@ def test_what_is_written(tmp_path, capsys):
         "keywords": [],
     }
     printed = capsys.readouterr().out
+    assert "values: set: cycles=3; published, or the file's own: " in printed
     assert "as the next version of me/unlearning-scl-improved" in printed
     assert "Nothing was sent." in printed
 
@@ -205,6 +209,52 @@ def test_check_finds_a_difference(tmp_path, write_solution, kaggle):
     run = run_submit("--solution", path, "--check", "--models", 2, "--data", competition, "--out", tmp_path)
     assert run.returncode == 1
     assert "Model 0 of the notebook has other weights than the one that is scored." in run.stderr
+
+
+CHANGES = {
+    "net.relu = torch.nn.Identity()": "has the weights of the one that is scored, and computes something else",
+    "net.fc.register_forward_hook(lambda layer, given, output: output * 2)": "computes something else",
+    "net.bn1.eps = 1.0": "computes something else",
+    "net.fc = torch.nn.Sequential(net.fc)": r"unlearned_checkpoint_0.pth: the network has other layers .*: fc.bias is missing",
+    "net.fc = torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(net.fc), dtype=torch.qint8)[0]": "is quantised",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", CHANGES)
+def test_check_refuses_what_a_checkpoint_does_not_hold(tmp_path, write_solution, kaggle, change):
+    path = write_solution(f"import torch\n\ndef unlearning(net, a, b, c):\n    {change}\n", whole=True)
+    solution = contract.describe(path, [])
+    notebook = submission.notebook(solution, "tuple", False, "A title", seed=0, half=False, hours=HOURS)
+    with pytest.raises(RunError, match=CHANGES[change]):
+        submission_check.check(notebook, solution, "tuple", 0, 1, kaggle / "input" / submission.COMPETITION, SILENT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "returned", ["torch.nn.DataParallel(net)", "torch.compile(net)", "torch.optim.swa_utils.AveragedModel(net)", "net.half()"]
+)
+def test_a_wrapped_network_is_submitted_without_its_wrapper(tmp_path, write_solution, kaggle, returned):
+    text = f"import torch, torch.optim.swa_utils\n\ndef unlearning(net, a, b, c):\n    return {returned}\n"
+    solution = contract.describe(write_solution(text, whole=True), [])
+    notebook = submission.notebook(solution, "tuple", False, "A title", seed=0, half=False, hours=HOURS)
+    found = checking.execute(notebook, kaggle, tmp_path, 1)
+    loaded(found["unlearned_checkpoint_0.pth"], 10)
+    wrapped = "half" not in returned
+    assert [note.startswith("saved is the network inside") for note in checking.notes(notebook)] == [True] * wrapped
+
+
+@pytest.mark.slow
+def test_loaders_that_move_batches_give_the_same(tmp_path, write_solution, kaggle):
+    text = STEP.replace("* len(retain_loader.dataset)", "* next(iter(retain_loader))[0].mean()")
+    solution = contract.describe(write_solution(text, whole=True), [])
+    weights = []
+    for move in (False, True):
+        work = tmp_path / str(move)
+        work.mkdir()
+        notebook = submission.notebook(solution, "tuple", move, "A title", seed=0, half=False, hours=HOURS)
+        weights.append(checking.execute(notebook, kaggle, work, 1)["unlearned_checkpoint_0.pth"]["fc.weight"])
+    assert weights[0].equal(weights[1])
 
 
 @pytest.mark.slow

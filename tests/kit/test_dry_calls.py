@@ -5,14 +5,14 @@ import time
 import pytest
 
 from folders import DATA, TASK, Write, write_files  # noqa: F401  # a fixture
-from starting_kit import contract, dry_calls, runner
+from starting_kit import contract, dry_calls
 from starting_kit.errors import SolutionError
 from starting_kit.networks import build
 from starting_kit.time_limit import TimeUpError, endable, time_limit
 
 
 def found(write: Write, text: str) -> str:
-    return runner.find_batches(contract.describe(write(text), []), build(TASK, seed=0), TASK, DATA)
+    return dry_calls.find_batches(contract.describe(write(text), []), build(TASK, seed=0), TASK, DATA)
 
 
 def test_a_dry_call_has_as_many_batches_as_the_loaders(write: Write) -> None:

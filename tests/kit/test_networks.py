@@ -1,12 +1,14 @@
 import copy
 import dataclasses
+import re
 
 import pytest
 import torch
 from torch import nn
+from torchvision.models import resnet18
 
-from starting_kit import networks, tasks
-from starting_kit.errors import InputError
+from starting_kit import contract, networks, runner, tasks
+from starting_kit.errors import InputError, SolutionError
 from starting_kit.networks import CentredConvolution, Normalise
 from starting_kit.tasks.data import Data
 from starting_kit.tasks.task import ONE_AT_A_TIME, Engine
@@ -23,6 +25,7 @@ COLOUR_RESNET = dataclasses.replace(COLOUR, network="resnet18")
         ("cnn-16-32-32", []),
         ("all-cnn", []),
         ("resnet18", ["conv1", "layer4", "fc"]),
+        ("resnet18:4", ["conv1", "bn1", "layer1", "layer2", "layer3", "layer4", "avgpool", "fc"]),
         ("mobilenet_v3_small", ["classifier"]),
         ("timm:resnet18", ["conv1", "layer4", "fc"]),
     ],
@@ -107,8 +110,52 @@ def test_only_padded_convolutions_of_three_by_three_know_of_pixels(tmp_path):
     assert not any(isinstance(layer, CentredConvolution) for layer in layers)  # a notebook's, bit for bit
 
 
-def test_a_network_of_a_library_is_trained_in_lockstep_as_it_is_alone():
-    task = dataclasses.replace(COLOUR_RESNET, recipe=dataclasses.replace(COLOUR.recipe, epochs=1, batch_size=8))
+@pytest.mark.parametrize("size", [8, 28, 32])
+@pytest.mark.parametrize("width", [4, 24, 64])
+def test_a_narrow_resnet_is_torchvisions_but_for_its_channels(width, size):
+    task = dataclasses.replace(COLOUR, network=f"resnet18:{width}", image_shape=(3, size, size))
+    net, published = networks.build(task, seed=0), resnet18(num_classes=10)
+    assert type(net) is type(published)
+    assert net.state_dict().keys() == published.state_dict().keys()
+    for path, layer in published.named_modules():
+        own = net.get_submodule(path)
+        if isinstance(layer, nn.Conv2d) and path != "conv1":
+            assert (own.kernel_size, own.stride, own.padding) == (layer.kernel_size, layer.stride, layer.padding)
+            assert (own.in_channels, own.out_channels) == (layer.in_channels * width // 64, layer.out_channels * width // 64)
+            spread = (2 / (own.out_channels * own.kernel_size[0] ** 2)) ** 0.5  # He et al. 2015, fan-out
+            assert 0.8 < own.weight.std() / spread < 1.2
+    small = size < 32
+    assert (net.conv1.kernel_size, net.conv1.stride) == (((3, 3), (1, 1)) if small else ((7, 7), (2, 2)))
+    assert isinstance(net.maxpool, nn.Identity if small else nn.MaxPool2d)
+    maps = []
+    net.layer4.register_forward_hook(lambda layer, arguments, output: maps.append(output.shape[1:]))
+    net(torch.rand(2, 3, size, size))
+    assert maps == [(8 * width, *[{8: 1, 28: 4, 32: 1}[size]] * 2)]
+
+
+def test_networks_of_other_names_are_as_they_were():
+    net = networks.build(COLOUR_RESNET, seed=3)
+    torch.manual_seed(3)
+    published = resnet18(num_classes=10).state_dict()
+    assert all(torch.equal(published[name], tensor) for name, tensor in net.state_dict().items())
+
+
+def test_a_narrow_resnet_is_trained_in_lockstep_on_digits_and_learns():
+    task = dataclasses.replace(DIGITS, network="resnet18:4", recipe=dataclasses.replace(DIGITS.recipe, epochs=2))
+    assert usable_engine(task) == (DIGITS.engine, None)
+    data = task.load()
+    together = train(task, data, data.training, [1, 2], Engine("grouped", 2))
+    images, labels = torch.from_numpy(data.images[data.test]).float(), torch.from_numpy(data.labels[data.test])
+    for net in together:
+        with torch.inference_mode():
+            assert (net(images).argmax(1) == labels).float().mean() > 0.5
+
+
+@pytest.mark.parametrize("network", ["resnet18", "resnet18:4"])
+def test_a_network_of_a_library_is_trained_in_lockstep_as_it_is_alone(network):
+    task = dataclasses.replace(
+        COLOUR_RESNET, network=network, recipe=dataclasses.replace(COLOUR.recipe, epochs=1, batch_size=8)
+    )
     rng = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (16, 3, 8, 8), generator=rng, dtype=torch.uint8).numpy()
     labels = torch.randint(0, 10, (16,), generator=rng).numpy()
@@ -130,18 +177,74 @@ def test_large_networks_are_trained_one_at_a_time(name):
     assert usable_engine(dataclasses.replace(DIGITS, network=name)) == (ONE_AT_A_TIME, None)
 
 
-@pytest.mark.parametrize("name", ["cnn-8-16-16", "resnet18", "timm:tiny_vit_5m_224"])
+@pytest.mark.parametrize(
+    "name", ["cnn-8-16-16", "resnet18", "resnet18:4", "resnet18:16", "resnet18:512", "timm:tiny_vit_5m_224"]
+)
 def test_known_networks_are_known(name):
     networks.check(name)
+
+
+WRONG = ("3", "x", "", "016", "+16", " 16", "16.0", "-16", "513", "1_6", "１６", "9" * 5000)
 
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("resnet81", r"no network 'resnet81'; the networks are .*, torchvision's, and timm's as timm:NAME\. Did you mean "),
+        *(
+            (f"resnet18:{width}", rf"resnet18:WIDTH takes a whole number from 4 to 512, not '{re.escape(width)}'")
+            for width in WRONG
+        ),
+        (
+            "resnet81",
+            r"no network 'resnet81'; the networks are .*, resnet18:WIDTH, torchvision's, and timm's as timm:NAME\. Did you ",
+        ),
         ("timm:resnet81", r"timm has no network 'resnet81'\. Did you mean timm:resnet"),
     ],
 )
 def test_unknown_networks_name_the_nearest(name, sentence):
     with pytest.raises(InputError, match=sentence):
         networks.check(name)
+
+
+@pytest.mark.parametrize(
+    "reach",
+    [
+        lambda net: net.fc,
+        lambda net: net.layer4[1].conv1,
+        lambda net: net.get_submodule("layer4.0"),
+        lambda net: net.get_parameter("conv1.weight"),
+        lambda net: net.state_dict()["fc.weight"],
+        lambda net: dict(net.named_children())["avgpool"],
+    ],
+)
+def test_who_misses_a_layer_of_a_resnet_hears_of_the_narrow_ones(reach):
+    with pytest.raises((AttributeError, KeyError)) as missed:
+        reach(networks.build(DIGITS, seed=0))
+    assert networks.hint(missed.value) == (
+        "; this solution is written for a ResNet: --network resnet18:16 gives one that fits this task"
+    )
+    assert reach(networks.build(dataclasses.replace(DIGITS, network="resnet18:16"), seed=0)) is not None
+
+
+@pytest.mark.parametrize(
+    "reach",
+    [
+        lambda net: net.classifier,
+        lambda net: net.state_dict()["head.weight"],
+        lambda net: {}[3],
+        lambda net: object().fc,
+        lambda net: 1 / 0,
+    ],
+)
+def test_other_errors_give_no_hint(reach):
+    with pytest.raises((AttributeError, KeyError, ZeroDivisionError)) as error:
+        reach(networks.build(DIGITS, seed=0))
+    assert networks.hint(error.value) == ""
+
+
+def test_the_error_of_a_solution_ends_with_the_hint(original, write_solution):
+    described = contract.describe(write_solution("torch.nn.init.normal_(net.fc.weight)"), [])
+    with pytest.raises(
+        SolutionError, match=r"has no attribute 'fc' .*; this solution is written for a ResNet: --network resnet18:16"
+    ):
+        runner.call(described, copy.deepcopy(original), DIGITS, DIGITS.load(), "tuple")

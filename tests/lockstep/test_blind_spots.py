@@ -1,4 +1,4 @@
-"""Solutions that a careless proof would let into lockstep, though it is not what each model would get alone; and their innocent kin."""
+"""Solutions that a careless proof lets into lockstep, though alone each model would get something else; and innocent ones."""
 
 import copy
 import dataclasses
@@ -13,7 +13,8 @@ from starting_kit.networks import build
 from starting_kit.runner import call_in_lockstep
 
 TASK = dataclasses.replace(tasks.find("digits"), loader_batch_size=16, unlearned_at_once=5)
-DATA = TASK.load()
+WHOLE = TASK.load()
+DATA = dataclasses.replace(WHOLE, retain=WHOLE.retain[:40], forget=WHOLE.forget[:20], validation=WHOLE.validation[:20])
 
 SOLUTION = """
 import copy, random, time, numpy as np, torch
@@ -89,7 +90,9 @@ MAY = {
         after="average.update_parameters(net); torch.optim.swa_utils.update_bn(retain_loader, average)",
         end="return average.module",
     ),
-    "autocast": solution(loss="\n            with torch.autocast('cpu', torch.bfloat16): loss = F.cross_entropy(net(images), labels)"),
+    "autocast": solution(
+        loss="\n            with torch.autocast('cpu', torch.bfloat16): loss = F.cross_entropy(net(images), labels)"
+    ),
     "a scaler without a GPU": solution(
         before="scaler = torch.amp.GradScaler('cuda')",
         step="scaler.scale(loss).backward(); scaler.step(optimizer); scaler.update()",
@@ -119,20 +122,21 @@ DIFFERENTLY = {
             optimizer="torch.optim.LBFGS(net.parameters(), lr=0.1, max_iter=2)",
             step="optimizer.step(lambda: closure(net, images, labels))",
         ),
-        DIFFERENT,
+        FAIL,
     ),
     "dropout": (solution(change="images = F.dropout(images, 0.1)"), DIFFERENT),
     "gradients of single examples": (
         solution(
-            before="from torch.func import functional_call, grad, vmap; net.eval(); weights = dict(net.named_parameters())",
-            change="vmap(grad(lambda w, x, y: F.cross_entropy(functional_call(net, w, (x[None],)), y[None])), (None, 0, 0))"
-            "({n: w.detach() for n, w in weights.items()}, images, labels)",
+            "from torch.func import functional_call, grad, vmap\n"
+            "def loss_of(w, net, x, y):\n    return F.cross_entropy(functional_call(net, w, (x[None],)), y[None])",
+            change="net.eval(); weights = {name: w.detach() for name, w in net.named_parameters()}; "
+            "vmap(grad(loss_of), (None, None, 0, 0))(weights, net, images, labels); net.train()",
         ),
         FAIL,
     ),
     "a traced network": (solution(end="return torch.jit.trace(net, images)"), "it changes the network"),
     "a limit on the norm of all gradients that three do not reach": (
-        solution(step="loss.backward(); nn.utils.clip_grad_norm_(net.parameters(), 200.0); optimizer.step()"),
+        solution(step="loss.backward(); nn.utils.clip_grad_norm_(net.parameters(), 30.0); optimizer.step()"),
         IN_COMPANY,
     ),
     "a limit on the loss that three do not reach": (solution(loss="loss = loss.clamp(max=50)"), IN_COMPANY),
@@ -187,11 +191,10 @@ CHANGES = {
     "net[0].mean = (0.0,)": "layer '0' (Normalise's mean)",
     "net.some_attribute = 3": "the network (Sequential's some_attribute)",
     "net.register_buffer('more', torch.zeros(1))": "the network (Sequential's more is new)",
-    "net.append(nn.Softmax(dim=1))": "layer '13' (Softmax is new)",
-    "parametrizations.spectral_norm(net[12])": "layer '12' (Linear became ParametrizedLinear)",
-    "prune.random_unstructured(net[12], 'weight', 0.2)": "layer '12' (Linear's weight is gone)",
-    "net[9].weight = net[8].bias": "layer '9'",
-    "net = torch.compile(net)": "the network (Sequential became OptimizedModule)",
+    "net.append(nn.Softmax(dim=1))": "layer '14' (Softmax is new)",
+    "parametrizations.spectral_norm(net[13])": "layer '13' (Linear became ParametrizedLinear)",
+    "prune.random_unstructured(net[13], 'weight', 0.2)": "layer '13' (Linear's weight is gone)",
+    "net[9].weight = net[6].weight": "layer '9' (BatchNorm2d's weight has another shape, or is shared with other layers)",
     "net = nn.DataParallel(net)": "the network (Sequential became DataParallel)",
     "net = net if hasattr(net, 'members') else nn.Sequential(net)": "layer '0' (Normalise became Sequential)",
 }
@@ -200,15 +203,15 @@ CHANGES = {
 @pytest.mark.parametrize(("change", "what"), CHANGES.items(), ids=CHANGES)
 def test_what_is_not_carried_over_is_named(objection_to, monkeypatch, change, what):
     monkeypatch.setattr(torch.nn.ReLU, "forward", torch.nn.ReLU.forward)  # is put back
-    found = objection_to(f"import torch\nfrom torch import nn\nfrom torch.nn.utils import parametrizations, prune\n"
-                         f"def unlearning(net, retain_loader, forget_loader, val_loader):\n    {change}\n    return net\n")  # fmt: skip
+    imports = "import torch\nfrom torch import nn\nfrom torch.nn.utils import parametrizations, prune\n"
+    signature = "def unlearning(net, retain_loader, forget_loader, val_loader):"
+    found = objection_to(f"{imports}{signature}\n    {change}\n    return net\n")
     assert found.startswith("it changes ")
     assert what in found
     assert found.endswith(", which lockstep does not carry over")
 
 
 def test_what_shows_in_outputs_only_is_noticed(objection_to, monkeypatch):
-    """Alone, and only alone, the solution changes the hidden constant of a hook."""
     monkeypatch.setattr(torch.nn.functional, "relu", torch.nn.functional.relu)  # is put back
     source = (
         "import torch\n"

@@ -14,7 +14,9 @@ from starting_kit.lockstep.structure import difference, structure
 
 
 def network():
-    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 4))
+    net = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 4)
+    )
     return net.append(nn.Linear(4, 4))
 
 
@@ -37,7 +39,10 @@ CHANGES = {
     "a layer more": (lambda net: net[2].add_module("more", nn.ReLU()), "layer '2.more' (ReLU is new)"),
     "a layer at the end": (lambda net: net.append(nn.ReLU()), "layer '7' (ReLU is new)"),
     "a layer less": (lambda net: net.pop(6), "layer '6' (Linear is gone)"),
-    "another order": (lambda net: net._modules.update({"5": net._modules.pop("5")}), "the network (Sequential's order of layers)"),
+    "another order": (
+        lambda net: net._modules.update({"5": net._modules.pop("5")}),
+        "the network (Sequential's order of layers)",
+    ),
     "a forward of its own": (patched, "the network (Sequential's forward)"),
     "a constant": (lambda net: setattr(net[1], "eps", 0.1), "layer '1' (BatchNorm2d's eps)"),
     "momentum": (lambda net: setattr(net[1], "momentum", None), "layer '1' (BatchNorm2d's momentum)"),

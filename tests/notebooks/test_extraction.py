@@ -27,7 +27,8 @@ class HiddenDataset(Dataset):
         self.examples = pd.read_csv(f"/kaggle/input/neurips-2023-machine-unlearning/{split}.csv")
 
 def get_dataset(batch_size):
-    return [DataLoader(HiddenDataset(split), batch_size=batch_size, shuffle=True) for split in ("retain", "forget", "validation")]
+    splits = ("retain", "forget", "validation")
+    return [DataLoader(HiddenDataset(split), batch_size=batch_size, shuffle=True) for split in splits]
 
 if DEVICE != "cuda":
     raise RuntimeError("Make sure you have added an accelerator")

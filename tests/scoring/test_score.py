@@ -179,19 +179,15 @@ def test_a_solution_that_cannot_run_in_lockstep_says_why(score, write_solution, 
 
 @pytest.mark.slow
 def test_notes_on_a_notebook_are_told_and_kept(score, tmp_path):
-    cells = [
-        "import torch\n\ndef unlearning(net, retain, forget, validation, weights=None):\n"
-        "    net[-1].bias.data += torch.randn(10)",
-        "unlearning(net, a, b, c, weights=torch.load('weights.pt'))",
-    ]
-    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}
-    for cell in cells:
-        notebook["cells"].append({"cell_type": "code", "metadata": {}, "source": cell, "outputs": [], "execution_count": None})
+    function = "def unlearning(net, retain, forget, validation):\n    net[-1].bias.data += torch.randn(10)"
+    cells = [f"import torch\n\n{function}", "this is no Python"]
+    common = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{**common, "source": cell} for cell in cells]}
     (tmp_path / "mine.ipynb").write_text(json.dumps(notebook))
     run = score("--solution", tmp_path / "mine.ipynb", "--json", tmp_path / "card.json")
     assert run.returncode == 0, run.stderr
     (note,) = json.loads((tmp_path / "card.json").read_text())["notes"]
-    assert note.startswith("unlearning is called without weights=torch.load('weights.pt'), which cell 2 gives it.")
+    assert note.startswith("cell 2 of mine.ipynb is left out, it is no Python")
     assert f"note: {note}" in run.stderr
     assert f"note: {note}" in run.stdout
 

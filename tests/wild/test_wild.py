@@ -14,7 +14,7 @@ import torch
 
 from evaluation.populations.population import Population
 from evaluation.populations.worker import unlearn
-from starting_kit import contract, runner, tasks
+from starting_kit import contract, dry_calls, runner, tasks
 from starting_kit.errors import InputError, RunError
 from starting_kit.lockstep import proof
 from starting_kit.networks import build
@@ -87,7 +87,7 @@ def try_out(tmp_path, monkeypatch):
         else:
             path.write_text(case.read_text(encoding="utf-8"), encoding="utf-8")
         solution = contract.describe(path, ())
-        batches = runner.find_batches(solution, at.net, at.task, at.data)
+        batches = dry_calls.find_batches(solution, at.net, at.task, at.data)
         population = Population(at.task, "original", 0, tmp_path, ONE_AT_A_TIME).unlearned_by(solution, batches, ONE_AT_A_TIME)
         monkeypatch.setattr("evaluation.populations.worker.original_model", lambda *_: build_as(at))
         models = [unlearn(population, model, at.data) for model in range(2)]
