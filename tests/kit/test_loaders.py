@@ -1,16 +1,10 @@
-import copy
-import pickle
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, StackDataset, Subset, random_split
 
 from starting_kit import tasks
-from starting_kit.errors import DataWithheldError, RunError
 from starting_kit.loaders import Examples, loaders
-from starting_kit.lockstep.random_streams import stack_loaders
 
 TASK = tasks.find("digits")
 DATA = TASK.load()
@@ -137,40 +131,3 @@ def test_batches_of_a_loader_lie_on_its_device(batches):
         assert (
             next(iter(DataLoader(loader.dataset)))["image" if batches == "dict" else 0].device.type == "cpu"
         )  # as in the kits
-
-
-@KINDS
-def test_labels_of_a_split_are_its_targets(batches):
-    for loader, ids in zip(loaders(TASK, DATA, batches), (DATA.retain, DATA.forget, DATA.validation), strict=True):
-        dataset: Any = loader.dataset
-        assert dataset.targets == tuple(DATA.labels[ids].tolist())
-    for loader in loaders(TASK, DATA, batches, data_free=True):
-        dataset = loader.dataset
-        with pytest.raises(DataWithheldError, match="which --data-free withholds"):
-            dataset.targets  # noqa: B018
-
-
-def test_labels_are_not_read_one_by_one_in_lockstep():
-    generators = [torch.Generator(), torch.Generator()]
-    for stacked in stack_loaders([loaders(TASK, DATA, "tuple")] * 2, generators):
-        dataset: Any = stacked.dataset
-        with pytest.raises(RunError, match="one by one instead of through a loader"):
-            dataset.targets  # noqa: B018
-
-
-@pytest.mark.parametrize("data_free", [False, True])
-@pytest.mark.parametrize("name", ["indices", "samples", "imgs", "data", "labels", "dataset", "transform", "target_transform"])
-def test_what_these_data_sets_do_not_have_is_said_and_cannot_be_set(name, data_free):
-    dataset: Any = loaders(TASK, DATA, "tuple", data_free=data_free)[0].dataset
-    assert not hasattr(dataset, name)
-    assert getattr(dataset, name, "nothing") == "nothing"
-    with pytest.raises(AttributeError, match=f"the data set of a loader has no '{name}': "):
-        getattr(dataset, name)
-    with pytest.raises(AttributeError, match=f"setting '{name}' of a loader's data set would change nothing"):
-        setattr(dataset, name, [])
-    with pytest.raises(AttributeError, match="would change nothing"):
-        dataset.targets = []
-    with pytest.raises(AttributeError, match="has no attribute 'other'"):
-        dataset.other  # noqa: B018
-    dataset.note = 3
-    assert copy.deepcopy(dataset).note == pickle.loads(pickle.dumps(dataset)).note == 3
