@@ -83,8 +83,7 @@ def check(
 ) -> None:
     """Execute a notebook as it stands, and compare its checkpoints with the networks that are scored.
 
-    Each is loaded as the competition's scorer does it, and must have the weights of the one that is scored and its outputs: a
-    checkpoint says nothing of exchanged layers or of hooks.
+    Each is loaded as the competition's scorer does it, and must have the weights and the outputs of the one that is scored.
 
     Args:
         notebook: as `submission.notebook` makes it.

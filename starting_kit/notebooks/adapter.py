@@ -172,7 +172,9 @@ class Plan:
         self.direct += [Argument(ast.Name(role), by_role.get(role), role in by_role, role) for role in left]
 
     def _note_settings(self, key: str, settings: Settings | None, value: ast.expr) -> None:
-        if settings:
+        if settings is None and not isinstance(value, ast.Constant | ast.Name):
+            self.remarks.append(f"{self.where}: how {ast.unparse(value)} is made is not known, it is the task's loader")
+        elif settings:
             self.settings[key] = settings
             for text in settings.left_out:
                 self.remarks.append(f"{self.where}: {text} of {ast.unparse(value)} is not carried over to the loader")

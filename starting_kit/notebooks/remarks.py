@@ -36,7 +36,7 @@ def remarks_on_statements(plan: Plan) -> Iterator[str]:
     loop = str(route.over_models or "")
     if loop and plan.way.saved is None and "512" not in loop and not any("load_state_dict" in s.text for s in route.before):
         yield f"{route.over_models} is taken for the loop over models: unlearning is called once for each"
-    for statement in found.statements[plan.way.end :]:
+    for statement in found.statements[plan.way.end :] if plan.way.saved else []:
         if (
             re.search(r"\bload\(", statement.text)
             and re.search(r"\bsave(_file)?\(", statement.text)

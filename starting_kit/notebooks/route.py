@@ -33,12 +33,27 @@ class Finder:
     def __init__(self, statements: list[Statement], constants: Mapping[str, Any]) -> None:
         self.statements, self.constants = statements, constants
         self.functions = {s.node.name: s.node for s in statements if isinstance(s.node, ast.FunctionDef)}
-        self.aliases = {FUNCTION}
+        self.aliases, self.partials = {FUNCTION}, dict[str, ast.Call]()
         for statement in statements:
-            if isinstance(statement.node, ast.Assign) and ast.unparse(statement.node.value) in self.aliases:
-                self.aliases |= statement.binds
+            self._note_names_of_function(statement)
         self.names = {name for s in statements for name in s.binds}
         self.saves_later: list[bool] = []
+
+    def _note_names_of_function(self, statement: Statement) -> None:
+        """Names under which the function is called: `f = unlearning`, `f = partial(unlearning, lr=1)`, `run(unlearning)`."""
+        for node in ast.walk(statement.node) if FUNCTION not in statement.binds else []:
+            match node:
+                case ast.Assign([ast.Name(name)], ast.Name(known)) if known in self.aliases:
+                    self.aliases.add(name)
+                case ast.Assign([ast.Name(name)], ast.Call(function, [ast.Name(known), *_]) as made) if known in self.aliases:
+                    if dotted(function).rpartition(".")[2] == "partial":
+                        self.aliases.add(name)
+                        self.partials[name] = made
+                case ast.Call(ast.Name(name)) if name in self.functions:
+                    given = given_to(self.functions[name], node) or {}
+                    self.aliases |= {
+                        p for p, value in given.items() if isinstance(value, ast.Name) and value.id in self.aliases
+                    }
 
     def to_unlearning(self) -> Route | None:
         """The way to the last call of `unlearning`."""
@@ -134,21 +149,26 @@ class Finder:
         route = self._in_block(self._block(node.body, statement.cell), goal)
         if route is None or goal != self._is_unlearning:
             return route
-        if self._repeats(node, route) and any(is_marked(inner) for inner in ast.walk(node)):
+        saves = any(any(self._calls(s.node, self._is_saving)) for s in route.after)
+        if isinstance(node, ast.For) and self._is_long(node.iter):
+            saves = True
+        if self._repeats(node, route, saves):
             return Route([], Statement.made(statement.cell, node), route.call)
-        route.over_models = route.over_models or statement
+        if saves or not any(self.saves_later):
+            route.over_models = route.over_models or statement
+        else:
+            route.remarks.append(f"WARNING: {statement} is passed through once here, not as often as in the notebook")
         if isinstance(node, ast.For):
             route.before[:0] = [Statement.made(statement.cell, each) for each in one_pass(node)]
         return route
 
-    def _repeats(self, loop: ast.For | ast.While, route: Route) -> bool:
-        """Whether a loop is one of the method, and not the one over the models."""
-        if isinstance(loop, ast.For) and self._is_long(loop.iter):
-            return False
-        saves = any(any(self._calls(s.node, self._is_saving)) for s in route.after)
+    def _repeats(self, loop: ast.For | ast.While, route: Route, over_models: bool) -> bool:
+        """Whether a loop is one of the method, and may be executed as it is."""
+        text = ast.unparse(loop)
         makes = any(roles.role(name) == "network" for s in route.before for name in s.binds)
-        resets = any("load_state_dict" in s.text for s in route.before) or "(" in "".join(map(ast.unparse, route.call.args[:1]))
-        return not saves and (any(self.saves_later) or not (makes or resets))
+        resets = "load_state_dict" in text or "(" in "".join(map(ast.unparse, route.call.args[:1]))
+        is_whole = any(is_marked(node) for node in ast.walk(loop)) and "load(" not in text
+        return not over_models and is_whole and (any(self.saves_later) or not (makes or resets))
 
     def _is_long(self, iterated: ast.expr) -> bool:
         """Whether so much is iterated over as there are models."""
@@ -178,6 +198,9 @@ class Finder:
     def _at(self, statement: Statement, call: ast.Call) -> Route:
         """The way that ends at a statement: a call in the middle of an expression becomes a statement of its own."""
         mark(call)
+        if isinstance(call.func, ast.Name) and (made := self.partials.get(call.func.id)):
+            call.args[:0] = made.args[1:]
+            call.keywords[:0] = [k for k in made.keywords if k.arg not in {own.arg for own in call.keywords}]
         node = statement.node
         inside = [n for n in ast.walk(node) if isinstance(n, ast.ListComp | ast.GeneratorExp | ast.DictComp | ast.Lambda)]
         around = next((n for n in inside if any(part is call for part in ast.walk(n))), None)

@@ -149,8 +149,7 @@ class Slice:
             is_device = isinstance(value, ast.Attribute) and value.attr == "device"
             if is_device and self._is_made_of_given(earlier[-1]) is None:
                 return earlier[-2]  # all devices are the same here
-        found = earlier or binding
-        return found[-1] if found else None
+        return next(reversed(earlier or binding), None)
 
     def _given(self, name: str, index: int | None, before: int) -> Given | None:
         """What the kit gives for a name, if the notebook makes it by what is not executed."""

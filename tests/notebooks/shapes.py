@@ -20,6 +20,12 @@ import torchvision
 from torch import nn, optim
 from torch.utils.data import DataLoader, Dataset
 SEEN = []
+class Sgd:  # the first of PyTorch's takes seconds
+    def __init__(self, parameters, lr):
+        self.parameters, self.lr = list(parameters), lr
+    def step(self):
+        for p in self.parameters:
+            p.data -= self.lr * (p.grad if p.grad is not None else 0)
 def see(**given):
     SEEN.append({name: len(x.dataset) if hasattr(x, "dataset") else x for name, x in given.items()})
 """

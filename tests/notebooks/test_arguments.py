@@ -119,7 +119,7 @@ def test_an_optimizer_of_the_network_is_made_in_every_run(tmp_path):
         "    see(retain=retain, forget=forget, validation=validation)\n"
     )
     function += "    net(torch.ones(1, 2)).sum().backward()\n    optimizer.step()"
-    call = LOOP.replace("    unlearning(net, ", "    opt = optim.SGD(net.parameters(), lr=RATE)\n    unlearning(net, opt, ")
+    call = LOOP.replace("    unlearning(net, ", "    opt = Sgd(net.parameters(), lr=RATE)\n    unlearning(net, opt, ")
     ran = run(tmp_path, *KIT, function, "RATE = 0.25", call)
     assert ran.seen == [SIZES]
     assert weight(ran.net) == 0.75

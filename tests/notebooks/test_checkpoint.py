@@ -28,7 +28,7 @@ def accuracy(net, loader):
         net(x).argmax(1)
     return 1
 def repair(net, loader):
-    optimizer = optim.SGD(net.parameters(), lr=0.5)
+    optimizer = Sgd(net.parameters(), lr=0.5)
     net.weight.grad = torch.ones_like(net.weight)
     optimizer.step()
 """

@@ -212,3 +212,48 @@ def test_the_number_of_a_run_follows_from_its_seed(tmp_path):
     call = LOOP.replace("validation_loader)\n    torch", "validation_loader, [1, 2, 3][i % 3])\n    torch")
     seen = [run(tmp_path, *KIT, function, call, seed=seed).seen[0]["lr"] for seed in range(3)]
     assert sorted(seen) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("before", "call"),
+    [
+        ("from functools import partial\nmethod = partial(unlearning, factor=3)", "method(net, *loaders)"),
+        ("def go(method, *, factor):\n    return method(net, *loaders, factor=factor)", "go(unlearning, factor=3)"),
+    ],
+)
+def test_the_function_under_other_names(tmp_path, before, call):
+    function = "def unlearning(net, retain, forget, validation, factor=1):\n    net.weight.data *= factor"
+    loop = LOOP.replace("unlearning(net, retain_loader, forget_loader, validation_loader)", call)
+    ran = run(tmp_path, *KIT, function, before, "loaders = get_dataset(64)", loop)
+    assert weight(ran.net) == 3
+    assert ran.remarks == []
+
+
+def test_a_loop_that_loads_the_original_again_is_passed_once(tmp_path):
+    again = """    done = False
+    while not done:
+        net.load_state_dict(torch.load("original.pth"))
+        unlearning(net, retain_loader, forget_loader, validation_loader)
+        done = float(net.weight.sum()) > 0
+"""
+    loop = LOOP.replace("    unlearning(net, retain_loader, forget_loader, validation_loader)\n", again)
+    ran = run(tmp_path, *KIT, PLAIN, loop)
+    assert weight(ran.net) == 2
+    assert ran.remarks == ["WARNING: cell 5: while not done: ... is passed through once here, not as often as in the notebook"]
+
+
+def test_loaders_of_an_object_are_named(tmp_path):
+    cell = """
+class Data:
+    def __init__(self, size):
+        self.retain = DataLoader(HiddenDataset("retain"), size)
+        self.forget = DataLoader(HiddenDataset("forget"), size)
+data = Data(32)
+"""
+    loop = LOOP.replace("net, retain_loader, forget_loader", "net, data.retain, data.forget")
+    ran = run(tmp_path, *KIT, PLAIN, cell, loop)
+    assert ran.seen == [SIZES]
+    assert [remark.partition(": how ")[2] for remark in ran.remarks] == [
+        "data.retain is made is not known, it is the task's loader",
+        "data.forget is made is not known, it is the task's loader",
+    ]
