@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from evaluation.populations import jobs, shards
 from evaluation.populations.executors import WORKER_ENVIRONMENT, LocalProcesses
 from evaluation.populations.population import Population
-from starting_kit import contract, runner, tasks
+from starting_kit import contract, dry_calls, runner, tasks
 from starting_kit.contract import PROJECT, BatchFormat, Solution
 from starting_kit.errors import InputError
 from starting_kit.loaders import as_numbers
@@ -183,7 +183,7 @@ def solutions_table(task: Task, data: Data) -> None:
     for name in SOLUTIONS:
         solution = contract.describe(contract.find(name), [])
         runner.start_afresh(0)
-        batches = runner.find_batches(solution, original, task, data)
+        batches = dry_calls.find_batches(solution, original, task, data)
 
         def single(solution: Solution = solution, batches: BatchFormat = batches) -> None:
             for seed in range(count):

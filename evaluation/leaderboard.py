@@ -5,7 +5,9 @@ of models or master seeds stand in tables of their own, and so do those of a sol
 take more than 20 % of the time of a retraining are listed below a line, unranked, as the competition would have rejected them.
 A score with a star differs significantly (p < 0.05) from the one above it; the test is paired, since both were compared with
 the same retrained models. "Acc. kept" is the product of the retain and the test ratio. "Values" are those of the
-hyper-parameters: published with the solution, tuned to the task (evaluation/tune.py), or set by hand.
+hyper-parameters: published with the solution, its author's own, tuned to the task (evaluation/tune.py), or set by hand.
+
+A score with a dagger is that of models some of which are one and the same, as where a solution sets a seed.
 
 --reported puts scores of the competition's boards, the known ones and your own submissions', beside the measured ones.
 
@@ -28,6 +30,7 @@ from rich.console import Console
 
 from evaluation.reports import ranking, reported, reported_table, tables
 from evaluation.shell import command_parser, run_command
+from starting_kit.errors import InputError
 from starting_kit.files import write_bytes
 
 
@@ -51,9 +54,13 @@ def publish(options: argparse.Namespace) -> None:
     """Print the tables, or a comparison, and write the files that are wanted.
 
     Raises:
-        InputError: there is nothing to show, or a file is not a scorecard.
+        InputError: an option is wrong, there is nothing to show, or a file is not a scorecard.
         RunError: a file cannot be written.
     """
+    if options.ends is not None and options.ends < 1:
+        raise InputError(f"--ends {options.ends} is too few; at least 1 is needed.")
+    if options.ends is not None and not options.markdown:
+        raise InputError("--ends is for --markdown; the table that is printed has all rows.")
     cards = ranking.read_all(options.results, options.task)
     if options.compare:
         print(ranking.compare(*(ranking.find(cards, name) for name in options.compare)))

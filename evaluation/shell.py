@@ -1,11 +1,12 @@
 """What every command does alike: its help, its exit code, and errors as one sentence."""
 
 import argparse
+import errno
 import re
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -13,8 +14,20 @@ from rich.markup import escape
 
 from evaluation.reports.console import messages
 from evaluation.scoring.config import data_folder
+from evaluation.streams import lossy_streams
 from starting_kit import tasks
 from starting_kit.errors import InputError, RunError
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser that prints help and errors even where nobody reads them."""
+
+    def parse_args(  # type: ignore[override]  # nobody brings a namespace of another type
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        """As its base does."""
+        with lossy_streams():
+            return super().parse_args(args, namespace)
 
 
 def command_parser(program: str, documentation: str | None) -> argparse.ArgumentParser:
@@ -27,11 +40,12 @@ def command_parser(program: str, documentation: str | None) -> argparse.Argument
     if Path(sys.argv[0]).stem == "unlearning":
         program, file = f"unlearning {Path(program).stem}", program
         examples = re.sub(rf"python (evaluation/)?{re.escape(file)}", program, examples)
-    return argparse.ArgumentParser(
+    return CommandParser(
         prog=program,
         description=description,
         epilog=f"examples:\n    {examples}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # or a script would mean something else once there is another option
     )
 
 
@@ -55,9 +69,19 @@ def run_command(work: Callable[[], None], debug: bool = False) -> int:
         work: may raise `InputError`, `RunError` or KeyboardInterrupt.
         debug: show where an error was raised.
     """
+    with lossy_streams():
+        return _exit_code(work, debug)
+
+
+def _exit_code(work: Callable[[], None], debug: bool) -> int:
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         work()
+    except OSError as failure:
+        if failure.errno != errno.ENAMETOOLONG:
+            raise
+        messages.print(f"[bold red]error:[/] {escape(str(failure.filename))} is too long for a path.", soft_wrap=True)
+        return 2
     except (InputError, RunError) as failure:
         if debug:
             traceback.print_exc()

@@ -1,10 +1,14 @@
 """Package a solution as a notebook of the competition, try it here, and submit it on Kaggle.
 
 Without further options the notebook and its description are written to submissions/<solution>/. --check executes exactly
-that notebook in a folder laid out as Kaggle's, and compares the weights of its checkpoints with those that score.py gets from
-the same seeds: they must be equal. --push sends it with the official client, which runs it, and fetches what it wrote;
---submit also submits that version and waits for its score, which is recorded in results/reported.csv. What was done is written
-down, so nothing is sent twice: whatever happens in between, --resume goes on.
+that notebook in a folder laid out as Kaggle's, loads its checkpoints into the competition's network, and compares their weights
+with those that score.py gets from the same seeds: they must be equal. --push sends it with the official client, which runs it,
+and fetches what it wrote; --submit also submits that version and waits for its score, which is recorded in
+results/reported.csv. What was done is written down, so nothing is sent twice: whatever happens in between, --resume goes on.
+What is submitted is the version that was pushed, recognised by a fingerprint in its output; else nothing is.
+
+Hyper-parameters have the values with which score.py scores the solution on the same --task: those that tune.py has fitted, if
+there are any (--hyperparameters published for the file's own), and --set before both. They are printed.
 
     python submit.py --solution scl_improved --check
     python submit.py --solution scl_improved --user NAME --dry-run
@@ -22,21 +26,36 @@ from pathlib import Path
 from evaluation.reports import reported
 from evaluation.reports.console import ConsoleReporter
 from evaluation.scoring import submission_check
+from evaluation.scoring.config import ScoringConfig, data_folder
+from evaluation.scoring.scorer import tuned_values
 from evaluation.shell import command_parser, run_command
 from starting_kit import contract
 from starting_kit.contract import Solution
 from starting_kit.errors import InputError
 from starting_kit.files import require_writable, write_json
-from starting_kit.kaggle import client, submission
-from starting_kit.kaggle.flow import Flow, State
+from starting_kit.kaggle import client, image, submission
+from starting_kit.kaggle.flow import Flow
+from starting_kit.kaggle.state import State
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; gives the exit code."""
+    options = parser().parse_args(arguments)
+    return run_command(lambda: submit(options), options.debug)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of the command line."""
     parser = command_parser("submit.py", __doc__)
     add = parser.add_argument
     add("--solution", required=True, metavar="NAME|PATH", help=f"one of {', '.join(contract.zoo())}, or a .py file")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyper-parameter; may be repeated")
+    add("--task", default="digits", help="the task of score.py whose tuned values are taken (default: %(default)s)")
+    add(
+        "--hyperparameters",
+        choices=("tuned", "published"),
+        help="those that tune.py has fitted to the task, or those of the solution's file (default: tuned, if there are any)",
+    )
     add("--user", default=os.environ.get("KAGGLE_USERNAME"), metavar="NAME", help="on Kaggle (default: $KAGGLE_USERNAME)")
     add("--title", help="of the notebook; its address is made of it (default: Unlearning: <solution>)")
     add("--accelerator", default="NvidiaTeslaT4", metavar="ID", help="default: %(default)s, two of them, of which one is used")
@@ -55,8 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
     add("--poll", type=float, default=30.0, metavar="S", help="seconds between questions to Kaggle (default: %(default)s)")
     add("--results", type=Path, default=Path("results"), metavar="DIR", help="for reported.csv (default: %(default)s)")
     add("--debug", action="store_true", help="show the traceback of an error")
-    options = parser.parse_args(arguments)
-    return run_command(lambda: submit(options), options.debug)
+    return parser
 
 
 def submit(options: argparse.Namespace) -> None:
@@ -71,7 +89,7 @@ def submit(options: argparse.Namespace) -> None:
             f"submit.py makes notebooks of .py files; {options.solution} is one, and if it follows the competition's contract, "
             "it is pushed as it is: kaggle kernels push."
         )
-    solution = contract.describe(contract.find(options.solution), options.set)
+    solution = describe(options)
     if solution.trains:
         raise InputError(
             f"{solution.name} unlearns only what its own trainer makes, and the competition gives its original model; there is "
@@ -85,6 +103,32 @@ def submit(options: argparse.Namespace) -> None:
         say_what_would_be_sent(folder)
     if options.push or options.submit or options.resume:
         send(solution, folder, options)
+
+
+def describe(options: argparse.Namespace) -> Solution:
+    """The solution, with the values that score.py takes.
+
+    Raises:
+        InputError: there is no such solution or task, or a value is wrong.
+    """
+    config = ScoringConfig(
+        solution=options.solution,
+        task=options.task,
+        data=options.data or data_folder(),
+        hyperparameters=options.hyperparameters,
+        set=tuple(options.set),
+    )
+    path = contract.find(options.solution)
+    return contract.describe(path, config.set, tuned_values(config, config.find_task(), path))
+
+
+def values(solution: Solution, task: str) -> str:
+    """The values of hyper-parameters, and where they come from."""
+    of_file = {name: value for name, value in solution.hyperparameters.items() if name not in solution.overrides}
+    fitted = {name: value for name, value in solution.overrides.items() if name not in solution.settings}
+    groups = {"set": solution.settings, f"tuned for {task}": fitted, "published, or the file's own": of_file}
+    named = [f"{source}: {', '.join(f'{n}={v}' for n, v in group.items())}" for source, group in groups.items() if group]
+    return "; ".join(named) or "none"
 
 
 def write(solution: Solution, folder: Path, options: argparse.Namespace) -> None:
@@ -107,13 +151,19 @@ def write(solution: Solution, folder: Path, options: argparse.Namespace) -> None
         reporter.notice(f"{submission.METADATA} is not written, because it names the user: give --user or $KAGGLE_USERNAME.")
     with reporter.waiting("Trying the solution"):
         batches = submission_check.find_batches(solution)
-    notebook = submission.notebook(solution, batches, title, options.seed, options.half, options.hours)
+        move = submission_check.must_move_batches(solution, batches, reporter)
+    notebook = submission.notebook(solution, batches, move, title, options.seed, options.half, options.hours)
     write_json(folder / submission.NOTEBOOK, notebook)
-    print(f"written: {folder}")
+    print(f"written: {folder}\nvalues: {values(solution, options.task)}")
     if options.check:
-        made = submission.notebook(solution, batches, "check", options.seed, half=False, hours=options.hours)
+        for module in image.missing(solution):
+            reporter.notice(f"{solution.name} imports {module}, which Kaggle's image is not known to have.")
+        made = submission.notebook(solution, batches, move, "check", options.seed, half=False, hours=options.hours)
         submission_check.check(made, solution, batches, options.seed, options.models, options.data, reporter)
-        print(f"checked: the notebook's {options.models} models have the weights that are scored, bit for bit")
+        print(
+            f"checked: the notebook's {options.models} models have the weights that are scored, bit for bit, and load into the "
+            "competition's network"
+        )
 
 
 def say_what_would_be_sent(folder: Path) -> None:

@@ -6,7 +6,7 @@ A solution is a Python file that defines
 
 It changes `net` in place and returns nothing, or returns a network. Further parameters have defaults, and are its
 hyper-parameters. A constant `BATCHES = "tuple"` or `"dict"` says which batches it reads; where there is none, a dry
-call on two batches of each format finds out (`starting_kit.runner`). A constant `LOCKSTEP = False` says that it is to be called
+call with each format finds out (`starting_kit.runner`). A constant `LOCKSTEP = False` says that it is to be called
 for one model at a time, and saves the trial calls that would find out whether it may be called for several. A constant
 `SEARCH_SPACE` gives the ranges in which hyper-parameters may be fitted to a task (`starting_kit.search_space`).
 
@@ -14,7 +14,8 @@ The loaders' `.dataset` has, besides its length, `classes` (labels that occur in
 `pixel_std` (what the network normalises with) and `pixel_range` (the least and the greatest value that a pixel can have).
 Under --data-free it has nothing else: no image and no label can be read.
 
-The file is loaded afresh for every model, and so is every module of its folder that it imports (`starting_kit.loading`).
+The file is loaded afresh for every model, and so is every module of its folder that it imports (`starting_kit.loading`). A call
+works in a folder of its own, with copies of those files beside the solution that its code names (`starting_kit.surroundings`).
 
 A solution that makes images up may define a second function of the same parameters, for `score.py --pictures`:
 
@@ -30,25 +31,27 @@ with the same hyper-parameters. It gives a network trained on the examples with 
 """
 
 import ast
+import contextlib
 import dataclasses
 import inspect
-import itertools
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
 from starting_kit import search_space
 from starting_kit.errors import InputError, did_you_mean
-from starting_kit.loading import file_of, imports, is_beside, load
+from starting_kit.imports import PROJECT as PROJECT
+from starting_kit.imports import ZOO as ZOO
+from starting_kit.loading import drew_while_loading, load, loaded_files
+from starting_kit.seeds import seeding_at_top, seeding_inside
+from starting_kit.sources import data_files, name_of, sources
+from starting_kit.streams import printed
 
 BatchFormat = Literal["tuple", "dict"]
 
-PROJECT = Path(__file__).resolve().parents[1]
-ZOO = PROJECT / "solutions"
-KIT = PROJECT / "starting_kit"
 TRAINER = ["task", "seed", "data", "examples"]  # parameters by which a solution's own trainer is told from any other `train`
 
 
@@ -70,6 +73,9 @@ class Solution:
         trains: whether it brings its own trainer.
         lockstep: whether it may be tried for several models at once.
         pictures: whether it defines `pictures`.
+        files: digests of the files beside it that its sources name; they determine what it does, too.
+        draws: whether it draws or seeds random numbers while it is loaded, which changes nothing of what it draws later.
+        remarks: what its author should know, in sentences.
     """
 
     name: str
@@ -84,11 +90,19 @@ class Solution:
     trains: bool = False
     lockstep: bool = True
     pictures: bool = False
+    files: dict[str, str] = field(default_factory=dict)
+    draws: bool = False
+    remarks: tuple[str, ...] = ()
 
     @property
-    def source_of_values(self) -> Literal["published", "tuned", "set"]:
-        """Where the values in use come from; "set" if the user has set any."""
-        return "set" if self.settings else "tuned" if self.tuned else "published"
+    def visible(self) -> list[str]:
+        """Names, relative to its folder, of files that it sees there in a call."""
+        return [*self.sources, *self.files]
+
+    @property
+    def source_of_values(self) -> Literal["published", "author", "tuned"]:
+        """Where the values come from that the user has not set; the defaults of a file of one's own are its author's."""
+        return "tuned" if self.tuned else "published" if self.path.parent == ZOO else "author"
 
     def with_values(self, values: dict[str, Any]) -> "Solution":
         """The same with other values for hyper-parameters that may be tuned."""
@@ -138,7 +152,7 @@ def describe(path: Path, settings: Sequence[str], tuned: dict[str, Any] | None =
         InputError: it cannot be loaded, defines no `unlearning`, or one with other parameters; its `train` has others than
             that; or a value is wrong.
     """
-    module = load(path)
+    module, texts, files, draws = _load_once(path)
     function = getattr(module, "unlearning", None)
     if not callable(function):
         raise InputError(f"{path} defines no function unlearning(net, retain_loader, forget_loader, val_loader).")
@@ -160,7 +174,45 @@ def describe(path: Path, settings: Sequence[str], tuned: dict[str, Any] | None =
     given = {**fitted, **chosen}  # only these are compared: a default may be any object, a tensor of class weights say
     overrides = {name: value for name, value in given.items() if value != defaults[name]}
     constants = batches, trains, lockstep, callable(getattr(module, "pictures", None))
-    return Solution(path.stem, path, sources(path), _shown(values), overrides, chosen, tuned is not None, space, *constants)
+    found = Solution(path.stem, path, texts, _shown(values), overrides, chosen, tuned is not None, space, *constants)
+    seeds, inside = _seeds(path, texts)
+    return dataclasses.replace(found, files=files, draws=draws or bool(seeds), remarks=(*seeds, *inside))
+
+
+def _load_once(path: Path) -> tuple[ModuleType, dict[str, str], dict[str, str], bool]:
+    """A solution's module, its sources, the digests of its data files, and whether it draws random numbers meanwhile."""
+    from starting_kit.surroundings import surroundings  # needs PyTorch, which who only names solutions does without
+
+    texts = sources(path)
+    with surroundings(path, [*texts, *data_files(path, texts)]), printed():
+        module = load(path)
+        loaded = loaded_files()
+    texts = sources(path, loaded=[file for file in loaded if file.suffix == ".py"])
+    return module, texts, data_files(path, texts, loaded), drew_while_loading()
+
+
+def _seeds(path: Path, texts: dict[str, str]) -> tuple[list[str], list[str]]:
+    """What a solution's author should know of seeds at the top of its files, and of those inside `unlearning`."""
+    own = [(name, _places(seeding_at_top, text)) for name, text in texts.items() if (path.parent / name).exists()]
+    at_top = [
+        f"{name} seeds the random generators when it is loaded ({places}), which would make all models one; "
+        "that is undone: every model has a seed of its own."
+        for name, places in own
+        if places
+    ]
+    places = _places(seeding_inside, texts[name_of(path, path.parent)])
+    inside = (
+        f"WARNING: {path.name} fixes random numbers inside unlearning ({places}). That is kept as its author's, and all "
+        "models draw the same numbers; take it out unless that is meant."
+    )
+    return at_top, [inside] if places else []
+
+
+def _places(find: Callable[[str], list[tuple[int, str]]], text: str) -> str:
+    """Lines of a text, for people; none of a text that is no Python (of this version), which is not executed either."""
+    with contextlib.suppress(SyntaxError, ValueError):
+        return ", ".join(f"line {line}: {call}" for line, call in find(text))
+    return ""
 
 
 def _has_trainer(module: ModuleType, path: Path, defaults: dict[str, Any], space: dict[str, search_space.Range]) -> bool:
@@ -209,52 +261,6 @@ def _hyperparameters(path: Path, function: Any) -> dict[str, Any]:
                 f"(after the three loaders write `*, {p.name}=...`)."
             )
     return {p.name: p.default for p in further}
-
-
-def sources(path: Path, text: str | None = None) -> dict[str, str]:
-    """Text of a solution's file and, followed through their imports, of the modules beside it and in the zoo.
-
-    A name means what it means when the solution runs (`starting_kit.loading`). A module of the starting kit that one of them
-    imports is among them, but not what that imports: it is the kit's, which all models have in common.
-
-    Args:
-        path: the file.
-        text: of the file, where it is not what is on disk.
-
-    Raises:
-        InputError: a file that cannot be read.
-    """
-    found: dict[str, str] = {} if text is None else {path.name: text}
-    waiting = [path] if text is None else _imported_files(path, text, path.parent)
-    while waiting:
-        file = waiting.pop()
-        of_project = file.is_relative_to(ZOO) or file.is_relative_to(KIT)
-        name = str(file.relative_to(PROJECT if of_project else path.parent))
-        if name not in found:
-            try:
-                found[name] = file.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise InputError(f"{file} cannot be read: {error}.") from error
-            if not file.is_relative_to(KIT):
-                waiting += _imported_files(file, found[name], path.parent)
-    return dict(sorted(found.items()))
-
-
-def _imported_files(importing: Path, text: str, folder: Path) -> list[Path]:
-    """Files in the solution's folder, in the zoo or in the starting kit that a file of the solution's or the zoo's imports."""
-    files: list[Path | None] = []
-    sees_folder = importing.is_relative_to(folder)
-    package = ".".join(importing.parent.relative_to(folder).parts) if sees_folder else ""
-    for name, members in imports(text, package):
-        candidates = [name, *(f"{name}.{member}" for member in members)]
-        if sees_folder and is_beside(name, members, folder):
-            candidates += itertools.accumulate(name.split("."), "{}.{}".format)  # its packages are executed, too
-            files += [file_of(candidate, folder) for candidate in candidates]
-        else:
-            here = (file_of(candidate, PROJECT) for candidate in candidates)
-            files += [file for file in here if file and (file.is_relative_to(ZOO) or file.is_relative_to(KIT))]
-    # An empty `__init__.py` decides nothing.
-    return [file for file in files if file is not None and (file.name != "__init__.py" or file.stat().st_size)]
 
 
 def parse_settings(defaults: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:

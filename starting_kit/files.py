@@ -5,6 +5,7 @@ import io
 import json
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def write_bytes(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        if temporary.exists():
+        with suppress(OSError):  # there is none, or its name is too long for one
             temporary.unlink()
         raise RunError(f"{path} cannot be written: {error.strerror}. What was finished before is kept.") from error
 

@@ -23,7 +23,9 @@ from starting_kit.kaggle import competition_folder
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; gives the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     add = parser.add_argument
     add("--task", default="digits", help="whose data are written (default: %(default)s)")
     add("--data", type=Path, default=Path(os.environ.get("UNLEARNING_DATA") or "data"), help="where its data lie")

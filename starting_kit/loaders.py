@@ -6,8 +6,8 @@ The examples lie in memory, and a batch is one indexing of them instead of a sta
 by batch, and draw by draw of the random generators, a `ResidentLoader` does what a `DataLoader` does; so does a `DataLoader`
 that a solution builds on its `.dataset`, on a subset or a concatenation of it, or with a `collate_fn` of its own.
 
-A data set says of itself which classes it has, the shape of an image, and what the network normalises with, besides its length.
-Under --data-free that is all there is: no image or label is in it, and reading one raises.
+A data set says of itself which classes it has, the shape of an image, and what the network normalises with, besides its length
+(`starting_kit.outlines`). Under --data-free that is all there is: no image or label is in it, and reading one raises.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,11 +17,12 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from torch.utils.data._utils.collate import collate, default_collate_fn_map
 
 from starting_kit.contract import BatchFormat
 from starting_kit.errors import DataWithheldError
+from starting_kit.outlines import Outline, Outlined
 from starting_kit.tasks.data import Data, Ids
 from starting_kit.tasks.task import Task
 
@@ -65,61 +66,6 @@ class Memory:
         return cls(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
-@dataclass(frozen=True)
-class Outline:
-    """What may be known of some examples that nobody may look at.
-
-    Attributes:
-        length: how many there are.
-        classes: labels that occur, ascending.
-        image_shape: channels, height, width.
-        pixel_mean, pixel_std: what the network normalises with, a number for each channel.
-        pixel_range: the least and the greatest value that a pixel can have.
-    """
-
-    length: int
-    classes: tuple[int, ...]
-    image_shape: tuple[int, int, int]
-    pixel_mean: tuple[float, ...]
-    pixel_std: tuple[float, ...]
-    pixel_range: tuple[float, float]
-
-
-class Outlined(Dataset[Any]):
-    """A data set that tells its outline."""
-
-    def __init__(self, outline: Outline) -> None:
-        self.outline = outline
-
-    def __len__(self) -> int:
-        return self.outline.length
-
-    @property
-    def classes(self) -> tuple[int, ...]:
-        """Labels that occur among the examples, ascending."""
-        return self.outline.classes
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Channels, height, width."""
-        return self.outline.image_shape
-
-    @property
-    def pixel_mean(self) -> tuple[float, ...]:
-        """What the network subtracts from pixel values, a number for each channel."""
-        return self.outline.pixel_mean
-
-    @property
-    def pixel_std(self) -> tuple[float, ...]:
-        """What it divides them by then."""
-        return self.outline.pixel_std
-
-    @property
-    def pixel_range(self) -> tuple[float, float]:
-        """The least and the greatest value that a pixel can have."""
-        return self.outline.pixel_range
-
-
 class Examples(Outlined):
     """Some examples of a data set in memory.
 
@@ -133,6 +79,11 @@ class Examples(Outlined):
     def __init__(self, memory: Memory, rows: Tensor, batches: BatchFormat, outline: Outline) -> None:
         super().__init__(outline)
         self.memory, self.rows, self.batches = memory, rows, batches
+
+    @property
+    def targets(self) -> tuple[int, ...]:
+        """The examples' labels, in their order."""
+        return tuple(self.memory.labels[self.rows].tolist())
 
     def __getitem__(self, index: int) -> Any:
         memory, row = self.memory, self.rows[index]
@@ -184,7 +135,7 @@ class Withheld(Outlined):
     def __getattr__(self, name: str) -> NoReturn:
         if name in ("memory", "rows"):  # where `Examples` have the data
             self[0]
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        super().__getattr__(name)
 
 
 def as_numbers(images: Tensor) -> Tensor:

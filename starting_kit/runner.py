@@ -1,36 +1,35 @@
 """Call a solution for one model, or in lockstep for several, or call its trainer, and say what went wrong."""
 
-import copy
-import dataclasses
-import random
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import DataWithheldError, SolutionError
+from starting_kit.generators import seed_all
 from starting_kit.loaders import Loaders, loaders
-from starting_kit.loading import describe_error, load
+from starting_kit.loading import describe_error, load, loaded_files
 from starting_kit.lockstep.random_streams import drawing_by_member, stack_loaders
 from starting_kit.lockstep.stacking import stack, unstack
 from starting_kit.networks import hint
-from starting_kit.tasks.data import SPLITS, Data, Ids
+from starting_kit.returned import brought_back, network_of, require_finite
+from starting_kit.sources import name_of
+from starting_kit.surroundings import surroundings
+from starting_kit.tasks.data import Data, Ids
 from starting_kit.tasks.task import Task
+from starting_kit.time_limit import endable
 
 
 def start_afresh(seed: int, dtype: torch.dtype = torch.float32) -> None:
-    """Seed every global generator, and undo what an earlier call may have left behind."""
+    """Seed every global generator, and set what models are made with; a solution's settings end with its call."""
     torch.set_default_dtype(dtype)
     torch.set_grad_enabled(True)
     torch.set_num_threads(1)
-    torch.manual_seed(seed)
-    np.random.seed(seed % 2**32)
-    random.seed(seed)
+    seed_all(seed)
 
 
 def call(
@@ -63,8 +62,10 @@ def call(
     """
     dtype = next(net.parameters()).dtype
     given = loaders(task, data, batches, device, data_free)
-    network = _unlearned(solution, net.to(device), given).to(device, dtype).eval()
-    _require_finite(network)
+    with surroundings(solution.path, solution.visible):
+        returned = _returned(solution, _loaded(solution, "unlearning", net.to(device)), net, given)
+    network = brought_back(network_of(returned, net), device, dtype)
+    require_finite(network)
     return network
 
 
@@ -86,16 +87,18 @@ def train(solution: Solution, task: Task, data: Data, examples: Ids, seed: int) 
             are not finite.
     """
     start_afresh(seed)
-    function = load(solution.path).train
     try:
-        network = function(task, seed, data, examples, **solution.overrides)
-    except (Exception, SystemExit) as error:
-        raise SolutionError(describe_error(error, solution.path)) from error
+        with surroundings(solution.path, solution.visible):
+            function = load(solution.path).train
+            try:
+                network = function(task, seed, data, examples, **solution.overrides)
+            except (Exception, SystemExit) as error:
+                raise SolutionError(describe_error(error, solution.path)) from error
     finally:
         start_afresh(seed=0)
     if not isinstance(network, nn.Module):
         raise SolutionError(f"train returned {type(network).__name__}, it must return a network")
-    _require_finite(network.eval(), "train")
+    require_finite(network.eval(), "train")
     return network
 
 
@@ -134,7 +137,7 @@ def call_in_lockstep(
     network = _unlearned_in_lockstep(solution, nets, task, data, batches, seeds, data_free)
     _take_apart(network, nets)
     for net in nets:
-        _require_finite(net.eval())
+        require_finite(net.eval())
     return list(nets)
 
 
@@ -151,8 +154,11 @@ def _unlearned_in_lockstep(
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     first = loaders(task, data[0], batches, data_free=data_free)
     of_members = [first if own is data[0] else loaders(task, own, batches, data_free=data_free) for own in data]
-    with drawing_by_member(generators):
-        return _unlearned(solution, stacked, stack_loaders(of_members, generators))
+    with surroundings(solution.path, solution.visible):
+        function = _loaded(solution, "unlearning", stacked)  # what it draws when it is loaded is no member's
+        with drawing_by_member(generators):
+            returned = _returned(solution, function, stacked, stack_loaders(of_members, generators))
+    return network_of(returned, stacked)
 
 
 def _take_apart(network: nn.Module, nets: Sequence[nn.Module]) -> None:
@@ -191,32 +197,45 @@ def draw(
         DataWithheldError: it reads data that it is not given.
         SolutionError: the solution raised (which line), or returned something else.
     """
-    drawn = _returned(solution, "pictures", net.to(device), loaders(task, data, batches, device, data_free))
+    given = loaders(task, data, batches, device, data_free)
+    with surroundings(solution.path, solution.visible):
+        drawn = _returned(solution, _loaded(solution, "pictures", net.to(device)), net, given)
     if not isinstance(drawn, Tensor) or drawn.dim() != 5 or not drawn.numel():
         shape = tuple(drawn.shape) if isinstance(drawn, Tensor) else type(drawn).__name__
         raise SolutionError(f"pictures returned {shape}, it must return a tensor [rows, columns, channels, height, width]")
     return drawn.detach().cpu()
 
 
-def _unlearned(solution: Solution, net: nn.Module, given: Loaders) -> nn.Module:
-    """The network that comes back."""
-    returned = _returned(solution, "unlearning", net, given)
-    if returned is not None and not isinstance(returned, nn.Module):
-        raise SolutionError(f"unlearning returned {type(returned).__name__}, it must return a network or nothing")
-    return net if returned is None else returned
-
-
-def _returned(solution: Solution, function: str, net: nn.Module, given: Loaders) -> Any:
-    """What a function of a solution returns."""
-    called = getattr(load(solution.path), function)
+def _loaded(solution: Solution, function: str, net: nn.Module) -> Callable[..., Any]:
+    """A function of a solution, freshly loaded."""
+    loaded: Callable[..., Any] = getattr(load(solution.path), function)
     if solution.trains:
         _renew_classes(net)
+    return loaded
+
+
+def _returned(solution: Solution, function: Callable[..., Any], net: nn.Module, given: Loaders) -> Any:
+    """What a function of a solution returns."""
     try:
-        return called(net, *given, **solution.overrides)
+        returned = endable(function, net, *given, **solution.overrides)
     except DataWithheldError as error:
         raise DataWithheldError(f"{solution.name} {error}; score it without --data-free.") from error
     except (Exception, SystemExit) as error:
         raise SolutionError(describe_error(error, solution.path) + hint(error)) from error
+    finally:
+        loaded = loaded_files()
+    _require_known(solution, loaded)
+    return returned
+
+
+def _require_known(solution: Solution, loaded: Iterable[Path]) -> None:
+    """Refuse modules that name no population: after a change of theirs, models made before it would be taken for new ones."""
+    for file in loaded:
+        name = name_of(file, solution.path.parent)
+        if name not in (*solution.sources, *solution.files) and file.stat().st_size:
+            raise SolutionError(
+                f"{name} is imported only in the call, by a name that is computed there; import it at the top, too"
+            )
 
 
 def _renew_classes(net: nn.Module) -> None:
@@ -227,62 +246,3 @@ def _renew_classes(net: nn.Module) -> None:
             renewed = getattr(renewed, name, None)
         if isinstance(renewed, type):
             part.__class__ = renewed
-
-
-def _require_finite(network: nn.Module, function: str = "unlearning") -> None:
-    for name, tensor in network.state_dict().items():
-        if not torch.isfinite(tensor).all():
-            raise SolutionError(f"{function} left weights that are NaN or infinite in {name!r}")
-
-
-def two_batches(task: Task, data: Data) -> Data:
-    """The first examples of each split, enough for two batches of a solution's loaders."""
-    splits = {split: getattr(data, split)[: 2 * task.loader_batch_size] for split in SPLITS}
-    return dataclasses.replace(data, **splits)
-
-
-def find_batches(
-    solution: Solution, net: nn.Module, task: Task, data: Data, device: str = "cpu", data_free: bool = False
-) -> BatchFormat:
-    """The format of batches that a solution reads: the one it declares, else the first with which a dry call succeeds.
-
-    The dry calls, first with tuples and then with dicts, get a copy of the network and two batches per loader. The random
-    state is restored.
-
-    Args:
-        solution: what to run, with which hyper-parameters.
-        net: the original model; stays as it is.
-        task: gives the loaders' batch size.
-        data: of the task.
-        device: where network and batches lie.
-        data_free: give it loaders that hold no data.
-
-    Raises:
-        DataWithheldError: the solution reads data that it is not given.
-        SolutionError: it raises with both.
-    """
-    if solution.batches is not None:
-        return solution.batches
-    small = two_batches(task, data)
-    complaints: list[str] = []
-    formats: tuple[BatchFormat, ...] = ("tuple", "dict")
-    for batches in formats:
-        try:
-            with random_state_restored():
-                call(solution, copy.deepcopy(net), task, small, batches, device, data_free)
-            return batches
-        except SolutionError as error:
-            complaints.append(f"with {batches} batches: {error}")
-    raise SolutionError(f"{solution.name} fails in a dry call on two batches, {'; '.join(complaints)}.")
-
-
-@contextmanager
-def random_state_restored() -> Iterator[None]:
-    """Restore the state of every global random generator in the end."""
-    states = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
-    try:
-        yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.random.set_rng_state(states[2])

@@ -38,11 +38,12 @@ def unlearning(
         learning_rate: of SGD.
     """
     # No seeds here: every call is seeded by the runner, and calls must differ from each other.
+    device = next(net.parameters()).device  # the competition's loaders give batches on the CPU, also where the network is not
     optimiser = torch.optim.SGD(net.parameters(), lr=learning_rate, momentum=0.9)
     net.train()
     for _ in range(epochs):
         for images, labels in retain_loader:
             optimiser.zero_grad()
-            F.cross_entropy(net(images), labels).backward()
+            F.cross_entropy(net(images.to(device)), labels.to(device)).backward()
             optimiser.step()
     net.eval()

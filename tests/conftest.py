@@ -1,6 +1,7 @@
 import importlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from filelock import FileLock
 
 from starting_kit import tasks
 from starting_kit.training import train
@@ -106,26 +108,48 @@ def all_gone(process):
 
 
 @pytest.fixture(scope="session")
-def sixteen(tmp_path_factory):
-    """Populations of 16 models of `finetune`, made once by the real command and used by many tests."""
-    folder = tmp_path_factory.mktemp("sixteen")
-    runs, results = folder / "runs", folder / "results"
-    exported = folder / "exported"
-    arguments = ("--solution", "finetune", "--models", 16, "--runs", runs, "--results", results, "--workers", 2)
-    arguments += ("--export", exported, "--hyperparameters", "published")
-    finished = run_script("score.py", *arguments)
-    assert finished.returncode == 0, finished.stderr
-    path = results / "digits" / "finetune--published,n16.json"
+def of_all_processes(tmp_path_factory, worker_id):
+    """Give the folder of a name that the test processes share, made by the first that asks for it."""
+    base = tmp_path_factory.getbasetemp()
+    common = base if worker_id == "master" else base.parent
+
+    def folder(name, make):
+        with FileLock(common / f"{name}.lock"):
+            if not (common / name / "made").exists():
+                (common / name).mkdir()
+                make(common / name)
+                (common / name / "made").touch()
+        return common / name
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sixteen(of_all_processes, tmp_path_factory):
+    """Populations of 16 models of `finetune`, made once by the real command; each test process has its copy."""
+
+    def make(folder):
+        places = ("--runs", folder / "runs", "--results", folder / "results", "--export", folder / "exported")
+        run = run_script(
+            "score.py", "--solution", "finetune", "--models", 16, "--hyperparameters", "published", "--workers", 2, *places
+        )
+        assert run.returncode == 0, run.stderr
+        (folder / "stdout").write_text(run.stdout)
+        (folder / "stderr").write_text(run.stderr)
+
+    folder = of_all_processes("sixteen", make)
+    runs = shutil.copytree(folder / "runs", tmp_path_factory.mktemp("sixteen") / "runs")
+    path = folder / "results" / "digits" / "finetune--published,n16.json"
     card = json.loads(path.read_text())
     return SimpleNamespace(
         runs=runs,
-        results=results,
-        exported=exported,
+        results=folder / "results",
+        exported=folder / "exported",
         populations=sorted((runs / "digits-v2").iterdir()),
         path=path,
         card=card,
-        output=finished.stdout,
-        log=finished.stderr,
+        output=(folder / "stdout").read_text(),
+        log=(folder / "stderr").read_text(),
     )
 
 
@@ -134,7 +158,7 @@ def score(sixteen, tmp_path):
     """Run score.py on 16 models, on the populations that are there, with scorecards in tmp_path."""
 
     def run(*arguments, **options):
-        common = ("--models", 16, "--runs", sixteen.runs, "--results", tmp_path / "results")
+        common = ("--models", 16, "--workers", 1, "--runs", sixteen.runs, "--results", tmp_path / "results")
         return run_script("score.py", *common, *arguments, **options)
 
     return run

@@ -41,6 +41,8 @@ class ExampleEpsilon(Struct, frozen=True):
 class Scores(Struct, frozen=True, kw_only=True):
     """Score and ε with what they are made of; fields are those of the scorecard."""
 
+    different_models: int | UnsetType = UNSET
+    different_retrained_models: int | UnsetType = UNSET
     score: Measured[float]
     relative: Measured[float]
     ceiling: Measured[float]

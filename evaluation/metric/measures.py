@@ -73,6 +73,8 @@ def scores(
     result, ceiling = compare(unlearned, retrained, workers), compare(*reference, workers).score
     floor = compare(original, retrained, workers).score if original else None
     return Scores(
+        different_models=_if_fewer(unlearned),
+        different_retrained_models=_if_fewer(retrained),
         score=_or_reason(result.score, NO_ACCURACIES),
         relative=_or_reason(
             result.score / ceiling if result.score is not None and ceiling else None,
@@ -144,6 +146,12 @@ def no_intervals(reason: str) -> Intervals:
         test_ratio_interval=none,
         score_deviations=Measured(reason=reason),
     )
+
+
+def _if_fewer(outputs: Outputs) -> int | UnsetType:
+    """How many models differ; unset where all of them do."""
+    different = outputs.different_models
+    return different if different < outputs.models else UNSET
 
 
 def _or_reason(value: T | None, reason: str) -> Measured[T]:

@@ -1,5 +1,6 @@
 """What scoring knows about a population: confidences on the examples of each split, and accuracies, model by model."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -52,6 +53,13 @@ class Outputs:
     def models(self) -> int:
         """How many models."""
         return len(self.confidences["forget"])
+
+    @property
+    def different_models(self) -> int:
+        """How many models there are if those are one whose outputs agree in every bit."""
+        known = (*self.confidences.values(), *self.accuracy.values())
+        rows = (b"".join(values[model].tobytes() for values in known) for model in range(self.models))
+        return len({hashlib.sha256(row).digest() for row in rows})
 
     def take(self, models: slice) -> "Outputs":
         """Some of the models."""

@@ -53,11 +53,11 @@ def objection_to_lockstep(original: Population, solution: Solution, batches: Bat
     return trying.objection_to_lockstep(original, solution, batches, data_free)
 
 
-def make_shard(population: Population, shard: int, models: list[int]) -> None:
+def make_shard(population: Population, shard: int, models: list[int]) -> list[str]:
     """See `worker`."""
     from evaluation.populations import worker
 
-    worker.make_shard(population, shard, models)
+    return worker.make_shard(population, shard, models)
 
 
 def time_unlearning(unlearned: Population, model: int) -> float:

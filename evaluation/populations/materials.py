@@ -1,9 +1,8 @@
 """What a worker works with: a task's data, the original models, a solution that has not changed, and where its prints go."""
 
-import io
 import pickle
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,11 @@ from torch import nn
 
 from evaluation.populations import weights
 from evaluation.populations.population import Population
-from starting_kit import contract
 from starting_kit.contract import Solution
 from starting_kit.errors import InputError, RunError
 from starting_kit.networks import build
+from starting_kit.sources import are_unchanged
+from starting_kit.streams import printed
 from starting_kit.tasks.data import Data
 from starting_kit.tasks.task import Task
 
@@ -68,19 +68,18 @@ def require_unchanged(solution: Solution) -> None:
     Raises:
         SourceChangedError: one of its files is not what it was when scoring began.
     """
-    if contract.sources(solution.path) != solution.sources:
+    if not are_unchanged(solution.path, solution.sources, solution.files):
         raise SourceChangedError(f"{solution.path} was changed in the meantime; run the same command again.")
 
 
 @contextmanager
 def printing_to(population: Population, title: str) -> Iterator[None]:
     """Collect what a solution prints in `output.log` of its population, instead of across the progress bars."""
-    printed = io.StringIO()
-    try:
-        with redirect_stdout(printed), redirect_stderr(printed):
+    with printed() as stream:
+        try:
             yield
-    finally:
-        if text := printed.getvalue()[-MAX_PRINTED:].strip():
-            population.folder.mkdir(parents=True, exist_ok=True)
-            with (population.folder / "output.log").open("a", encoding="utf-8") as log:
-                log.write(f"--- {title}\n{text}\n")
+        finally:
+            if text := stream.text[-MAX_PRINTED:].strip():
+                population.folder.mkdir(parents=True, exist_ok=True)
+                with (population.folder / "output.log").open("a", encoding="utf-8") as log:
+                    log.write(f"--- {title}\n{text}\n")

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from evaluation.metric.utility import age_error
 from evaluation.populations.materials import load_data
@@ -48,9 +48,13 @@ def logits_of(net: nn.Module, images: Pixels, classes: int, device: str = "cpu")
         with torch.inference_mode():
             net.to(device)
             parts = [net(as_numbers(part.to(device))) for part in torch.from_numpy(images).split(EVALUATION_BATCH)]
-            logits = torch.cat(parts).float().cpu().numpy()
+            other = next((type(part).__name__ for part in parts if not isinstance(part, Tensor)), None)
+            logits = np.empty(0, np.float32) if other else torch.cat(parts).float().cpu().numpy()
     except Exception as error:
-        raise SolutionError(f"the unlearned network cannot be evaluated, {type(error).__name__}: {error}") from error
+        said = (str(error) or "no message").splitlines()[0]
+        raise SolutionError(f"the unlearned network cannot be evaluated, {type(error).__name__}: {said}") from error
+    if other:
+        raise SolutionError(f"the unlearned network gives a {other} instead of logits {(len(images), classes)}")
     if logits.shape != (len(images), classes):
         raise SolutionError(f"the unlearned network gives {logits.shape} logits instead of {(len(images), classes)}")
     if not np.isfinite(logits).all():

@@ -162,4 +162,10 @@ def describes_examples(name: str) -> bool:
 
 def _identity_of(solution: Solution) -> dict[str, Any]:
     sources = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in solution.sources.items()}
-    return {"solution": solution.name, "sources": sources, "hyperparameters": solution.hyperparameters}
+    identity: dict[str, Any] = {"solution": solution.name, "sources": sources, "hyperparameters": solution.hyperparameters}
+    # Only where there are any, so that the keys of all others are what they were.
+    if solution.files:
+        identity["files"] = solution.files
+    if solution.draws:  # what is drawn when the file is loaded changes nothing any more of what is drawn in the call
+        identity["draws_when_loaded"] = "apart"
+    return identity

@@ -41,7 +41,10 @@ def make(
     with prepared(population, notice):
         missing = missing_models(population, models, notice)
         on_finished(models - sum(len(wanted) for wanted in missing.values()))
-        executor.run_all(jobs.make_shard, [(population, shard, wanted) for shard, wanted in missing.items()], on_finished)
+        wanted = [(population, shard, models_of_shard) for shard, models_of_shard in missing.items()]
+        remarks = executor.run_all(jobs.make_shard, wanted, on_finished)
+    for remark in sorted({remark for of_shard in remarks for remark in of_shard}):
+        notice(f"{remark}.")
 
 
 def make_originals(

@@ -3,13 +3,15 @@
 import dataclasses
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from evaluation.populations.materials import load_data
 from evaluation.populations.population import Population
 from evaluation.populations.worker import train_alone, unlearn
-from starting_kit import runner
+from starting_kit.time_limit import TimeUpError, time_limit
 
 LONG = 10.0  # seconds of an epoch, from which on its share of compiling kernels does not count
+WARM_UP = 5.0  # seconds of a first call, of which kernels and buffers are ready for the one that is timed
 
 _warm: set[str] = set()  # keys of populations of which this worker has timed a model
 
@@ -34,13 +36,12 @@ def time_unlearning(unlearned: Population, model: int) -> float:
         DataWithheldError: the solution reads data that it is not given.
         SolutionError: it raised, or what it gave cannot be used.
     """
+    data = load_data(unlearned.task)
     if unlearned.key not in _warm:
-        few = runner.two_batches(unlearned.task, load_data(unlearned.task))
-        first = _seconds(lambda: unlearn(unlearned, model, few))
+        with suppress(TimeUpError), time_limit(WARM_UP):
+            unlearn(unlearned, model, data)
         _warm.add(unlearned.key)
-        if unlearned.data_free and first > LONG:  # fewer data are no less work then
-            return first
-    return _seconds(lambda: unlearn(unlearned, model, load_data(unlearned.task)))
+    return _seconds(lambda: unlearn(unlearned, model, data))
 
 
 def _seconds(call: Callable[[], object]) -> float:

@@ -6,7 +6,7 @@ import torch
 
 from evaluation.populations.materials import load_data, original_model, printing_to
 from evaluation.populations.population import Population
-from starting_kit import networks, runner
+from starting_kit import dry_calls, networks, runner
 from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import InputError
 from starting_kit.lockstep import proof
@@ -55,7 +55,7 @@ def find_batches(population: Population, solution: Solution, data_free: bool) ->
     with printing_to(population, "dry call"):
         data = load_data(population.task)
         net = original_model(population)
-        return runner.find_batches(solution, net, population.task, data, population.device, data_free)
+        return dry_calls.find_batches(solution, net, population.task, data, population.device, data_free)
 
 
 def objection_to_lockstep(population: Population, solution: Solution, batches: BatchFormat, data_free: bool) -> str | None:

@@ -16,6 +16,7 @@ from starting_kit.files import Arrays, read_intact, write_arrays
 from starting_kit.loaders import as_numbers
 from starting_kit.loading import load as load_solution
 from starting_kit.networks import build
+from starting_kit.surroundings import surroundings
 from starting_kit.tasks.data import Data
 from starting_kit.tasks.task import Task
 
@@ -48,7 +49,8 @@ def load(population: Population, model: int) -> nn.Module:
     if weights is None:
         raise RunError(f"{population.weights_path(model)} is missing or damaged; run the same command to make it again.")
     if population.trainer is not None:
-        load_solution(population.trainer.path)  # may define the network's classes
+        with surroundings(population.trainer.path, population.trainer.visible):
+            load_solution(population.trainer.path)  # may define the network's classes
         whole: nn.Module = torch.load(io.BytesIO(weights["network"].tobytes()), map_location="cpu", weights_only=False)
         return whole.eval()
     net = build(population.task, seed=0)

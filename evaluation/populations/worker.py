@@ -4,6 +4,7 @@ A worker knows nothing of the population that the results will be compared with.
 """
 
 import time
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +20,7 @@ from starting_kit import runner, training
 from starting_kit.errors import DataWithheldError, RunError, SolutionError
 from starting_kit.files import Arrays, read_intact, write_arrays
 from starting_kit.lockstep.stacking import NotStackableError
+from starting_kit.returned import SolutionWarning
 from starting_kit.tasks.data import Data, Ids
 from starting_kit.tasks.task import ONE_AT_A_TIME, Task
 
@@ -27,7 +29,7 @@ SAVE_EVERY = 30.0  # seconds between writes of a shard: what a killed worker los
 torch.backends.cudnn.deterministic = True  # on a GPU, too, the same models come out every time
 
 
-def make_shard(population: Population, shard: int, models: list[int]) -> None:
+def make_shard(population: Population, shard: int, models: list[int]) -> list[str]:
     """Make models of one shard and store their outputs.
 
     Args:
@@ -35,17 +37,23 @@ def make_shard(population: Population, shard: int, models: list[int]) -> None:
         shard: its number.
         models: which models to make, all of that shard; where they are made together, the others are made with them.
 
+    Returns:
+        What the user should know of them, in sentences.
+
     Raises:
         SolutionError: a solution failed; the models before it are stored.
     """
     torch.set_num_threads(1)
     if stop_requested():
-        return
-    if population.engine.kind == "single":
-        _make_one_by_one(population, shard, models)
-    else:
-        _make_together(population, shard)
-        report_finished(len(models))
+        return []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SolutionWarning)
+        if population.engine.kind == "single":
+            _make_one_by_one(population, shard, models)
+        else:
+            _make_together(population, shard)
+            report_finished(len(models))
+    return sorted({str(warning.message) for warning in caught if issubclass(warning.category, SolutionWarning)})
 
 
 def _make_together(population: Population, shard: int) -> None:

@@ -1,8 +1,45 @@
-"""Numbers for people."""
+"""Numbers and other contents of scorecards for people."""
 
 import math
+from collections.abc import Iterator
+
+from msgspec import UNSET, UnsetType
 
 from evaluation.metric.measured import Interval, Measured
+from evaluation.scoring.scorecard import Hyperparameters, Scorecard
+
+SOURCES: dict[str | UnsetType, str] = {
+    "published": "published",
+    "author": "the author's",
+    "tuned": "tuned for this task",
+    UNSET: "set in part",
+}
+
+
+def equal_models(card: Scorecard) -> Iterator[str]:
+    """What is to be said first where models are one and the same: the score takes them for independent ones."""
+    retrained = card.models if card.retrained_models is UNSET else card.retrained_models
+    for different, models, kind, whose in (
+        (card.different_models, card.models, "models", "the solution"),
+        (card.different_retrained_models, retrained, "retrained models", "their training"),
+    ):
+        if different is not UNSET:
+            few = f"{models} {kind}, but only {different} different ones"
+            what = f"all {models} {kind} are the same" if different == 1 else few
+            why = f"{whose} sets a seed itself or leaves too little to chance"
+            yield f"{what}: {why}. The score takes them for {models} that differ."
+
+
+def values_in_use(used: Hyperparameters) -> str:
+    """The values of hyper-parameters, and where they come from."""
+    by_user = [] if used.set is UNSET else used.set
+    others = [name for name in used.values if name not in by_user]
+    source = SOURCES[used.others if used.source == "set" else used.source]
+
+    def listed(names: list[str]) -> str:
+        return ", ".join(f"{name}={used.values[name]}" for name in names)
+
+    return "; ".join(f"{whose}: {listed(names)}" for whose, names in (("set by you", by_user), (source, others)) if names)
 
 
 def known(value: float | Measured[float] | None) -> float | None:

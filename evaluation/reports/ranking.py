@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import UNSET
 
 from evaluation.metric import intervals
-from evaluation.reports.formats import interval
+from evaluation.reports.formats import equal_models, interval
 from evaluation.scoring import codec
 from evaluation.scoring.scorecard import Scorecard
 from starting_kit.errors import InputError, did_you_mean
@@ -113,7 +113,10 @@ def compare(first: Scorecard, second: Scorecard) -> str:
     test = difference(first, second)
     scores = first.score.value, second.score.value
     if test is None or scores[0] is None or scores[1] is None:
-        raise InputError(f"{names} cannot be compared, because one of them has no interval; score it without --no-intervals.")
+        without = first if first.score_deviations.value is None else second
+        reason = without.score_deviations.reason
+        again = "; score it again without it" if reason == "--no-intervals" else ""
+        raise InputError(f"{names} cannot be compared: {without.entry} has no interval ({reason}){again}.")
     (low, high), p_value = test
     lines = [
         f"{card.entry}: {score:.6f}, 95 % interval {interval(card.score_interval)}"
@@ -121,4 +124,5 @@ def compare(first: Scorecard, second: Scorecard) -> str:
     ]
     verdict = "they differ" if p_value < SIGNIFICANT else "no difference has been shown"
     change = f"difference: {scores[0] - scores[1]:+.6f}, 95 % interval {low:+.6f} to {high:+.6f}, p = {p_value:.2g}"
-    return "\n".join([*lines, f"{change}: {verdict}"])
+    warnings = [f"{card.entry}: {sentence}" for card in (first, second) for sentence in equal_models(card)]
+    return "\n".join([*warnings, *lines, f"{change}: {verdict}"])

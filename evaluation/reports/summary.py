@@ -11,7 +11,7 @@ from rich.table import Table
 
 from evaluation.metric.forgetting import BIN_WIDTH, end_of_bins, points
 from evaluation.metric.measured import Interval, Means, Measured
-from evaluation.reports.formats import interval, number, percent
+from evaluation.reports.formats import equal_models, interval, number, percent, values_in_use
 from evaluation.scoring.scorecard import ClassForgetting, Estimate, Opinion, PerPopulation, Scorecard
 from starting_kit.tasks.task import Task
 
@@ -31,7 +31,9 @@ def show_tasks(known: Sequence[Task], screen: Console) -> None:
 
 
 def show(card: Scorecard, screen: Console) -> None:
-    """Print a scorecard."""
+    """Print a scorecard, and before anything else that its models are the same one, where they are."""
+    for sentence in equal_models(card):
+        screen.print(f"[bold red]{escape(sentence)}[/]", soft_wrap=True)
     lines = Table.grid(padding=(0, 2))
     for name, value in lines_of(card):
         lines.add_row(name, value)
@@ -43,6 +45,8 @@ def show(card: Scorecard, screen: Console) -> None:
     screen.print(_opinions(card.attacks, card.ceiling_models))
     if card.class_forgetting is not UNSET and card.class_forgetting.value:
         screen.print(_class_forgetting(card.class_forgetting.value))
+    for note in [] if card.notes is UNSET else card.notes:
+        screen.print(f"[yellow]note:[/] {escape(note)}", soft_wrap=True)
     screen.print(FOOTNOTE)
 
 
@@ -66,6 +70,8 @@ def lines_of(card: Scorecard) -> Iterator[tuple[str, str]]:
         lockstep = f"lockstep, {card.engine.models_at_once} models at once"
         alone = f"one model at a time ({escape(card.engine.reason)})"
         yield "engine", lockstep if card.engine.unlearning == "lockstep" else alone
+    if card.hyperparameters and card.hyperparameters.values:
+        yield "hyper-parameters", escape(values_in_use(card.hyperparameters))
     if card.forgetting_interval.value is None:
         yield "intervals", f"none ({card.forgetting_interval.reason})"
 

@@ -1,22 +1,23 @@
 """Leaderboard tables: for terminals, in Markdown, and as CSV."""
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec import UNSET
 from rich.box import Box
 from rich.console import Console
 from rich.table import Table
 
-from evaluation.reports.formats import interval, number, percent
+from evaluation.reports.formats import interval, known, number, percent
 from evaluation.reports.ranking import GROUP, Row
 from starting_kit.errors import InputError
 
 COLUMNS = ("#", "solution", "values", "score", "95 % interval", "of ceiling", "acc. kept", "cost", "forget acc.")
 ON_TERMINALS = COLUMNS[:-1]  # what 80 characters have room for
+NUMBERS = ("score", "relative", "ceiling", "floor", "forgetting_quality", "retain_ratio", "test_ratio", "cost")  # in CSV
 LEGEND = "* differs from the entry above (p < 0.05)."
+EQUAL_MODELS = "† some of its models are one and the same."
 UNRANKED = "cost above 20 % of a retraining"
 # Narrow enough for 80 characters; lines below the head and between sections only.
 LINES = Box("    \n    \n ── \n    \n ── \n    \n    \n    \n")
@@ -44,9 +45,9 @@ def cells(row: Row) -> tuple[str, ...]:
     card, forget = row.card, row.card.forget_accuracy.value
     return (
         "-" if row.rank is None else str(row.rank),
-        card.entry.replace("--published", ""),
+        card.entry.replace("--published", "").replace("--tuned", ""),
         card.hyperparameters.source if card.hyperparameters else "-",
-        number(card.score) + ("*" if row.differs_from_above else ""),
+        number(card.score) + "*" * row.differs_from_above + "†" * card.has_equal_models,
         interval(card.score_interval),
         percent(card.relative),
         percent(card.accuracy_kept),
@@ -70,32 +71,33 @@ def show(table: Sequence[Row], screen: Console) -> None:
 def legend(table: Sequence[Row], unranked: str) -> list[str]:
     """What the marks of a table mean."""
     marked, slow = any(row.differs_from_above for row in table), any(row.rank is None for row in table)
-    return [LEGEND] * marked + [f"{unranked}: {UNRANKED}."] * slow
+    equal = any(row.card.has_equal_models for row in table)
+    return [LEGEND] * marked + [EQUAL_MODELS] * equal + [f"{unranked}: {UNRANKED}."] * slow
 
 
 def as_csv(tables: Sequence[Sequence[Row]]) -> str:
     """All rows of all tables, with unrounded numbers and what distinguishes the tables."""
-    measured = ("score", "relative", "ceiling", "floor", "retain_ratio", "test_ratio")
-    numbers = ("score", "relative", "ceiling", "floor", "forgetting_quality", "retain_ratio", "test_ratio", "cost")
-    columns = [*GROUP, "rank", "entry", "values", *numbers, "score_low", "score_high", "differs_from_above"]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    for row in (row for table in tables for row in table):
-        card = row.card
-        low, high = card.score_interval.value or ("", "")
-        writer.writerow(
-            {
-                **{name: getattr(card, name) for name in (*GROUP, "entry", "forgetting_quality", "cost")},
-                **{name: getattr(card, name).value for name in measured},
-                "rank": row.rank,
-                "values": card.hyperparameters.source if card.hyperparameters else None,
-                "score_low": low,
-                "score_high": high,
-                "differs_from_above": row.differs_from_above,
-            }
-        )
-    return text.getvalue()
+    from pandas import DataFrame  # takes half a second, which tables on a screen need not wait for
+
+    records = [_record(row) for table in tables for row in table]
+    text: str = DataFrame(records, dtype=object).to_csv(index=False, lineterminator="\n")
+    return text
+
+
+def _record(row: Row) -> dict[str, Any]:
+    card = row.card
+    low, high = card.score_interval.value or (None, None)
+    return {
+        **{name: getattr(card, name) for name in GROUP},
+        "rank": row.rank,
+        "entry": card.entry,
+        "values": card.hyperparameters.source if card.hyperparameters else None,
+        **{name: known(getattr(card, name)) for name in NUMBERS},
+        "score_low": low,
+        "score_high": high,
+        "differs_from_above": row.differs_from_above,
+        "different_models": None if card.different_models is UNSET else card.different_models,
+    }
 
 
 def as_markdown(tables: Sequence[Sequence[Row]], ends: int | None = None) -> str:

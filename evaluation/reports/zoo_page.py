@@ -121,15 +121,18 @@ def page(zoo: Path, results: Path, task: str) -> str:
 
 def cells(name: str, description: Description, cards: dict[str, Scorecard]) -> tuple[str, ...]:
     """A row as text, in the order of `COLUMNS`."""
-    card = cards.get(name)
-    is_tuned = card is not None and card.hyperparameters is not None and card.hyperparameters.source == "tuned"
+    usual = cards.get(name)
+    is_tuned = usual is not None and usual.hyperparameters is not None and usual.hyperparameters.source == "tuned"
+    tuned = usual if is_tuned else cards.get(f"{name}--tuned")
+    published = cards.get(f"{name}--published") if is_tuned else usual
+    card = tuned or published
     return (
         f"[{name}]({name}.py)",
         description.summary,
         description.source,
         description.reported,
-        measured(cards.get(f"{name}--published") if is_tuned else card),
-        measured(card if is_tuned else None),
+        measured(published),
+        measured(tuned),
         percent(card.cost if card else None),
         description.needs,
     )

@@ -3,13 +3,15 @@
 import hashlib
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from evaluation.metric.measured import Intervals, Measured, Scores
+from evaluation.scoring import codec
 from evaluation.scoring.config import ScoringConfig
 from evaluation.scoring.experiment import Experiment
 from evaluation.scoring.external import Pair
@@ -23,7 +25,10 @@ from evaluation.scoring.scorecard import (
     Opinion,
     Scorecard,
 )
-from starting_kit.contract import PROJECT
+from starting_kit.contract import PROJECT, Solution
+from starting_kit.errors import InputError
+
+LONGEST_NAME = 200  # bytes; file systems take 255, endings and what a temporary name adds included
 
 
 def of_experiment(
@@ -34,6 +39,7 @@ def of_experiment(
     class_forgetting: Measured[ClassForgetting],
     seconds: dict[str, float],
     workers: int,
+    notes: Sequence[str] = (),
 ) -> Scorecard:
     """The scorecard of a solution.
 
@@ -45,10 +51,12 @@ def of_experiment(
         class_forgetting: what else is measured where a class is to be forgotten.
         seconds: spent on each stage.
         workers: how many processes.
+        notes: on what was run otherwise than it is written.
     """
     return Scorecard(
         **_origin(made),
         models=made.models,
+        notes=list(notes) or msgspec.UNSET,
         attacks=attacks,
         class_forgetting=class_forgetting,
         cost=made.cost,
@@ -77,10 +85,15 @@ def _origin(made: Experiment) -> dict[str, Any]:
         "trainer": solution.name if solution.trains else msgspec.UNSET,
         "engine": EngineUsed(way, unlearned.engine.members, made.engine_reason),
         "data_free": unlearned.data_free,
-        "hyperparameters": Hyperparameters(solution.source_of_values, solution.hyperparameters),
+        "hyperparameters": _hyperparameters(solution),
         "data": task.digest,
         "retrained_population": made.populations["retrained"].key,
     }
+
+
+def _hyperparameters(solution: Solution) -> Hyperparameters:
+    values, source, by_user = solution.hyperparameters, solution.source_of_values, list(solution.settings)
+    return Hyperparameters("set", values, by_user, source) if by_user else Hyperparameters(source, values)
 
 
 def of_external(
@@ -130,14 +143,39 @@ def opinion(found: Mapping[str, Any]) -> Opinion:
     return msgspec.convert(found, Opinion)
 
 
-def file_name(made: Experiment, config: ScoringConfig) -> str:
-    """The solution's name, and after `--` what differs from the defaults, if anything does."""
+def file_name(made: Experiment, config: ScoringConfig, folder: Path) -> str:
+    """The solution's name, and after `--` what differs from the defaults, if anything does.
+
+    Whether values are tuned is in the name as well where a scorecard of the others would be overwritten.
+
+    Args:
+        made: the populations.
+        config: of the scoring.
+        folder: of the task's scorecards.
+    """
+    tuned = made.populations["unlearned"].unlearning().solution.tuned
+    name = _file_name(made, config, "published" if config.hyperparameters == "published" else None)
+    if _holds_other_values(folder / f"{name}.json", tuned):
+        return _file_name(made, config, "tuned" if tuned else "published")
+    return name
+
+
+def _holds_other_values(path: Path, tuned: bool) -> bool:
+    """Whether a scorecard is there of untuned values where these are tuned, or the other way round, or it does not say."""
+    try:
+        found = codec.read(path).hyperparameters if path.exists() else None
+    except InputError:  # a scorecard that cannot be read is no loss
+        return False
+    return found is not None and found.are_tuned is not tuned
+
+
+def _file_name(made: Experiment, config: ScoringConfig, values: str | None) -> str:
     unlearned = made.populations["unlearned"]
     solution, task = unlearned.unlearning().solution, unlearned.task
-    values = {"forget": "{0.forget}", "network": "{0.network}", "recipe": "trained{0.recipe.epochs}"}
-    parts = [values[name].format(task) for name in task.changed]
-    parts += ["published"] if config.hyperparameters == "published" else []
-    parts += [f"{name}={value}" for name, value in sorted(solution.settings.items())]
+    of_task = {"forget": "{0.forget}", "network": "{0.network}", "recipe": "trained{0.recipe.epochs}"}
+    parts = [of_task[name].format(task) for name in task.changed]
+    parts += [values] if values else []
+    parts += [*sorted(config.define), *(f"{name}={value}" for name, value in sorted(solution.settings.items()))]
     parts += [f"n{config.models}"] if config.models != DEFAULT_MODELS else []
     parts += [f"originals{config.originals}"] if config.originals > 1 else []
     parts += [f"seed{config.seed}"] if config.seed else []
@@ -145,7 +183,16 @@ def file_name(made: Experiment, config: ScoringConfig) -> str:
     parts += [config.device] if config.device != "cpu" else []
     parts += ["data-free"] if config.data_free else []
     variant = "".join(c if c.isalnum() or c in "=.,-_+" else "_" for c in ",".join(parts).replace(":", ""))
-    return f"{solution.name}--{variant}" if variant else solution.name
+    return _shortened(f"{solution.name}--{variant}" if variant else solution.name)
+
+
+def _shortened(name: str) -> str:
+    """A name that every file system takes: a long one ends in a hash of all of it."""
+    encoded = name.encode()
+    if len(encoded) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(encoded).hexdigest()[:16]
+    return f"{encoded[: LONGEST_NAME - len(digest) - 1].decode(errors='ignore')}-{digest}"
 
 
 def environment(workers: int, device: str = "cpu") -> Environment:

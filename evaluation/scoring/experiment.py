@@ -89,8 +89,7 @@ def run(
             _make("unlearned", populations, config.models, unlearners, reporter, seconds)
             with reporter.waiting("Timing the solution against retraining"):
                 cost = measure_cost(populations["unlearned"], populations["retrained"], trainers, unlearners)
-            with reporter.waiting("Drawing pictures"):
-                pictures = unlearners.run(jobs.draw, populations["unlearned"]) if config.pictures else None
+            pictures = _draw(populations["unlearned"], unlearners, reporter) if config.pictures else None
         for kind in TRAINED:
             _make(kind, populations, config.models, trainers, reporter, seconds)
         index = _relearn(populations, config.models, trainers, reporter, seconds)
@@ -107,6 +106,11 @@ def _make(
 ) -> None:
     with timed(seconds, kind), reporter.stage(kind.replace("_", " "), models) as on_finished:
         shards.make(populations[kind], models, executor, on_finished, reporter.notice)
+
+
+def _draw(unlearned: Population, executor: LocalProcesses, reporter: Reporter) -> bytes:
+    with reporter.waiting("Drawing pictures"):
+        return executor.run(jobs.draw, unlearned)
 
 
 def _relearn(

@@ -23,10 +23,25 @@ class EngineUsed(Struct, frozen=True):
 
 
 class Hyperparameters(Struct, frozen=True):
-    """Values in use, and where they come from."""
+    """Values in use, and where they come from.
 
-    source: Literal["published", "tuned", "set"]
+    Attributes:
+        source: published with the solution, its author's defaults, fitted to the task, or some set by the user.
+        values: by name.
+        set: names of those that the user has set; unset where there are none.
+        others: where the others come from; unset where the user has set none.
+    """
+
+    source: Literal["published", "author", "tuned", "set"]
     values: dict[str, Any]
+    set: list[str] | UnsetType = UNSET
+    others: Literal["published", "author", "tuned"] | UnsetType = UNSET
+
+    @property
+    def are_tuned(self) -> bool | None:
+        """Whether those that the user has not set are fitted to the task; None where that is not known."""
+        source = self.others if self.source == "set" else self.source
+        return None if source is UNSET else source == "tuned"
 
 
 class Opinion(Struct, frozen=True):
@@ -106,12 +121,15 @@ class Scorecard(Struct, frozen=True, kw_only=True):
     """The result of scoring one solution on one task.
 
     A field is None where populations were made elsewhere, so that it is not known, and unset where it does not apply.
-    docs/scorecard.md says what each field means.
+    docs/scorecard.md says what each field means. The first two say that models are the same, before anything that is said of so
+    many models.
 
     Attributes:
         path: the file that it was written to or read from, None without one; not part of the file.
     """
 
+    different_models: int | UnsetType = UNSET
+    different_retrained_models: int | UnsetType = UNSET
     solution: str
     task: str
     task_version: int | None = None
@@ -127,6 +145,7 @@ class Scorecard(Struct, frozen=True, kw_only=True):
     engine: EngineUsed | None = None
     data_free: bool | UnsetType | None = UNSET
     hyperparameters: Hyperparameters | None = None
+    notes: list[str] | UnsetType = UNSET
     data: str | None = None
     retrained_population: str
     score: Measured[float]
@@ -162,6 +181,11 @@ class Scorecard(Struct, frozen=True, kw_only=True):
     def entry(self) -> str:
         """What a leaderboard calls it: the name of its file."""
         return self.solution if self.path is None else self.path.stem
+
+    @property
+    def has_equal_models(self) -> bool:
+        """Whether some of its models, unlearned or retrained, are one and the same."""
+        return self.different_models is not UNSET or self.different_retrained_models is not UNSET
 
     @property
     def accuracy_kept(self) -> float | None:

@@ -60,14 +60,15 @@ def score_folder(config: FolderConfig, reporter: Reporter = SILENT) -> Iterator[
 def _score_solution(config: ScoringConfig, reporter: Reporter) -> Scorecard:
     task = config.find_task()
     require_writable(config.runs, "--runs")
-    path = solution_path(config, task, reporter)
-    require_writable(config.results / task.name, "--results")
+    path, notes = solution_path(config, task, reporter)
+    folder = config.results / task.name
+    require_writable(folder, "--results")
     seconds: dict[str, float] = {}
-    made = experiment.run(config, task, path, _tuned_values(config, task, path), reporter, seconds)
+    made = experiment.run(config, task, path, tuned_values(config, task, path), reporter, seconds)
     with reporter.waiting("Comparing the populations"):
-        card = _card_of(made, config, seconds)
-    name = assembly.file_name(made, config)
-    card = codec.write(card, config.results / task.name / f"{name}.json")
+        card = _card_of(made, config, seconds, notes)
+    name = assembly.file_name(made, config, folder)
+    card = codec.write(card, folder / f"{name}.json")
     if made.pictures and card.path:
         write_bytes(card.path.with_suffix(".png"), made.pictures)
     if config.json:
@@ -77,8 +78,8 @@ def _score_solution(config: ScoringConfig, reporter: Reporter) -> Scorecard:
     return card
 
 
-def solution_path(config: ScoringConfig, task: Task, reporter: Reporter) -> Path:
-    """The file of the solution; of a notebook, what was taken out of it.
+def solution_path(config: ScoringConfig, task: Task, reporter: Reporter) -> tuple[Path, list[str]]:
+    """The file of the solution; of a notebook, what was taken out of it, and notes on what differs, which are told as well.
 
     Raises:
         InputError: there is no such solution, or it cannot be taken out of its notebook.
@@ -89,17 +90,21 @@ def solution_path(config: ScoringConfig, task: Task, reporter: Reporter) -> Path
             raise InputError(
                 f"--define {config.define[0]} is for notebooks; hyper-parameters of a .py file are set with --set."
             )
-        return path
+        return path, []
     from starting_kit.notebooks import extraction
 
     competition = kaggle_layout.find_root(task.folder).resolve() if task.name == "kaggle_layout" else None
-    path, remarks = extraction.write(path, config.define, competition, config.runs / "notebooks")
-    tell_all(reporter, remarks, path.with_suffix(".log"))
-    return path
+    path, notes = extraction.write(path, config.define, competition, config.runs / "notebooks")
+    tell_all(reporter, notes, path.with_suffix(".log"))
+    return path, notes
 
 
-def _tuned_values(config: ScoringConfig, task: Task, path: Path) -> dict[str, Any] | None:
-    """The values that were fitted to the task, or None for the published ones."""
+def tuned_values(config: ScoringConfig, task: Task, path: Path) -> dict[str, Any] | None:
+    """The values that were fitted to the task, or None for the published ones.
+
+    Raises:
+        InputError: the tuned ones are asked for, and there are none.
+    """
     entry = tuned.read(path, task)
     if config.hyperparameters == "tuned" and entry is None:
         what = f"version {task.version} of {task.name}"
@@ -112,7 +117,7 @@ def _tuned_values(config: ScoringConfig, task: Task, path: Path) -> dict[str, An
     return entry.values if entry and config.hyperparameters != "published" else None
 
 
-def _card_of(made: Experiment, config: ScoringConfig, seconds: dict[str, float]) -> Scorecard:
+def _card_of(made: Experiment, config: ScoringConfig, seconds: dict[str, float], notes: list[str]) -> Scorecard:
     from evaluation.scoring import class_forgetting  # as in `measure`
 
     outputs = made.outputs()
@@ -120,7 +125,8 @@ def _card_of(made: Experiment, config: ScoringConfig, seconds: dict[str, float])
     measured = measure(config, outputs["unlearned"], outputs["retrained"], reference, outputs["original"], seconds)
     with timed(seconds, "class_forgetting"):
         of_class = class_forgetting.of_experiment(made)
-    return assembly.of_experiment(made, *measured, of_class, seconds, config.cores)
+    of_solution = made.populations["unlearned"].unlearning().solution.remarks
+    return assembly.of_experiment(made, *measured, of_class, seconds, config.cores, [*notes, *of_solution])
 
 
 def _score_pair(config: PairConfig, reporter: Reporter) -> Scorecard:

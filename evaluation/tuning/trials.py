@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evaluation.populations import shards
+from evaluation.populations import jobs, shards
 from evaluation.populations.executors import LocalProcesses
 from evaluation.populations.population import Population
 from evaluation.scoring.config import ScoringConfig
@@ -123,15 +123,15 @@ def prepare(config: TuningConfig, task: Task, path: Path, trainers: LocalProcess
         runs=config.runs / "tuning",
     )
     with LocalProcesses(1, reporter.notice) as unlearners:
+        if not unlearners.run(jobs.describe_solution, path, (), None).search_space:  # before any model is made
+            raise InputError(
+                f"{path} has no SEARCH_SPACE, so nothing can be tuned; starting_kit/search_space.py says what it holds."
+            )
         populations = make_plan(apart, task, path, None, trainers, unlearners, reporter).populations
     published = populations["unlearned"]
     solution = published.unlearning().solution
     engines = {choices_of(solution): published.engine}
     trials = Trials(published, populations["retrained"], config.models, trainers, config.cores, reporter, engines)
-    if not solution.search_space:
-        raise InputError(
-            f"{path} has no SEARCH_SPACE, so nothing can be tuned; starting_kit/search_space.py says what it holds."
-        )
     trials.retrain(config.models)
     return trials
 

@@ -1,6 +1,7 @@
 """Executes a submission's notebook as it stands, on one thread and a folder laid out like Kaggle's; reads its checkpoints."""
 
 import os
+import pickle
 import subprocess
 import zipfile
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ with needs("notebooks"):
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
 
+NOTE = "note: "
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -31,7 +33,7 @@ def execute(notebook: Any, kaggle: Path, work: Path, models: int) -> dict[str, M
         models: how many runs.
 
     Raises:
-        RunError: a cell failed.
+        RunError: a cell failed, or a checkpoint is not readable as the competition's scorer reads it.
     """
     environment = {"UNLEARNING_KAGGLE": str(kaggle), "UNLEARNING_MODELS": str(models), **dict.fromkeys(ONE_THREAD, "1")}
     client = NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(work)}})
@@ -41,4 +43,18 @@ def execute(notebook: Any, kaggle: Path, work: Path, models: int) -> dict[str, M
     except CellExecutionError as error:
         raise RunError(f"The notebook fails: {error.ename}: {error.evalue}") from error
     with zipfile.ZipFile(work / "submission.zip") as archive:
-        return {name: torch.load(archive.open(name), weights_only=True) for name in archive.namelist()}
+        return {name: _read(archive, name) for name in archive.namelist()}
+
+
+def notes(notebook: Any) -> list[str]:
+    """What an executed notebook remarked."""
+    printed = [output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [line.removeprefix(NOTE) for text in printed for line in text.splitlines() if line.startswith(NOTE)]
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> Any:
+    try:
+        with archive.open(name) as file:
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        raise RunError(f"{name} holds more than weights, so the competition cannot read it: {error}") from error

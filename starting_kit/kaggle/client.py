@@ -21,6 +21,14 @@ class UnreachableError(RunError):
     """Kaggle did not answer; what was asked for may or may not have been done."""
 
 
+class RefusedError(RunError):
+    """Kaggle refused; what was asked for was not done."""
+
+
+REQUEST_SECONDS = 120.0  # after which a server that says nothing counts as unreachable
+TRANSFER_SECONDS = 1800.0  # the same for fetching a notebook's output
+
+
 # What the client prints, and what it means; the first match counts.
 COMPLAINTS: tuple[tuple[str, type[Exception], str], ...] = (
     (
@@ -46,18 +54,23 @@ COMPLAINTS: tuple[tuple[str, type[Exception], str], ...] = (
     ),
     (
         r"Maximum batch GPU session count[^\n]*",
-        RunError,
+        RefusedError,
         "Your GPU sessions on Kaggle are in use ({}); wait until one ends, then go on with --resume.",
     ),
     (
         r"[^\n]*(?:quota|used all your submissions|submissions? limit)[^\n]*",
-        RunError,
+        RefusedError,
         "Your quota on Kaggle is used up ({}); go on with --resume when there is a new one.",
     ),
     (
         r"[^\n]*(?:was denied|Forbidden|403 Client Error)[^\n]*",
-        RunError,
+        RefusedError,
         "Kaggle refuses ({}): is the user's name right, and did you accept the competition's rules?",
+    ),
+    (
+        r"[^\n]*4\d\d Client Error[^\n]*",
+        RefusedError,
+        "Kaggle refuses: {}.",
     ),
 )
 # The client has no command for a notebook's version.
@@ -147,7 +160,7 @@ def output(kernel: str, folder: Path) -> list[str]:
         RunError: Kaggle refused.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _client("kernels", "output", kernel, "-p", str(folder), "--force")
+    _client("kernels", "output", kernel, "-p", str(folder), "--force", seconds=TRANSFER_SECONDS)
     log = folder / f"{kernel.split('/')[1]}.log"
     return log_lines(log.read_text(encoding="utf-8")) if log.exists() else []
 
@@ -192,8 +205,8 @@ def submissions(competition: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(said[start:]))) if start >= 0 else []
 
 
-def _client(*arguments: str) -> str:
-    return _run([str(_installed_client()), *arguments])
+def _client(*arguments: str, seconds: float | None = None) -> str:
+    return _run([str(_installed_client()), *arguments], seconds)
 
 
 def _installed_client() -> Path:
@@ -208,16 +221,22 @@ def _installed_client() -> Path:
     return client
 
 
-def _run(command: Sequence[str]) -> str:
-    """What a command prints; a complaint in it is raised."""
-    run = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+def _run(command: Sequence[str], seconds: float | None = None) -> str:
+    """What a command prints; a complaint in it is raised, and so is its silence."""
+    seconds = seconds or REQUEST_SECONDS
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        raise UnreachableError(f"Kaggle did not answer within {seconds:g} seconds; go on with --resume.") from None
     said = run.stdout + run.stderr
     refused = re.search(r"Kernel push error: ([^\n]*)", said)
     if run.returncode or refused:
         for pattern, kind, sentence in COMPLAINTS:
             if found := re.search(pattern, said, re.IGNORECASE):
                 raise kind(sentence.format(found[0].strip().removeprefix("Kernel push error: ").rstrip(".")))
-        raise RunError(f"Kaggle refuses: {refused[1] if refused else _last_line(said)}")
+        if refused:
+            raise RefusedError(f"Kaggle refuses: {refused[1]}")
+        raise RunError(f"The Kaggle client failed: {_last_line(said)}")
     return said
 
 

@@ -20,12 +20,20 @@ TITLE_LENGTH = (5, 50)
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 
 
-def notebook(solution: Solution, batches: BatchFormat, title: str, seed: int, half: bool, hours: float) -> Any:
+KIT = Path(__file__).resolve().parents[1]
+MODULE = "submitted_solution"  # the solution in the notebook: a module, so that its names and the notebook's do not meet
+UNSIGNED = 'FINGERPRINT = ""'
+
+
+def notebook(
+    solution: Solution, batches: BatchFormat, move_batches: bool, title: str, seed: int, half: bool, hours: float
+) -> Any:
     """The notebook (nbformat 4.5).
 
     Args:
         solution: what is submitted, with its hyper-parameters.
         batches: what it reads.
+        move_batches: whether its loaders bring batches to the GPU.
         title: of the notebook.
         seed: every run's seed derives from it.
         half: whether checkpoints are float16.
@@ -41,13 +49,17 @@ def notebook(solution: Solution, batches: BatchFormat, title: str, seed: int, ha
     plain = (int, float, str, bool, tuple, list, type(None))
     if unwritable := [name for name, value in solution.overrides.items() if not isinstance(value, plain)]:
         raise InputError(f"The hyper-parameter {unwritable[0]} is no plain value, so it cannot be written into a notebook.")
-    constants = {"SETTINGS": solution.overrides, "BATCHES": batches, "SEED": seed, "HALF": half, "HOURS": hours}
+    constants: dict[str, Any] = {"SETTINGS": solution.overrides, "BATCHES": batches, "MOVE_BATCHES": move_batches}
+    constants |= {"SEED": seed, "HALF": half, "HOURS": hours}
     text = TEMPLATE.read_text(encoding="utf-8").replace("TITLE", title, 1)
     for name, value in constants.items():
         line = f"{name} = {value!r}".replace("\\", r"\\")
         text = re.sub(rf"^{name} = \S+", line, text, flags=re.MULTILINE)
     made = jupytext.reads(text, fmt="py:percent")
     made.metadata = KERNEL
+    for cell in made.cells:
+        if (file := cell.metadata.get("title", "")).endswith(".py"):
+            cell.source = (KIT.parent / file).read_text(encoding="utf-8").rstrip()
     place = next(i for i, cell in enumerate(made.cells) if cell.metadata.get("title") == "SOLUTION")
     made.cells[place : place + 1] = [new_code_cell(source) for source in _solution_cells(solution)]
     for number, cell in enumerate(made.cells):
@@ -58,17 +70,28 @@ def notebook(solution: Solution, batches: BatchFormat, title: str, seed: int, ha
 
 
 def _solution_cells(solution: Solution) -> list[str]:
-    """Cells that write the modules which the solution imports, and its own text."""
+    """Cells that write the solution and the modules which it imports to files, and one that imports it."""
     own = next(name for name in (f"solutions/{solution.path.name}", solution.path.name) if name in solution.sources)
-    modules = {name: text for name, text in solution.sources.items() if name != own}
-    folders = sorted({str(Path(name).parent) for name in modules} - {"."})
+    files = {name: text for name, text in solution.sources.items() if name != own}
+    folders = sorted({str(Path(name).parent) for name in files} - {"."})
     cells = (
         [f"for folder in {folders}:\n    os.makedirs(folder, exist_ok=True)\n    Path(folder, '__init__.py').touch()"]
         if folders
         else []
     )
-    cells += [f"%%writefile {name}\n{text.rstrip()}" for name, text in modules.items()]
-    return [*cells, solution.sources[own].rstrip()]
+    files[f"{MODULE}.py"] = solution.sources[own]
+    cells += [f"%%writefile {name}\n{text.rstrip()}" for name, text in files.items()]
+    return [*cells, f"from {MODULE} import unlearning"]
+
+
+def signed(notebook: dict[str, Any], fingerprint: str) -> dict[str, Any]:
+    """A notebook that prints and writes a fingerprint, by which its output is known."""
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if UNSIGNED in source:
+            cell["source"] = source.replace(UNSIGNED, f'FINGERPRINT = "{fingerprint}"', 1)
+            break
+    return notebook
 
 
 def metadata(user: str, title: str, accelerator: str) -> dict[str, Any]:

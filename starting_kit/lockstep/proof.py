@@ -16,12 +16,10 @@ import contextlib
 import copy
 import pickle
 import random
-import signal
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from types import FrameType
 from typing import Any
 from unittest import mock
 
@@ -31,12 +29,14 @@ from torch import Tensor, nn
 
 from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import DataWithheldError, RunError
+from starting_kit.generators import random_state_restored
 from starting_kit.lockstep.readings import falsified, readings
 from starting_kit.lockstep.stacking import NotStackableError, check_stackable
 from starting_kit.lockstep.structure import difference, structure
-from starting_kit.runner import call, call_in_lockstep, random_state_restored, start_afresh
+from starting_kit.runner import call, call_in_lockstep, start_afresh
 from starting_kit.tasks.data import SPLITS, Data
 from starting_kit.tasks.task import Task
+from starting_kit.time_limit import TimeUpError, time_limit
 
 TOLERANCE = 1e-8  # on weights, in float64; rounding alone stays near 1e-13
 TOLERANCE_OF_OUTPUTS = 1e-6  # relative to the outputs: a difference of the weights may grow on its way through the network
@@ -98,7 +98,7 @@ class _Trial:
             alone, read_alone = self.one_after_another()
         except DataWithheldError:
             raise
-        except (RunError, _TimeUpError) as error:
+        except (RunError, TimeUpError) as error:
             return f"the trial in float64 failed: {error}"
         for model in alone:
             if change := difference(self.structure, structure(model)):
@@ -106,7 +106,7 @@ class _Trial:
         outputs = self.outputs(alone)
         try:
             together, read, draws_for_all = self.as_one()
-        except (RunError, _TimeUpError) as error:
+        except (RunError, TimeUpError) as error:
             return f"three models at once fail: {error}"
         if _distance(alone, together) > TOLERANCE:
             return "three models at once do not get the weights that each gets alone"
@@ -131,7 +131,7 @@ class _Trial:
         with torch.no_grad():
             for weight in nets[-1].parameters():
                 weight.mul_(FAR_OFF)
-        with contextlib.suppress(RunError, _TimeUpError):  # the last one may end in infinite weights
+        with contextlib.suppress(RunError, TimeUpError):  # the last one may end in infinite weights
             self.in_lockstep(nets, which)
         if _distance([alone[k] for k in which[:-1]], nets[:-1]) > TOLERANCE:
             return f"{len(which)} models at once, one of them far off the others, do not get the weights that each gets alone"
@@ -143,7 +143,7 @@ class _Trial:
         models: list[nn.Module] = []
         read: list[list[Any]] = []
         for net, data, seed in zip(self.nets, self.sets, SEEDS, strict=True):
-            with _time_limit(self.patience if models else None), readings() as own:
+            with time_limit(self.patience if models else None), readings() as own:
                 start_afresh(seed, torch.float64)
                 models.append(call(self.solution, copy.deepcopy(net), self.task, data, self.batches, data_free=self.data_free))
             read.append(own)
@@ -165,7 +165,7 @@ class _Trial:
             which: the number of each, which gives data and seed.
         """
         data, seeds = [self.sets[k] for k in which], [SEEDS[k] for k in which]
-        with _time_limit(self.patience), _unseeded_generators() as unseeded:
+        with time_limit(self.patience), _unseeded_generators() as unseeded:
             start_afresh(SEEDS[0], torch.float64)
             untouched = _global_generators()
             call_in_lockstep(self.solution, nets, self.task, data, self.batches, seeds, self.data_free)
@@ -185,7 +185,7 @@ class _Trial:
         for factor in factors:
             try:
                 misled, _, _ = self.as_one(partial(_replace, suspect, factor))
-            except (RunError, _TimeUpError):
+            except (RunError, TimeUpError):
                 return False
             if _distance(expected, misled) > 0:
                 return False
@@ -261,26 +261,3 @@ def _agree(one: Tensor, other: Tensor) -> bool:
 
 def _replace(suspect: Container[int], factor: Callable[[], float], i: int, value: Any) -> Any:
     return falsified(value, factor) if i in suspect else value
-
-
-class _TimeUpError(BaseException):
-    """Not an Exception: a solution that catches those must not catch it."""
-
-
-@contextmanager
-def _time_limit(seconds: float | None) -> Iterator[None]:
-    """End what takes longer, if seconds are given and the system has timers."""
-    if seconds is None or not hasattr(signal, "setitimer"):
-        yield
-        return
-
-    def end(signal_number: int, frame: FrameType | None) -> None:
-        raise _TimeUpError(f"it was stopped after {seconds:.0f} seconds")
-
-    before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

@@ -21,7 +21,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.data import DataLoader
 
 from starting_kit.errors import RunError
-from starting_kit.loaders import Batch, Examples, Loaders, Memory, Outlined, Withheld, draw_base_seed
+from starting_kit.loaders import Batch, Examples, Loaders, Memory, Withheld, draw_base_seed
+from starting_kit.outlines import Outlined
 
 
 class StackedExamples(Outlined):

@@ -83,11 +83,12 @@ def unlearning(net, retain_loader, forget_loader, val_loader, *, epochs: int = 5
     for layer in layers[-2:]:
         layer.reset_parameters()
     optimiser = torch.optim.SGD(net.parameters(), lr=learning_rate, momentum=0.9)
+    device = next(net.parameters()).device  # the competition's loaders give batches on the CPU
     net.train()
     for _ in range(epochs):
         for images, labels in retain_loader:
             optimiser.zero_grad()
-            F.cross_entropy(net(images), labels).backward()
+            F.cross_entropy(net(images.to(device)), labels.to(device)).backward()
             optimiser.step()
     net.eval()
 

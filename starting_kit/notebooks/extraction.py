@@ -1,17 +1,20 @@
-"""Takes a solution out of a notebook: `unlearning` and what it uses, as a Python file.
+"""Takes a solution out of a notebook: `unlearning`, what it uses, and what the notebook does around its call, as a Python file.
 
 The competition's notebooks load data, train, download and submit. None of that is executed. The code cells are read as one
-module, guards are decided as they would be when submitting, and everything that the last `unlearning` uses is traced back:
-imports, functions, classes, constants. The notebook's own text is kept, with two changes: "cuda" becomes "cpu", because
-networks are on the CPU here, and the competition's folder becomes the one at hand.
+module, guards are decided as they would be when submitting, and the way to the last call of `unlearning`, and on to the
+checkpoint, is followed. The notebook's own text is kept, with two changes: "cuda" becomes "cpu", because networks are on the
+CPU here, and the competition's folder becomes the one at hand.
 
 1. Magics and shell lines are dropped (`cells`), and so is a cell that is not Python even then.
-2. An `if` at the top level is decided where its condition follows from constants (`statements`): the user's
-   (`--define test=False`), the notebook's, and that the mock run's file `empty.txt` does not exist.
-3. Names that `unlearning` uses, and values that the notebook passes to it beyond the network and the loaders, are traced to the
-   statements that bind them, those to the names that they use, and so on (`needs`).
-4. A statement that would have to be executed, but loads data, trains, downloads, or starts programs, is refused (`refusals`).
-5. What is left is written down (`solution_text`).
+2. An `if` is decided where its condition follows from constants (`statements`): the user's (`--define test=False`), the
+   notebook's, and that the mock run's file `empty.txt` does not exist.
+3. The way to the call is laid out (`route`), and it is found out what the call gives: the network, which loader is which, what
+   else (`roles`, `call`), and how its loaders are set up (`loader_settings`).
+4. Names are traced to the statements that bind them and that change what they stand for, those to the names that they use, and
+   so on (`slicing`, `effects`), up to what the kit gives. A statement that would have to be executed, but loads data, trains,
+   downloads, or starts programs, is refused (`refusals`).
+5. Where the notebook does not call its function plainly, a function of ours does as the notebook does (`adapter`).
+6. What is left is written down (`solution_text`). What is not done is said.
 """
 
 import ast
@@ -20,15 +23,23 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from starting_kit.contract import sources
 from starting_kit.errors import InputError, RunError
-from starting_kit.notebooks.cells import read_cells
-from starting_kit.notebooks.needs import FUNCTION, needed, passed_on
-from starting_kit.notebooks.refusals import refuse
+from starting_kit.notebooks import adapter_text, roles
+from starting_kit.notebooks.adapter import Plan
+from starting_kit.notebooks.call import Signature, arguments
+from starting_kit.notebooks.cells import Cells, read_cells
+from starting_kit.notebooks.loader_settings import Maker
+from starting_kit.notebooks.remarks import remarks_on_seeds, remarks_on_statements
+from starting_kit.notebooks.route import Finder
+from starting_kit.notebooks.slicing import MissingError, Slice
 from starting_kit.notebooks.solution_text import assembled, on_cpu
-from starting_kit.notebooks.statements import names_of, submitted
+from starting_kit.notebooks.statements import Statement, names_of, note_constants, submitted
+from starting_kit.notebooks.way import FUNCTION, RESULT, Route
+from starting_kit.seeds import seeding_inside
+from starting_kit.sources import sources
 
 COMPETITION = re.compile(r"(\.\.|/kaggle)/input/(competitions/)?neurips-2023-machine-unlearning/?")
+CONSTANTS = ("BATCHES", "LOCKSTEP", "SEARCH_SPACE")  # of the kit, as in a Python file
 
 
 def extract(path: Path, settings: Iterable[str], competition: Path | None) -> tuple[str, list[str]]:
@@ -43,35 +54,16 @@ def extract(path: Path, settings: Iterable[str], competition: Path | None) -> tu
         Python text that defines `unlearning`, and remarks on what differs from the notebook, a sentence each.
 
     Raises:
-        InputError: the file is not a notebook, it has no `unlearning`, a setting is wrong, or `unlearning` uses what only
-            refused code could compute.
+        InputError: the file is not a notebook, it has no `unlearning`, a setting is wrong, `unlearning` uses what only
+            refused code could compute, or its parameters' order is not known.
     """
-    cells, remarks = read_cells(path)
-    wanted = _parse_settings(settings)
-    statements = list(submitted(cells, dict(wanted)))
-    if not any(FUNCTION in statement.binds for statement in statements):
-        guards = "; --define NAME=VALUE decides guards" if any(f"def {FUNCTION}" in cell for cell in cells) else ""
-        raise InputError(f"{path} defines no function {FUNCTION} that is used when submitting{guards}.")
-    if unknown := [name for name in wanted if not any(name in s.binds | s.reads for s in statements)]:
-        raise InputError(f"--define {unknown[0]}=...: nothing in {path} has that name.")
-    kept = needed({FUNCTION}, statements)
-    refuse(path, kept, statements, competition)
-    passed: dict[str, str] = {}
-    for name, (value, cell) in passed_on(statements).items():
-        own = needed(names_of(value)[1], statements)
-        try:
-            refuse(path, own, statements, competition)
-        except InputError as error:
-            remarks.append(f"{FUNCTION} is called without {name}={value}, which cell {cell} gives it. {error}")
-        else:
-            passed[name] = value
-            kept += [statement for statement in own if statement not in kept]
-    text = assembled(path, sorted(kept, key=statements.index), passed, wanted)
-    return on_cpu(COMPETITION.sub(f"{competition}/", text) if competition else text), remarks
+    return _extract(path, read_cells(path), settings, competition)
 
 
 def write(path: Path, settings: Iterable[str], competition: Path | None, folder: Path) -> tuple[Path, list[str]]:
-    """Write the solution in a notebook to a file, with copies of the modules beside the notebook that it imports.
+    """Write the solution in a notebook to a file, with copies of the modules of the notebook's that it imports.
+
+    These lie beside the notebook, in a folder that it puts on `sys.path`, or in its cells (%%writefile).
 
     Args:
         path: of the notebook.
@@ -86,17 +78,116 @@ def write(path: Path, settings: Iterable[str], competition: Path | None, folder:
         InputError: the notebook is refused by `extract`, or a module beside it cannot be read.
         RunError: the folder cannot be written.
     """
-    text, remarks = extract(path, settings, competition)
+    cells = read_cells(path)
+    text, remarks = _extract(path, cells, settings, competition)
     target = folder / path.stem / f"{path.stem}.py"
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for name, source in sources(path.with_suffix(".py"), text).items():
-            if name == target.name or (path.parent / name).exists():  # else it belongs to the zoo
-                (target.parent / name).parent.mkdir(parents=True, exist_ok=True)
-                (target.parent / name).write_text(source, encoding="utf-8")
+        for name, source in {**_modules(path, cells, text), target.name: text}.items():
+            (target.parent / name).parent.mkdir(parents=True, exist_ok=True)
+            (target.parent / name).write_text(source, encoding="utf-8")
     except OSError as error:
         raise RunError(f"{target.parent} cannot be written: {error.strerror}.") from error
     return target, remarks
+
+
+def _modules(path: Path, cells: Cells, text: str) -> dict[str, str]:
+    """Texts of the notebook's modules that a text imports, by the names of their files."""
+    added = (Path(path.parent, found) for cell in cells.python for found in _added_to_path(cell))
+    places = list(dict.fromkeys([path.parent.resolve(), *(place.resolve() for place in added)]))
+    modules: dict[str, str] = {}
+    waiting = {path.with_suffix(".py").name: text, **cells.files}
+    while waiting:
+        name, source = waiting.popitem()
+        modules[name] = source
+        for place in places:
+            for other, its_text in sources(place / name, source).items():
+                if other not in modules and other not in waiting and (place / other).exists():  # else it belongs to the zoo
+                    waiting[other] = its_text
+    return modules
+
+
+def _added_to_path(text: str) -> Iterable[str]:
+    """Folders that Python text puts on `sys.path`."""
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.Call(ast.Attribute(_, "append" | "insert"), [*_, ast.Constant(str(folder))]) if "sys.path" in ast.unparse(
+                node
+            ):
+                yield folder
+
+
+def _extract(path: Path, cells: Cells, settings: Iterable[str], competition: Path | None) -> tuple[str, list[str]]:
+    wanted = _parse_settings(settings)
+    constants = dict(wanted)
+    statements = list(submitted(cells.python, constants))
+    _require_function(path, cells, statements, wanted)
+    if not any("torch" in statement.binds for statement in statements):
+        statements.insert(0, Statement.of(0, "import torch", ast.parse("import torch").body[0]))
+    definition = [s for s in statements if FUNCTION in s.binds][-1]
+    signature = Signature.of(definition.node)
+    finder = Finder(statements, constants)
+    route = finder.to_unlearning()
+    way = finder.to_checkpoint(route or _route_without_call(path, statements, definition, signature))
+    remarks = [*cells.remarks, *(way.route.remarks if route else _remarks_on_no_call(statements))]
+    found = Slice(way.statements, way.call, competition, wanted)
+    for statement in way.statements[: way.call]:
+        if statement.in_run:
+            note_constants(statement, constants, wanted)
+    try:
+        plan = Plan(way, found, signature, arguments(way.route.call, signature, found), Maker(way.statements, constants))
+        found.demand(FUNCTION, way.call)
+        for name in CONSTANTS:
+            if any(name in statement.binds for statement in statements):
+                found.demand(name, way.call)
+        text = _text(path, plan, wanted)
+    except MissingError as error:
+        raise InputError(f"{path.name}: {FUNCTION} needs {error}, which is not executed.") from error
+    remarks += [*plan.remarks, *remarks_on_statements(plan), *remarks_on_seeds(plan)]
+    return on_cpu(COMPETITION.sub(f"{competition}/", text) if competition else text), list(dict.fromkeys(remarks))
+
+
+def _text(path: Path, plan: Plan, wanted: dict[str, Any]) -> str:
+    plan.make()
+    found = plan.found
+    adapter = None if plan.is_plain() else adapter_text.written(plan)
+    kept = [found.statements[index] for index in sorted(found.needed.at_top)]
+    used = {FUNCTION, *CONSTANTS} | (names_of(adapter)[1] if adapter else set())
+    text = assembled(path, kept, adapter, used, wanted)
+    if adapter is None or not seeding_inside(text):
+        return text
+    return assembled(path, kept, adapter_text.with_seeds(adapter), used, wanted)
+
+
+def _require_function(path: Path, cells: Cells, statements: list[Statement], wanted: dict[str, Any]) -> None:
+    if not any(FUNCTION in statement.binds for statement in statements):
+        guards = "; --define NAME=VALUE decides guards" if any(f"def {FUNCTION}" in cell for cell in cells.python) else ""
+        raise InputError(f"{path} defines no function {FUNCTION} that is used when submitting{guards}.")
+    if unknown := [name for name in wanted if not any(name in s.binds | s.reads for s in statements)]:
+        raise InputError(f"--define {unknown[0]}=...: nothing in {path} has that name.")
+
+
+def _remarks_on_no_call(statements: list[Statement]) -> list[str]:
+    """Whether there may be a call that was not found, in a method, say."""
+    using = [statement for statement in statements if FUNCTION in statement.reads - statement.binds]
+    return [f"{using[-1]} uses {FUNCTION} and is not followed: it is called on the task's loaders" for _ in using[:1]]
+
+
+def _route_without_call(path: Path, statements: list[Statement], definition: Statement, signature: Signature) -> Route:
+    """The call that a notebook without one means: the arguments go by the parameters' names, or else by their order."""
+    names = signature.names[: len(roles.ROLES)]
+    if roles.contradicts(names):
+        given = ", ".join(names)
+        raise InputError(
+            f"{path.name} defines {FUNCTION}({given}) and never calls it: put the parameters in the order "
+            f"({', '.join(roles.PARAMETERS.values())}), or add the call that says what each is given."
+        )
+    if len(names) < len(roles.ROLES):
+        names = [name for name in names if roles.role(name)] or list(roles.ROLES)
+    meant = [ast.Name(roles.PARAMETERS[role], ast.Load()) for role in roles.by_position(names).values()]
+    call = ast.Call(ast.Name(FUNCTION, ast.Load()), list(meant), [])
+    call.is_call_of_unlearning = True  # type: ignore[attr-defined]
+    hit = Statement.made(definition.cell, ast.Assign([ast.Name(RESULT, ast.Store())], call))
+    return Route(statements[: statements.index(definition) + 1], hit, call)
 
 
 def _parse_settings(settings: Iterable[str]) -> dict[str, Any]:

@@ -1,12 +1,10 @@
 """What is not executed to get a value: loading data, training, downloading, starting programs."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from starting_kit.errors import InputError
-from starting_kit.notebooks.needs import FUNCTION, bindings
-from starting_kit.notebooks.statements import DEFINITION, Statement, dotted
+from starting_kit.notebooks.statements import DEFINITION, IMPORT, Statement, dotted
 
 # By the module that a call goes to, or by the last part of its name.
 MODULES = {
@@ -15,41 +13,38 @@ MODULES = {
     **dict.fromkeys(("backward", "fit", "step"), "trains"),
     **dict.fromkeys(("DataLoader", "CIFAR10", "CIFAR100", "MNIST", "ImageFolder"), "loads data"),
 }
+IN_RUN = ("trains", "DataLoader")  # what may be done with the network and the data that a run is given
 READS = ("open", "load", "read_csv", "read_image", "read_json", "read_text", "read_bytes", "listdir", "glob")
 
 
-def refuse(path: Path, kept: list[Statement], statements: list[Statement], competition: Path | None) -> None:
-    """Refuse statements that would load data, train, download or start a program.
+def refusal(
+    statement: Statement, definitions: Mapping[str, ast.stmt], competition: Path | None, in_run: bool = False
+) -> str | None:
+    """Why a statement is not executed; None if it may be.
 
     Args:
-        path: of the notebook.
-        kept: the statements that would be executed.
-        statements: all of the notebook, in which the functions that they call are looked up.
+        statement: of the notebook.
+        definitions: its functions and classes, of which those that are called are looked into.
         competition: the competition's folder; where there is one, files may be read.
-
-    Raises:
-        InputError: one of them would.
+        in_run: whether it works on the network and the data of a run.
     """
-    for statement in kept:
-        if isinstance(statement.node, ast.Import | ast.ImportFrom | DEFINITION):
-            continue  # to define is not to call
-        for name in _called(statement.node, statements):
-            parts = name.split(".")
-            what = MODULES.get(parts[0]) or MODULES.get(parts[-1])
-            if what is None and parts[-1] in READS and competition is None:
-                what = "reads a file (if it is the competition's, give that folder: --task kaggle_layout --data DIR)"
-            if what:
-                raise InputError(
-                    f"{path.name}: {FUNCTION} needs what {statement} makes, and {name} {what}, which is not executed."
-                )
+    if isinstance(statement.node, IMPORT | DEFINITION):
+        return None  # to define is not to call
+    for name in _called(statement.node, definitions):
+        parts = name.split(".")
+        what = MODULES.get(parts[0]) or MODULES.get(parts[-1])
+        if what is None and parts[-1] in READS and competition is None:
+            what = "reads a file (if it is the competition's, give that folder: --task kaggle_layout --data DIR)"
+        if what and not (in_run and (what in IN_RUN or parts[-1] in IN_RUN)):
+            return f"what {statement} makes, and {name} {what}"
+    return None
 
 
-def _called(node: ast.AST, statements: list[Statement], depth: int = 3) -> Iterator[str]:
+def _called(node: ast.AST, definitions: Mapping[str, ast.stmt], depth: int = 3) -> Iterator[str]:
     """Dotted names of everything that is called, also inside the notebook's own functions that are called."""
     for call in ast.walk(node):
         if isinstance(call, ast.Call):
             name = dotted(call.func)
             yield name
-            own = [s for s in bindings(name, statements) if isinstance(s.node, DEFINITION)] if depth else []
-            for definition in own:
-                yield from _called(definition.node, statements, depth - 1)
+            if depth and name in definitions:
+                yield from _called(definitions[name], definitions, depth - 1)

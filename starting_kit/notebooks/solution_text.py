@@ -6,36 +6,65 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from starting_kit.notebooks.needs import FUNCTION
-from starting_kit.notebooks.statements import Statement, assigned, dotted, names_of
+from starting_kit.notebooks.adapter_text import ORIGINAL
+from starting_kit.notebooks.statements import DEFINITION, Statement, dotted
+from starting_kit.notebooks.way import FUNCTION
 
+Edit = tuple[int, int, int, bytes]  # line, start and end in it in bytes, what stands there then
 DEVICE = re.compile(r"cuda(:\d+)?")
 KEEPS_CUDA = {"autocast", "GradScaler"}  # without a GPU these do nothing if they are told "cuda"
 
 
-def assembled(path: Path, kept: list[Statement], passed: Mapping[str, str], wanted: Mapping[str, Any]) -> str:
-    """The file: what the user has set, what is kept, and what the notebook passes on."""
-    used = {FUNCTION}.union(*(statement.reads for statement in kept), *(names_of(value)[1] for value in passed.values()))
+def assembled(path: Path, kept: list[Statement], adapter: str | None, used: set[str], wanted: Mapping[str, Any]) -> str:
+    """The file.
+
+    Args:
+        path: of the notebook.
+        kept: its statements that are executed when the file is loaded.
+        adapter: text of the function that calls the notebook's, if there is one.
+        used: names that statements read, other than those kept.
+        wanted: what the user has set.
+    """
+    used = used.union(*(statement.reads for statement in kept))
     parts = [f'"""What {path.name} submits: taken out of it by score.py, which does not execute the notebook."""']
     parts += [f"{name} = {value!r}" for name, value in wanted.items()]
-    for statement in kept:
-        parts += _written(statement, used, wanted)
-    if passed:
-        values = ", ".join(f"{name}={value}" for name, value in passed.items())
-        parts.append(f"import functools\n\n{FUNCTION} = functools.partial({FUNCTION}, {values})")
-    return "\n\n".join(parts) + "\n"
+    parts += [text for statement in kept for text in _written(statement, used)]
+    text = "\n\n".join(parts) + "\n"
+    return text if adapter is None else f"{_renamed(text)}\n\n{adapter}\n"
 
 
-def _written(statement: Statement, used: set[str], wanted: Mapping[str, Any]) -> Iterator[str]:
-    """A statement's text: without imports that nothing uses, and without the value of what the user has set."""
-    node = statement.node
-    if any(name in wanted for name, _ in assigned(node)):
-        return
-    text = statement.text
+def _written(statement: Statement, used: set[str]) -> Iterator[str]:
+    """A statement's text, without imports that nothing uses."""
+    node, text = statement.node, statement.text
     if isinstance(node, ast.Import | ast.ImportFrom) and node.names[0].name != "*":
         names = [alias for alias in node.names if (alias.asname or alias.name.split(".")[0]) in used]
+        if not names:
+            return
         text = ast.unparse(type(node)(**{**dict(ast.iter_fields(node)), "names": names}))
-    yield f"# cell {statement.cell}\n{text}"
+    yield f"# cell {statement.cell}\n{text}" if statement.cell else text
+
+
+def _renamed(text: str) -> str:
+    """The same with another name for `unlearning`, which is ours now."""
+    edits: list[Edit] = []
+    lines = text.split("\n")
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Name) and node.id == FUNCTION:
+            edits.append((node.lineno, node.col_offset, node.col_offset + len(FUNCTION), ORIGINAL.encode()))
+        elif isinstance(node, DEFINITION) and node.name == FUNCTION:
+            start = lines[node.lineno - 1].encode().index(FUNCTION.encode(), node.col_offset)
+            edits.append((node.lineno, start, start + len(FUNCTION), ORIGINAL.encode()))
+        elif isinstance(node, ast.alias) and (node.asname or node.name) == FUNCTION:
+            end = node.end_col_offset or node.col_offset
+            edits.append((node.lineno, node.col_offset, end, f"{node.name} as {ORIGINAL}".encode()))
+    return _edited(text, edits)
+
+
+def _edited(text: str, edits: list[Edit]) -> str:
+    lines = [line.encode() for line in text.split("\n")]
+    for line, start, end, new in sorted(edits, reverse=True):
+        lines[line - 1] = lines[line - 1][:start] + new + lines[line - 1][end:]
+    return b"\n".join(lines).decode()
 
 
 def on_cpu(text: str) -> str:
@@ -47,8 +76,7 @@ def on_cpu(text: str) -> str:
         if isinstance(call, ast.Call) and dotted(call.func).rsplit(".")[-1] in KEEPS_CUDA
         for argument in [*call.args, *(keyword.value for keyword in call.keywords)]
     }
-    lines = [line.encode() for line in text.split("\n")]
-    edits: list[tuple[int, int, int, bytes]] = []
+    edits: list[Edit] = []
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Constant)
@@ -62,6 +90,4 @@ def on_cpu(text: str) -> str:
             start, end = node.func.value.end_col_offset, node.end_col_offset
             if node.end_lineno == node.func.value.end_lineno and start is not None and end is not None:
                 edits.append((node.end_lineno or 0, start, end, b".cpu()"))
-    for line, start, end, new in sorted(edits, reverse=True):
-        lines[line - 1] = lines[line - 1][:start] + new + lines[line - 1][end:]
-    return b"\n".join(lines).decode()
+    return _edited(text, edits)

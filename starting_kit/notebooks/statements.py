@@ -1,25 +1,29 @@
 """The statements of a notebook that are run when it is submitted, and the global names that they bind and read."""
 
 import ast
+import builtins
 import symtable
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 DEFINITION = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+IMPORT = ast.Import | ast.ImportFrom
+HARMLESS = ("bool", "dict", "enumerate", "float", "int", "len", "list", "max", "min", "range", "str", "sum", "tuple", "zip")
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement at the top level of a notebook.
+    """A statement of a notebook.
 
     Attributes:
         cell: number of its code cell, from 1.
         text: as it stands there.
         node: its syntax tree.
         binds, reads: global names.
+        in_run: whether it is executed anew for every model that the notebook makes.
     """
 
     cell: int
@@ -27,16 +31,27 @@ class Statement:
     node: ast.stmt
     binds: frozenset[str]
     reads: frozenset[str]
+    in_run: bool = False
 
     @classmethod
     def of(cls, cell: int, source: str, node: ast.stmt) -> "Statement":
         """The statement of a syntax tree; `source` is the text of its cell."""
-        text = _text(source, node)
+        return cls._with_names(cell, _text(source, node), node, in_run=False)
+
+    @classmethod
+    def made(cls, cell: int, node: ast.stmt) -> "Statement":
+        """A statement of a run, as its tree says it."""
+        ast.fix_missing_locations(node)
+        return cls._with_names(cell, ast.unparse(node), node, in_run=True)
+
+    @classmethod
+    def _with_names(cls, cell: int, text: str, node: ast.stmt, in_run: bool) -> "Statement":
         binds, reads = names_of(text)
-        return cls(cell, text, node, binds, reads)
+        return cls(cell, text, node, binds, reads - _bound_first(node), in_run)
 
     def __str__(self) -> str:
-        return f"cell {self.cell}: {self.text.splitlines()[0].strip()}"
+        first, *further = self.text.strip().splitlines()
+        return f"cell {self.cell}: {first}{' ...' if further else ''}"
 
 
 def submitted(cells: list[str], constants: dict[str, Any]) -> Iterator[Statement]:
@@ -48,21 +63,80 @@ def submitted(cells: list[str], constants: dict[str, Any]) -> Iterator[Statement
     """
     fixed = set(constants)
     for number, source in enumerate(cells, start=1):
-        waiting = list(ast.parse(source).body)
-        while waiting:
-            node = waiting.pop(0)
-            if isinstance(node, ast.If):
-                taken, decided = _value(node.test, constants)
-                if decided:
-                    waiting[:0] = node.body if taken else node.orelse
-                    continue
-            for name, expression in assigned(node):
-                value, known = _value(expression, constants) if expression else (None, False)
-                if known and name not in fixed:
-                    constants[name] = value
-                elif name not in fixed:
-                    constants.pop(name, None)
-            yield Statement.of(number, source, node)
+        for node in decided(ast.parse(source).body, constants):
+            statement = Statement.of(number, source, node)
+            note_constants(statement, constants, fixed)
+            yield statement
+
+
+def note_constants(statement: Statement, constants: dict[str, Any], fixed: Collection[str] = ()) -> None:
+    """Keep constants up to date with a statement that is executed, other than those that are fixed."""
+    changed = _constants(statement.node, constants) | _changed_constant(statement.node, constants)
+    for name in (statement.binds | set(_partly_assigned(statement.node))) - set(fixed):
+        constants.pop(name, None)
+    constants.update({name: value for name, value in changed.items() if name not in fixed})
+
+
+def decided(body: list[ast.stmt], constants: Mapping[str, Any]) -> Iterator[ast.stmt]:
+    """Statements, with those of the branch that would be taken in the place of an `if` whose condition is constant."""
+    waiting = list(body)
+    while waiting:
+        node = waiting.pop(0)
+        taken, known = value_of(node.test, constants) if isinstance(node, ast.If) else (None, False)
+        if known and isinstance(node, ast.If):
+            waiting[:0] = node.body if taken else node.orelse
+        else:
+            yield node
+
+
+def _constants(node: ast.stmt, constants: Mapping[str, Any]) -> dict[str, Any]:
+    """Constant values that a statement binds; a class of constants (`class CFG: lr = 0.1`) is one, too."""
+    found: dict[str, Any] = {}
+    for name, expression in assigned(node):
+        value, known = value_of(expression, constants) if expression else (None, False)
+        if known:
+            found[name] = value
+    if isinstance(node, ast.ClassDef) and not node.bases:
+        inside: dict[str, Any] = {}
+        for statement in node.body:
+            inside |= _constants(statement, {**constants, **inside})
+        found[node.name] = type(node.name, (), inside)
+    return found
+
+
+def _changed_constant(node: ast.stmt, constants: Mapping[str, Any]) -> dict[str, Any]:
+    """The constant of which a statement changes one entry to a constant: `CFG.lr = 0.1`, `params["lr"] = 0.1`."""
+    match node:
+        case ast.Assign([ast.Attribute(ast.Name(name), key)], expression) if isinstance(constants.get(name), type):
+            value, known = value_of(expression, constants)
+            return {name: type(name, (), {**vars(constants[name]), key: value})} if known else {}
+        case ast.Assign([ast.Subscript(ast.Name(name), ast.Constant(key))], expression) if isinstance(
+            constants.get(name), dict
+        ):
+            value, known = value_of(expression, constants)
+            return {name: {**constants[name], key: value}} if known else {}
+    return {}
+
+
+def _partly_assigned(node: ast.stmt) -> Iterator[str]:
+    """Names of which a statement changes a part: `CFG.lr = 0.1`, `weights[0] = 1`, `params.update(lr=1)`."""
+    for inner in ast.walk(node):
+        targets: list[ast.expr] = []
+        if isinstance(inner, ast.Assign | ast.Delete):
+            targets = inner.targets
+        elif isinstance(inner, ast.AugAssign):
+            targets = [inner.target]
+        elif isinstance(inner, ast.Expr) and isinstance(inner.value, ast.Call):
+            targets = [inner.value.func]
+        for target in targets:
+            if isinstance(target, ast.Attribute | ast.Subscript):
+                yield dotted(_owner(target))
+
+
+def _owner(node: ast.expr) -> ast.expr:
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node
 
 
 def assigned(node: ast.stmt) -> Iterator[tuple[str, ast.expr | None]]:
@@ -73,10 +147,11 @@ def assigned(node: ast.stmt) -> Iterator[tuple[str, ast.expr | None]]:
             yield target.id, node.value  # type: ignore[attr-defined]
 
 
-def _value(expression: ast.expr, constants: Mapping[str, Any]) -> tuple[Any, bool]:
+def value_of(expression: ast.expr, constants: Mapping[str, Any]) -> tuple[Any, bool]:
     """The value of an expression, and whether it is constant."""
     there = SimpleNamespace(path=SimpleNamespace(exists=_exists, isfile=_exists, join=lambda *parts: "/".join(parts)))
-    known = {"__builtins__": {}, "os": there, "__name__": "__main__", **constants}
+    harmless = {name: getattr(builtins, name) for name in HARMLESS}
+    known = {"__builtins__": harmless, "os": there, "__name__": "__main__", **constants}
     try:
         return eval(compile(ast.Expression(expression), "", "eval"), known), True
     except Exception:  # whatever an expression that is not constant may raise
@@ -120,6 +195,38 @@ def names_of(text: str) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(binds), frozenset(reads)
 
 
+def _bound_first(node: ast.stmt) -> set[str]:
+    """Names that a statement binds before it reads them, such as a loop's."""
+    first: dict[str, bool] = {}
+    for name, binds in _uses(node):
+        first.setdefault(name, binds)
+    return {name for name, binds in first.items() if binds}
+
+
+def _uses(node: ast.AST) -> Iterator[tuple[str, bool]]:
+    """Names in the order in which they are read and bound, each with whether it is bound."""
+    if isinstance(node, ast.Name):
+        yield node.id, not isinstance(node.ctx, ast.Load)
+    elif isinstance(node, DEFINITION | ast.Lambda):
+        yield from ((name, False) for name in names_of(ast.unparse(node))[1])
+    else:
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id, False
+        children = list(ast.iter_child_nodes(node))
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.For | ast.NamedExpr):  # values go before targets
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            blocks = [child for child in children if isinstance(child, ast.stmt)]
+            values = [child for child in children if child not in targets and child not in blocks]
+            children = [*values, *targets, *blocks]
+        for child in children:
+            yield from _uses(child)
+
+
+def read_by(expression: ast.expr) -> frozenset[str]:
+    """Names that an expression reads."""
+    return names_of(ast.unparse(expression))[1]
+
+
 def dotted(function: ast.AST) -> str:
     """The name of what is called, `a.b.c`; a first part that is not a name is empty."""
     parts = []
@@ -128,3 +235,34 @@ def dotted(function: ast.AST) -> str:
         function = function.value
     parts.append(function.id if isinstance(function, ast.Name) else "")
     return ".".join(reversed(parts))
+
+
+def bound_value(name: str, node: ast.stmt) -> tuple[ast.expr | None, int | None]:
+    """The expression that a statement binds a name to, and which of its elements where a tuple is taken apart."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    for target in targets:
+        if isinstance(target, ast.Name) and target.id == name:
+            return node.value, None  # type: ignore[attr-defined]
+        if isinstance(target, ast.Tuple | ast.List):
+            for position, element in enumerate(target.elts):
+                if isinstance(element, ast.Name) and element.id == name:
+                    return node.value, position  # type: ignore[attr-defined]
+    return None, None
+
+
+def read_when_defined(node: ast.AST) -> set[str]:
+    """Names in a definition's decorators, defaults and bases, and in the body of a class outside its methods."""
+    return {inner.id for inner in _at_once(node) if isinstance(inner, ast.Name)}
+
+
+def _at_once(node: ast.AST) -> Iterator[ast.AST]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        for default in [*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)]:
+            yield from ast.walk(default)
+    elif isinstance(node, ast.ClassDef):
+        for part in [*node.decorator_list, *node.bases, *node.keywords]:
+            yield from ast.walk(part)
+        for statement in node.body:
+            yield from _at_once(statement)
+    else:
+        yield from ast.walk(node)

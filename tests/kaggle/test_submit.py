@@ -1,17 +1,21 @@
 import csv
 import json
 import zipfile
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 
 from conftest import PROJECT, run_script
 from evaluation import submit
+from evaluation.scoring import submission_check, tuned
+from evaluation.scoring.reporter import SILENT
 from kaggle_server import KaggleServer
 from starting_kit import contract, tasks
 from starting_kit.errors import InputError, RunError
 from starting_kit.kaggle import check as checking
-from starting_kit.kaggle import competition_folder, submission
+from starting_kit.kaggle import competition_folder, image, pretended_gpu, submission
+from starting_kit.kaggle.checkpoints import loaded
 
 STEP = """
 import torch
@@ -30,7 +34,7 @@ def test_a_solution_with_its_own_trainer_is_not_submitted(tmp_path, capsys):
 def make(write_solution, text=STEP, settings=(), **options):
     solution = contract.describe(write_solution(text, name="mine", whole=True), list(settings))
     options = {"title": "A title", "seed": 0, "half": False, "hours": HOURS, **options}
-    return submission.notebook(solution, "tuple", **options)
+    return submission.notebook(solution, "tuple", False, **options)
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +51,10 @@ def run_submit(*arguments):
     return run_script("submit.py", *arguments)
 
 
-def test_what_is_written(tmp_path, capsys):
+def test_what_is_written(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(pretended_gpu, "MOST_OPERATIONS", 300)  # the trial has tests of its own
     arguments = ["--solution", "scl_improved", "--set", "cycles=3", "--user", "me", "--out", str(tmp_path), "--dry-run"]
-    assert submit.main(arguments) == 0
+    assert submit.main([*arguments, "--hyperparameters", "published"]) == 0
     folder = tmp_path / "scl_improved"
     notebook = nbformat.read(folder / "submission.ipynb", as_version=4)
     nbformat.validate(notebook)
@@ -76,6 +81,7 @@ def test_what_is_written(tmp_path, capsys):
         "keywords": [],
     }
     printed = capsys.readouterr().out
+    assert "values: set: cycles=3; published, or the file's own: " in printed
     assert "as the next version of me/unlearning-scl-improved" in printed
     assert "Nothing was sent." in printed
 
@@ -100,6 +106,46 @@ def test_what_is_refused(tmp_path, monkeypatch, capsys, arguments, sentence):
     assert "Traceback" not in log
 
 
+def describe(*arguments):
+    """The solution that the command packages."""
+    return submit.describe(submit.parser().parse_args([str(argument) for argument in arguments]))
+
+
+def test_the_values_are_those_that_are_scored(tmp_path):
+    """What score.py takes for the same options, and where from."""
+    solution = tmp_path / "mine.py"
+    solution.write_text(
+        "def unlearning(net, retain, forget, val, *, epochs: int = 2, rate: float = 0.1, decay: float = 0.0): ..."
+    )
+    entry = tuned.Entry(task_version=tasks.find("digits").version, values={"epochs": 5, "rate": 0.3})
+    tuned.write(solution, tasks.find("digits"), entry)
+    described = describe("--solution", solution, "--set", "rate=0.7")
+    assert described.overrides == {"epochs": 5, "rate": 0.7}
+    assert submit.values(described, "digits") == (
+        "set: rate=0.7; tuned for digits: epochs=5; published, or the file's own: decay=0.0"
+    )
+    assert describe("--solution", solution, "--hyperparameters", "published").overrides == {}
+    with pytest.raises(InputError, match="mine is not tuned for version"):
+        describe("--solution", solution, "--task", "cifar10", "--hyperparameters", "tuned")
+
+
+def test_the_solution_is_a_module_of_its_own(write_solution):
+    """Names in it and around it do not meet, and what it does when it is run as a script is left out, as in scoring."""
+    notebook = make(write_solution, STEP + "\ndef save(): ...\n")
+    (cell,) = (cell.source for cell in notebook.cells if "def save(): ..." in cell.source)
+    assert cell.startswith("%%writefile submitted_solution.py\n")
+
+
+def test_what_kaggles_image_lacks(tmp_path):
+    """Neither in the standard library nor in the image nor packaged, as what the kit's own modules import is not."""
+    (tmp_path / "helper.py").write_text("import torch, opacus, os.path\nfrom PIL import Image")
+    (tmp_path / "mine.py").write_text("import helper, sklearn.svm\nfrom starting_kit import errors, files")
+    solution = SimpleNamespace(sources=contract.sources(tmp_path / "mine.py"))
+    assert image.missing(solution) == ["opacus"]
+    del solution.sources["starting_kit/errors.py"]
+    assert image.missing(solution) == ["opacus", "starting_kit.errors"]
+
+
 def test_a_notebook_that_is_too_large(write_solution):
     with pytest.raises(InputError, match="more than Kaggle takes"):
         make(write_solution, STEP + f"TABLE = '{'x' * 900_000}'\n")
@@ -119,12 +165,12 @@ def test_the_mock_run(tmp_path, write_solution):
 @pytest.mark.slow
 def test_runs_differ_and_are_those_of_the_scorer(tmp_path, write_solution, kaggle):
     solution = contract.describe(write_solution(STEP, name="mine", whole=True), [])
-    notebook = submission.notebook(solution, "tuple", "A title", seed=5, half=False, hours=HOURS)
+    notebook = submission.notebook(solution, "tuple", False, "A title", seed=5, half=False, hours=HOURS)
     found = checking.execute(notebook, kaggle, tmp_path, 3)
     assert sorted(found) == [f"unlearned_checkpoint_{i}.pth" for i in range(3)]
     weights = [found[name]["fc.weight"] for name in sorted(found)]
     assert not weights[0].equal(weights[1])
-    halved = submission.notebook(solution, "tuple", "A title", seed=5, half=True, hours=HOURS)
+    halved = submission.notebook(solution, "tuple", False, "A title", seed=5, half=True, hours=HOURS)
     half = checking.execute(halved, kaggle, tmp_path, 3)
     assert all(half[name]["fc.weight"].equal(found[name]["fc.weight"].half()) for name in found)
 
@@ -163,6 +209,52 @@ def test_check_finds_a_difference(tmp_path, write_solution, kaggle):
     run = run_submit("--solution", path, "--check", "--models", 2, "--data", competition, "--out", tmp_path)
     assert run.returncode == 1
     assert "Model 0 of the notebook has other weights than the one that is scored." in run.stderr
+
+
+CHANGES = {
+    "net.relu = torch.nn.Identity()": "has the weights of the one that is scored, and computes something else",
+    "net.fc.register_forward_hook(lambda layer, given, output: output * 2)": "computes something else",
+    "net.bn1.eps = 1.0": "computes something else",
+    "net.fc = torch.nn.Sequential(net.fc)": r"unlearned_checkpoint_0.pth: the network has other layers .*: fc.bias is missing",
+    "net.fc = torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(net.fc), dtype=torch.qint8)[0]": "is quantised",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", CHANGES)
+def test_check_refuses_what_a_checkpoint_does_not_hold(tmp_path, write_solution, kaggle, change):
+    path = write_solution(f"import torch\n\ndef unlearning(net, a, b, c):\n    {change}\n", whole=True)
+    solution = contract.describe(path, [])
+    notebook = submission.notebook(solution, "tuple", False, "A title", seed=0, half=False, hours=HOURS)
+    with pytest.raises(RunError, match=CHANGES[change]):
+        submission_check.check(notebook, solution, "tuple", 0, 1, kaggle / "input" / submission.COMPETITION, SILENT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "returned", ["torch.nn.DataParallel(net)", "torch.compile(net)", "torch.optim.swa_utils.AveragedModel(net)", "net.half()"]
+)
+def test_a_wrapped_network_is_submitted_without_its_wrapper(tmp_path, write_solution, kaggle, returned):
+    text = f"import torch, torch.optim.swa_utils\n\ndef unlearning(net, a, b, c):\n    return {returned}\n"
+    solution = contract.describe(write_solution(text, whole=True), [])
+    notebook = submission.notebook(solution, "tuple", False, "A title", seed=0, half=False, hours=HOURS)
+    found = checking.execute(notebook, kaggle, tmp_path, 1)
+    loaded(found["unlearned_checkpoint_0.pth"], 10)
+    wrapped = "half" not in returned
+    assert [note.startswith("saved is the network inside") for note in checking.notes(notebook)] == [True] * wrapped
+
+
+@pytest.mark.slow
+def test_loaders_that_move_batches_give_the_same(tmp_path, write_solution, kaggle):
+    text = STEP.replace("* len(retain_loader.dataset)", "* next(iter(retain_loader))[0].mean()")
+    solution = contract.describe(write_solution(text, whole=True), [])
+    weights = []
+    for move in (False, True):
+        work = tmp_path / str(move)
+        work.mkdir()
+        notebook = submission.notebook(solution, "tuple", move, "A title", seed=0, half=False, hours=HOURS)
+        weights.append(checking.execute(notebook, kaggle, work, 1)["unlearned_checkpoint_0.pth"]["fc.weight"])
+    assert weights[0].equal(weights[1])
 
 
 @pytest.mark.slow

@@ -5,6 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor, nn
+
+from starting_kit import contract, runner, tasks
+from starting_kit.networks import build
 
 Write = Callable[..., Path]
 
@@ -23,3 +28,26 @@ def write_files(tmp_path: Path) -> Write:
         return tmp_path / f"{name}.py"
 
     return files
+
+
+TASK = tasks.find("digits")
+DATA = TASK.load()
+
+
+def called(path: Path, seed: int = 0, device: str = "cpu") -> nn.Module:
+    """What one call of a solution makes of a new network of `digits`, from a seed."""
+    solution, net = contract.describe(path, []), build(TASK, seed=0)
+    runner.start_afresh(seed)
+    return runner.call(solution, net, TASK, DATA, "tuple", device)
+
+
+def called_in_lockstep(path: Path, seeds: list[int]) -> list[nn.Module]:
+    """What one call of a solution makes of several networks."""
+    solution, nets = contract.describe(path, []), [build(TASK, seed=0) for _ in seeds]
+    runner.start_afresh(seeds[0])
+    return runner.call_in_lockstep(solution, nets, TASK, [DATA] * len(seeds), "tuple", seeds)
+
+
+def weights(net: nn.Module) -> Tensor:
+    """All weights of a network, one after another."""
+    return torch.cat([weight.detach().flatten() for weight in net.parameters()])

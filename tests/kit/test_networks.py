@@ -232,7 +232,7 @@ def test_who_misses_a_layer_of_a_resnet_hears_of_the_narrow_ones(reach):
         lambda net: net.classifier,
         lambda net: net.state_dict()["head.weight"],
         lambda net: {}[3],
-        lambda net: object().fc,
+        lambda net: object().fc,  # type: ignore[attr-defined]
         lambda net: 1 / 0,
     ],
 )

@@ -55,6 +55,29 @@ def test_score_is_f_times_both_ratios_and_relative_to_the_ceiling():
     require_json(card)
 
 
+def test_models_are_one_only_where_no_bit_of_their_outputs_differs():
+    logits = np.random.default_rng(0).normal(size=(1, 7, 5)).astype(np.float32).repeat(130, axis=0)  # in blocks of 64
+    labels, ids = np.arange(7) % 5, np.arange(7)
+
+    def different(logits, **accuracy):
+        by_split = {"forget": logits}
+        return Outputs.from_logits(by_split, {"forget": labels}, {"forget": ids}, accuracy).different_models
+
+    assert different(logits) == 1
+    logits[[70, 129], 6, 3] = np.nextafter(logits[0, 6, 3], 9)
+    assert different(logits) == 2
+    assert different(logits, retain=np.array([0.9] * 129 + [0.8])) == 3  # on examples of which no output is kept
+
+
+def test_models_that_all_differ_are_not_counted_on_the_scorecard():
+    unlearned, retrained = population(0), population(1)
+    card = measure(unlearned, retrained)
+    assert not card.has_equal_models
+    twice = unlearned.take([*range(20)] * 2)
+    card = measure(twice, retrained)
+    assert (card.different_models, card.different_retrained_models, card.has_equal_models) == (20, UNSET, True)
+
+
 def test_every_interval_holds_its_value():
     card = measure(population(0, shift=1), population(1), population(2))
     for name in ("score", "retain_ratio", "test_ratio"):

@@ -27,7 +27,8 @@ class HiddenDataset(Dataset):
         self.examples = pd.read_csv(f"/kaggle/input/neurips-2023-machine-unlearning/{split}.csv")
 
 def get_dataset(batch_size):
-    return [DataLoader(HiddenDataset(split), batch_size=batch_size) for split in ("retain", "forget", "validation")]
+    splits = ("retain", "forget", "validation")
+    return [DataLoader(HiddenDataset(split), batch_size=batch_size, shuffle=True) for split in splits]
 
 if DEVICE != "cuda":
     raise RuntimeError("Make sure you have added an accelerator")
@@ -182,7 +183,7 @@ def test_class_weights_come_from_the_competitions_folder(load, tmp_path):
 def test_weights_that_cannot_be_had_are_not_passed(load, tmp_path):
     (tmp_path / "age_class_weights.json").write_text('{"0": 2, "1": 4}')
     function = "def unlearning(net, retain, forget, validation, weights=None):\n    return weights"
-    cells = (WEIGHTS, function, "unlearning(net, a, b, c, weights=weights)")
+    cells = (WEIGHTS, function, "net = unlearning(net, a, b, c, weights=weights)")
     assert load(*cells, competition=tmp_path).unlearning(0, 0, 0, 0) == [0.5, 0.25]
     assert load(*cells, remarks=1).unlearning(0, 0, 0, 0) is None
 

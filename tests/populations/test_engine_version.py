@@ -25,10 +25,13 @@ RECORD = Path(__file__).with_name("engine_version.json")
 # shares), or says which engine is used, not what it computes (`lockstep/proof.py`).
 SOURCES = (
     "evaluation/populations/model_outputs.py",
+    "starting_kit/generators.py",
     "starting_kit/loaders.py",
     "starting_kit/lockstep/random_streams.py",
     "starting_kit/lockstep/stacking.py",
     "starting_kit/networks.py",
+    "starting_kit/outlines.py",
+    "starting_kit/returned.py",
     "starting_kit/runner.py",
     "starting_kit/training.py",
 )

@@ -90,3 +90,8 @@ def test_the_page_has_a_row_with_the_measured_score_or_without(zoo, tmp_path):
     (tmp_path / "results" / "digits" / "mine.json").write_text(json.dumps(fitted))
     page = zoo_page.page(zoo(SOLUTION), tmp_path / "results", "digits")
     assert "| 0.0123 (0.010–0.020) | 0.0500 (0.010–0.020) | 10.0% | nothing |" in page
+    (tmp_path / "results" / "digits" / "mine--tuned.json").write_text(json.dumps(fitted))
+    (tmp_path / "results" / "digits" / "mine.json").write_text(json.dumps(changed))  # scored before it was tuned
+    (tmp_path / "results" / "digits" / "mine--published.json").unlink()
+    page = zoo_page.page(zoo(SOLUTION), tmp_path / "results", "digits")
+    assert "| 0.0123 (0.010–0.020) | 0.0500 (0.010–0.020) | 10.0% | nothing |" in page

@@ -146,6 +146,28 @@ def test_tuned_and_published_values_are_told_apart(results):
     assert [row["values"] for row in csv.DictReader(as_csv(tables).splitlines())] == ["tuned", "published"]
 
 
+def test_a_dagger_marks_scores_of_models_that_are_the_same(results):
+    cards = {"seeded": {"score": 0.01, "different_models": 1}, "usual": {"score": 0.02}}
+    folder = results(**cards, trained={"score": 0.03, "different_retrained_models": 15})
+    (table,) = tables = ranking.rank(ranking.read_all(folder, None))
+    text = as_markdown(tables)
+    assert "| 1 | trained | published | 0.0300† |" in text
+    assert "| 2 | usual | published | 0.0200 |" in text
+    assert "| 3 | seeded | published | 0.0100† |" in text
+    assert text.endswith("† some of its models are one and the same.\n")
+    assert "one and the same" not in as_markdown([[row for row in table if row.card.entry == "usual"]])
+    assert [row["different_models"] for row in csv.DictReader(as_csv(tables).splitlines())] == ["", "", "1"]
+
+
+def test_the_csv_has_the_numbers_as_the_scorecards_have_them(results):
+    changes = {"score": 1 / 3, "floor": None, "score_interval": [0.1, 1 / 7], "within_limit": False, "cost": 0.25}
+    tables = ranking.rank(ranking.read_all(results(one=changes, two={"score": 1e-9}), None))
+    one, two = list(csv.DictReader(as_csv(tables).splitlines()))[::-1]
+    assert (one["score"], one["floor"], one["score_low"], one["score_high"]) == (repr(1 / 3), "", "0.1", repr(1 / 7))
+    assert (one["rank"], one["models"], one["cost"], one["differs_from_above"]) == ("", "16", "0.25", "False")
+    assert (two["score"], two["rank"], two["score_low"], two["epochs"]) == ("1e-09", "1", "", "20")
+
+
 def test_other_retrained_models_are_no_pair(results):
     one = {"score": 0.09, "score_deviations": deviations(0)}
     other = {"score": 0.02, "score_deviations": deviations(1), "retrained_population": "other"}
@@ -164,6 +186,9 @@ def test_two_entries_are_compared(results):
     expected = intervals.difference(0.09, np.array(deviations(0)), 0.02, np.array(deviations(1)))
     assert f"difference: +0.070000, 95 % interval {expected[0][0]:+.6f} to {expected[0][1]:+.6f}" in run.stdout
     assert f"p = {expected[1]:.2g}: they differ" in run.stdout
+    folder = results(**{**cards, "two": {**cards["two"], "different_models": 4}})
+    run = run_script("leaderboard.py", "--results", folder, "--compare", "one", "two")
+    assert run.stdout.startswith("two: 16 models, but only 4 different ones")
 
 
 @pytest.mark.parametrize(
@@ -172,7 +197,16 @@ def test_two_entries_are_compared(results):
         ({}, ("one", "twoo"), "There is no entry 'twoo'. Did you mean two?"),
         ({"models": 64}, ("one", "two"), "one and two cannot be compared: models is 16 and 64."),
         ({"retrained_population": "x"}, ("one", "two"), "were compared with different retrained models; score both again."),
-        ({"score_deviations": None}, ("one", "two"), "because one of them has no interval"),
+        (
+            {"score_deviations": None, "score_deviations_reason": "16 models are too few for an interval"},
+            ("one", "two"),
+            "one and two cannot be compared: two has no interval (16 models are too few for an interval).",
+        ),
+        (
+            {"score_deviations": None, "score_deviations_reason": "--no-intervals"},
+            ("two", "one"),
+            "two has no interval (--no-intervals); score it again without it.",
+        ),
         ({"task": "z"}, ("one", "both"), "'both' is an entry of digits, z; choose with --task."),
     ],
 )
@@ -184,3 +218,18 @@ def test_what_cannot_be_compared_ends_in_a_sentence(results, changes, names, mes
     assert message in run.stderr
     assert run.stderr.startswith("error: ")
     assert run.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--ends", 0, "--markdown", "board.md"), "--ends 0 is too few; at least 1 is needed."),
+        (("--ends", -1, "--markdown", "board.md"), "--ends -1 is too few; at least 1 is needed."),
+        (("--ends", 3), "--ends is for --markdown"),
+    ],
+)
+def test_ends_that_are_none_are_refused(results, tmp_path, arguments, message):
+    run = run_script("leaderboard.py", "--results", results(one={}), *arguments, cwd=tmp_path)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith(f"error: {message}")
+    assert not (tmp_path / "board.md").exists()

@@ -48,6 +48,18 @@ def test_a_number_that_is_not_there_stands_with_its_reason(content, tmp_path):
     assert (known["score_interval"], "score_interval_reason" in known) == ([0.25, 0.5], False)
 
 
+def test_what_is_said_of_few_scorecards_is_absent_from_the_others(content, tmp_path):
+    said = {"different_models": 3, "different_retrained_models": 1, "notes": ["the seed at the top was left out"]}
+    assert not said.keys() & content.keys()
+    card = replace(read(tmp_path, json.dumps(content)), **said)
+    written = codec.encode(card)
+    assert list(written)[:3] == ["schema_version", "different_models", "different_retrained_models"]
+    again = read(tmp_path, json.dumps(written))
+    assert [getattr(again, name) for name in said] == list(said.values())
+    assert again.has_equal_models
+    assert codec.encode(read(tmp_path, json.dumps(content))) == content
+
+
 def test_what_a_number_is_not_cannot_be_written(content, tmp_path):
     card = read(tmp_path, json.dumps(content))
     with pytest.raises(ValueError, match="not JSON compliant"):

@@ -14,7 +14,7 @@ from conftest import run_script
 from evaluation.populations.population import Population
 from evaluation.scoring.plan import choose_engine
 from solutions.parts.data_spec import data_spec
-from starting_kit import contract, networks, runner, tasks
+from starting_kit import contract, dry_calls, networks, runner, tasks
 from starting_kit.errors import DataWithheldError, InputError, RunError
 from starting_kit.loaders import loaders
 from starting_kit.lockstep import proof
@@ -169,7 +169,7 @@ def test_validation_images_are_withheld_in_every_stage(tmp_path):
     solution = described(tmp_path, READS_VALIDATION)
     net = networks.build(TASK, seed=0).eval()
     stages = [
-        lambda: runner.find_batches(solution, net, TASK, DATA, data_free=True),
+        lambda: dry_calls.find_batches(solution, net, TASK, DATA, data_free=True),
         lambda: proof.objection(solution, net, TASK, DATA, "tuple", data_free=True),
         lambda: runner.call(solution, net, TASK, DATA, "tuple", data_free=True),
         lambda: runner.call_in_lockstep(solution, [net] * 2, TASK, [DATA] * 2, "tuple", (0, 1), data_free=True),

@@ -7,11 +7,12 @@ import sys
 
 import numpy as np
 import pytest
+from msgspec import UNSET
 
 from conftest import PROJECT, run_script
 from evaluation.attacks import ATTACKS
 from evaluation.metric.measured import Measured
-from evaluation.scoring import codec
+from evaluation.scoring import codec, external
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +127,46 @@ def test_without_accuracies_there_is_f_and_no_score(files, tmp_path):
     assert card.attacks["likelihood_ratio"].reason == "only confidences are known, the hinge margin needs logits"
     assert card.attacks["u_lira"].unlearned["auc"] > 0
     assert unknown in run.stdout
+
+
+def repeated(different, models=30):
+    """Logits of so many different models, each several times."""
+    return np.random.default_rng(3).normal(size=(different, 12, 3))[np.arange(models) % different]
+
+
+@pytest.mark.parametrize(
+    ("retrained", "unlearned", "said"),
+    [
+        (30, 1, ["all 30 models are the same: "]),
+        (30, 3, ["30 models, but only 3 different ones: "]),
+        (29, 30, ["30 retrained models, but only 29 different ones: "]),
+        (1, 2, ["30 models, but only 2 different ones: ", "all 30 retrained models are the same: "]),
+    ],
+)
+def test_models_that_are_the_same_are_said_before_all_else(files, tmp_path, retrained, unlearned, said):
+    alike = {"retain_accuracy": None, "test_accuracy": None}
+    given = ({"logits": repeated(different), **alike} for different in (retrained, unlearned))
+    run = run_script("score.py", *files(*given), "--json", tmp_path / "card.json", "--no-intervals")
+    assert run.returncode == 0, run.stderr
+    first = run.stdout.splitlines()
+    assert all(line.startswith(start) for line, start in zip(first, said, strict=False))
+    assert first[len(said)].startswith("╭")
+    card = codec.read(tmp_path / "card.json")
+    assert card.different_models == (UNSET if unlearned == 30 else unlearned)
+    assert card.different_retrained_models == (UNSET if retrained == 30 else retrained)
+
+
+def test_so_they_are_for_an_approach_of_a_folder(tmp_path):
+    labels, accuracy = np.arange(12) % 3, {split: np.ones(30) for split in external.SPLITS}
+    for name, different in (("seeded", 1), ("usual", 30)):
+        external.write_folder(tmp_path / "both", name, labels, repeated(different), repeated(30) + 0.1, accuracy, accuracy)
+    run = run_script("score.py", "--populations", tmp_path / "both", "--results", tmp_path, "--no-intervals")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("all 30 models are the same: ")
+    assert run.stdout.count("are the same") == 1
+    board = run_script("leaderboard.py", "--results", tmp_path)
+    marked = [line.split()[1] for line in board.stdout.splitlines() if "†" in line and "some of its models" not in line]
+    assert marked == ["seeded"]
 
 
 @pytest.mark.parametrize(

@@ -96,13 +96,14 @@ def end_of(process, timeout=120):
 WHOLE_GROUP, PARENT = os.killpg, os.kill
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "send"),
     [
-        pytest.param(signal.SIGINT, WHOLE_GROUP, marks=pytest.mark.slow),  # as a terminal does
+        (signal.SIGINT, WHOLE_GROUP),  # as a terminal does
         (signal.SIGTERM, WHOLE_GROUP),  # as a scheduler does
-        pytest.param(signal.SIGINT, PARENT, marks=pytest.mark.slow),
-        pytest.param(signal.SIGTERM, PARENT, marks=pytest.mark.slow),
+        (signal.SIGINT, PARENT),
+        (signal.SIGTERM, PARENT),
     ],
     ids=["Ctrl-C", "terminate", "interrupt the parent", "terminate the parent"],
 )

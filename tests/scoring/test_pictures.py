@@ -1,5 +1,6 @@
 """--pictures: what a solution makes up, as a PNG beside its scorecard."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,8 @@ import torch
 from PIL import Image
 
 from conftest import run_script
-from evaluation.scoring import SILENT, ScoringConfig, plan
+from evaluation.populations import jobs
+from evaluation.scoring import SILENT, ScoringConfig, experiment, plan
 from starting_kit import contract, networks, runner, tasks
 from starting_kit.errors import DataWithheldError, InputError, SolutionError
 
@@ -63,6 +65,21 @@ def test_a_solution_without_pictures_is_refused_before_the_work_begins(tmp_path)
     unlearners = SimpleNamespace(run=lambda function, *arguments: solution)  # trainers, which are none, are not asked
     with pytest.raises(InputError, match=r"--pictures: .*mine\.py makes no images up"):
         plan.make_plan(config, TASK, solution.path, None, None, unlearners, SILENT)
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_drawing_is_told_of_only_where_something_is_drawn(monkeypatch, wanted):
+    told = []
+    telling = SimpleNamespace(notice=None, waiting=lambda title: nullcontext(told.append(title)))
+    workers = SimpleNamespace(run=lambda job, *arguments: b"PNG" if job is jobs.draw else "cpu")
+    population = SimpleNamespace(task=SimpleNamespace(forgotten_class=None))
+    monkeypatch.setattr(experiment, "LocalProcesses", lambda *arguments: nullcontext(workers))
+    planned = plan.Plan(dict.fromkeys(("unlearned", "retrained"), population), "")
+    for name, given in (("make_plan", planned), ("measure_cost", 0.1), ("_make", None)):
+        monkeypatch.setattr(experiment, name, lambda *arguments, given=given: given)
+    config = ScoringConfig(solution="mine.py", pictures=wanted)
+    made = experiment.run(config, population.task, "mine.py", None, telling, {})
+    assert (made.pictures, "Drawing pictures" in told) == ((b"PNG", True) if wanted else (None, False))
 
 
 @pytest.mark.slow

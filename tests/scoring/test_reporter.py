@@ -44,7 +44,7 @@ def comparable(card):
 @pytest.fixture
 def config(sixteen, tmp_path):
     return ScoringConfig(
-        solution="finetune", models=16, hyperparameters="published", runs=sixteen.runs, results=tmp_path, workers=2
+        solution="finetune", models=16, hyperparameters="published", runs=sixteen.runs, results=tmp_path, workers=1
     )
 
 
@@ -79,6 +79,7 @@ def test_a_reporter_is_told_the_stages(same_as_the_command):
     assert (told.said, told.notices) == ([], ["0 of 90 forget images have an exact copy in test, 3 a near one"])
 
 
+@pytest.mark.slow
 def test_without_a_reporter_nobody_is_told(same_as_the_command):
     same_as_the_command()
     assert score.__defaults__ == score_folder.__defaults__ == (SILENT,)

@@ -91,6 +91,8 @@ def test_original_scores_zero(score, tmp_path):
     assert {entry["epsilon"] for entry in card["epsilons"]} == {50.0}
     assert card["retain_ratio"] == pytest.approx(1, abs=0.02)
     assert card == json.loads((tmp_path / "results" / "digits" / "original--n16.json").read_text())
+    assert list(card.items())[1] == ("different_models", 1)
+    assert run.stdout.startswith("all 16 models are the same: the solution sets a seed itself or leaves too little to chance.")
 
 
 @pytest.mark.slow
@@ -103,7 +105,11 @@ def test_settings_name_the_scorecard(score, tmp_path):
     assert card["hyperparameters"] == {
         "source": "set",
         "values": {"epochs": 2, "learning_rate": 0.02, "batch_size": None, "weight_decay": 5e-4},
+        "set": ["epochs", "learning_rate"],
+        "others": "published",
     }
+    values = "set by you: epochs=2, learning_rate=0.02; published: batch_size=None, weight_decay=0.0005"
+    assert values in " ".join(run.stdout.replace("│", "").split())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -142,6 +148,7 @@ def test_unlearning_starts_from_several_original_models_in_turn(score, sixteen, 
     assert card["originals"] == 3
     assert card["score_interval_reason"] == "--no-intervals"
     assert "original on digits v2, 16 models from 3 original models" in run.stdout
+    assert run.stdout.startswith("16 models, but only 3 different ones")
     (originals,) = (sixteen.runs / "digits-v2").glob("original-*")
     (unlearned,) = [
         folder
@@ -168,6 +175,45 @@ def test_a_solution_that_cannot_run_in_lockstep_says_why(score, write_solution, 
         "models_at_once": 1,
         "reason": "three models at once do not get the weights that each gets alone",
     }
+
+
+@pytest.mark.slow
+def test_notes_on_a_notebook_are_told_and_kept(score, tmp_path):
+    function = "def unlearning(net, retain, forget, validation):\n    net[-1].bias.data += torch.randn(10)"
+    cells = [f"import torch\n\n{function}", "this is no Python"]
+    common = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{**common, "source": cell} for cell in cells]}
+    (tmp_path / "mine.ipynb").write_text(json.dumps(notebook))
+    run = score("--solution", tmp_path / "mine.ipynb", "--json", tmp_path / "card.json")
+    assert run.returncode == 0, run.stderr
+    (note,) = json.loads((tmp_path / "card.json").read_text())["notes"]
+    assert note.startswith("cell 2 of mine.ipynb is left out, it is no Python")
+    assert f"note: {note}" in run.stderr
+    assert f"note: {note}" in run.stdout
+
+
+@pytest.mark.slow
+def test_a_seed_inside_a_solution_is_said_first(score, write_solution):
+    body = """torch.manual_seed(0)
+with torch.no_grad():
+    for weight in net.parameters():
+        weight += 0.01 * torch.randn_like(weight)"""
+    run = score("--solution", write_solution(body, name="seeded"))
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("all 16 models are the same: the solution sets a seed itself")
+
+
+@pytest.mark.slow
+def test_a_solution_without_chance_that_runs_in_lockstep_makes_one_model(score, write_solution):
+    body = """optimiser = torch.optim.SGD(net.train().parameters(), lr=0.05, momentum=0.9)
+for images, labels in torch.utils.data.DataLoader(retain_loader.dataset, batch_size=50):
+    optimiser.zero_grad()
+    torch.nn.functional.cross_entropy(net(images), labels).backward()
+    optimiser.step()"""
+    run = score("--solution", write_solution(body, name="certain"))
+    assert run.returncode == 0, run.stderr
+    assert "16 models at once" in run.stdout
+    assert run.stdout.startswith("all 16 models are the same: the solution sets a seed itself")
 
 
 @pytest.mark.slow

@@ -64,6 +64,10 @@ def test_files_that_are_no_solutions_end_in_a_sentence(score, write_solution, te
     assert run.returncode == 2
 
 
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 RAISES_ON_SOME = (
     "with torch.no_grad():\n    net[-1].bias += torch.randn(10)\nif torch.rand(()) < 0.25:\n    raise ValueError('boom')"
 )
@@ -73,10 +77,10 @@ RAISES_ON_SOME = (
     ("body", "message"),
     [
         ("raise ValueError('boom')", "ValueError: boom (mine.py, line 4: raise ValueError('boom'))"),
-        ("return 'a network'", "returned str, it must return a network or nothing"),
-        ("net[-1].bias.data.fill_(float('nan'))", "left weights that are NaN or infinite in '13.bias'"),
-        ("return torch.nn.Flatten()", "gives (360, 64) logits instead of (360, 10)"),
-        ("return torch.nn.Linear(3, 3)", "cannot be evaluated, RuntimeError"),
+        slow("return 'a network'", "returned str, it must return a network or nothing"),
+        slow("net[-1].bias.data.fill_(float('nan'))", "left weights that are NaN or infinite in '13.bias'"),
+        slow("return torch.nn.Flatten()", "gives (360, 64) logits instead of (360, 10)"),
+        slow("return torch.nn.Linear(3, 3)", "cannot be evaluated, RuntimeError"),
         ("import os; os._exit(7)", "A worker process died"),
     ],
 )
@@ -110,6 +114,7 @@ def test_a_failure_in_lockstep_names_the_models_and_the_way_out(score, write_sol
     assert "--engine single runs one at a time" in failing
 
 
+@pytest.mark.slow
 def test_debug_shows_the_traceback(score, write_solution):
     run = score("--solution", write_solution("raise ValueError('boom')"), "--debug")
     assert "Traceback" in run.stderr

@@ -135,10 +135,11 @@ def test_scoring_takes_the_tuned_values_unless_told_otherwise(tuning, tmp_path):
     score("--set", "rate=0.5")
     assert hyperparameters("mine--n3.json") == {"source": "tuned", "values": values}
     assert hyperparameters("mine--published,n3.json") == {
-        "source": "published",
+        "source": "author",
         "values": {"rate": 0.9, "steps": 1, "how": "noise"},
     }
-    assert hyperparameters("mine--rate=0.5,n3.json") == {"source": "set", "values": {**values, "rate": 0.5}}
+    by_user = {"source": "set", "values": {**values, "rate": 0.5}, "set": ["rate"], "others": "tuned"}
+    assert hyperparameters("mine--rate=0.5,n3.json") == by_user
 
 
 @pytest.mark.slow
@@ -193,6 +194,7 @@ def test_what_cannot_be_tuned_ends_in_a_sentence(tmp_path, arguments, message):
     assert run.returncode == 2
     assert message in run.stderr.replace("\n", " ")
     assert "Traceback" not in run.stderr
+    assert not list(tmp_path.rglob("*.npz"))  # no model was made
 
 
 @pytest.mark.slow

@@ -20,10 +20,12 @@ from torchvision.io import read_image
 from torchvision.models import resnet18
 
 COMPETITION = "neurips-2023-machine-unlearning"
+FINGERPRINT = ""  # put in when this is pushed; by it `submit.py` knows the output of this version
 KAGGLE = Path(os.environ.get("UNLEARNING_KAGGLE", "/kaggle"))  # elsewhere where this notebook is tried
 MODELS = int(os.environ.get("UNLEARNING_MODELS", "512"))
 SETTINGS = {}  # hyper-parameters that differ from the defaults
 BATCHES = "dict"  # what the solution reads: "dict" or "tuple"
+MOVE_BATCHES = False  # whether loaders bring their batches to the network's device; the competition's leave them on the CPU
 SEED = 0  # every run's seed derives from it
 HALF = False  # float16 checkpoints take half the space
 HOURS = 8.0  # the limit of the whole notebook
@@ -31,6 +33,8 @@ HOURS = 8.0  # the limit of the whole notebook
 BATCH_SIZE = 64
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 STARTED = time.monotonic()
+print("fingerprint:", FINGERPRINT, flush=True)
+Path("fingerprint.txt").write_text(FINGERPRINT)
 
 places = [KAGGLE / "input" / COMPETITION, KAGGLE / "input" / "competitions" / COMPETITION]
 if not any(place.is_dir() for place in places):
@@ -66,8 +70,50 @@ class Faces(Dataset):
         return {"image": image, **{name: row[name] for name in ("image_id", "age_group", "age", "person_id")}}
 
 
+def moved(value):
+    if isinstance(value, dict):
+        return {name: moved(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [moved(part) for part in value]
+    return value.to(DEVICE) if isinstance(value, torch.Tensor) else value
+
+
+class MovingLoader(DataLoader):
+    """Its batches lie where the network does."""
+
+    def __iter__(self):
+        return map(moved, super().__iter__())
+
+
 def loaders():
-    return [DataLoader(faces, batch_size=BATCH_SIZE, shuffle=True) for faces in (retain, forget, validation)]
+    kind = MovingLoader if MOVE_BATCHES else DataLoader
+    return [kind(faces, batch_size=BATCH_SIZE, shuffle=True) for faces in (retain, forget, validation)]
+
+
+# %% [markdown]
+# ## What is saved: a checkpoint that the competition's scorer can load
+
+# %% starting_kit/unwrapping.py
+
+# %% starting_kit/kaggle/checkpoints.py
+
+
+# %%
+def save(net, path):
+    bare = unwrapped(net)
+    if bare is not net and path.name == "unlearned_checkpoint_0.pth":
+        print(f"note: saved is the network inside {type(net).__name__}")
+    state = bare.state_dict()
+    try:
+        loaded(state, len(original["fc.bias"]))
+    except ValueError as error:
+        raise RuntimeError(f"{path.name}: the network {error}.") from None
+    state = {name: tensor.detach().cpu() for name, tensor in state.items()}
+    if not all(torch.isfinite(tensor).all() for tensor in state.values()):
+        raise RuntimeError(f"{path.name}: weights are NaN or infinite.")
+    if HALF:
+        state = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    torch.save(state, path)
 
 
 # %% [markdown]
@@ -91,15 +137,6 @@ def unlearned_model(model):
     random.seed(seed)
     returned = unlearning(net, *loaders(), **SETTINGS)
     return net if returned is None else returned
-
-
-def save(net, path):
-    state = {name: tensor.detach().cpu() for name, tensor in net.state_dict().items()}
-    if not all(torch.isfinite(tensor).all() for tensor in state.values()):
-        raise RuntimeError(f"{path.name}: weights are NaN or infinite.")
-    if HALF:
-        state = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
-    torch.save(state, path)
 
 
 def stop_if_late(models):

@@ -1,0 +1,79 @@
+"""What is said about a notebook: what of it is not done, and what it may not mean."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+from starting_kit.notebooks import roles
+from starting_kit.notebooks.adapter import Plan
+from starting_kit.notebooks.statements import DEFINITION, Statement, dotted
+
+HARMLESS_SETTINGS = re.compile(
+    r"torch\.backends\.|(\w+\.)*(environ|rcParams|options|display)\b|(os|plt|sns|pd|warnings|logging)\."
+)
+DEFAULTS = {f"torch.set_{what}" for what in ("default_dtype", "default_tensor_type", "default_device", "grad_enabled")}
+
+
+def remarks_on_statements(plan: Plan) -> Iterator[str]:
+    """On the way to the call and on: what is not run, what is scored, which loop is one over models."""
+    found, route = plan.found, plan.way.route
+    for index, reason in sorted(found.not_run.items()):
+        yield f"{found.statements[index]} is not run: it needs {reason}"
+    for argument in plan.arguments:
+        said = roles.role(argument.parameter or "")
+        if argument.role and said not in (None, argument.role):
+            yield (
+                f"WARNING: {plan.where} gives {ast.unparse(argument.value)} for the parameter {argument.parameter}, "
+                "and that is what it gets"
+            )
+    for role, text in ((a.role, ast.unparse(a.value)) for a in plan.arguments if a.role in roles.SPLITS):
+        if roles.role(text) is None and "train" in text:
+            yield f"WARNING: {plan.where} gives {text}; it gets the {role} loader"
+    if isinstance(route.hit.node, ast.Expr) and plan.way.saved is not None and plan.gives_another():
+        yield f"WARNING: {plan.where} drops what unlearning returns; the network that the notebook saves is scored"
+    elif isinstance(route.hit.node, ast.Expr) and plan.gives_another():
+        yield f"WARNING: {plan.where} drops what unlearning returns; the network that it is given is scored"
+    loop = str(route.over_models or "")
+    if loop and plan.way.saved is None and "512" not in loop and not any("load_state_dict" in s.text for s in route.before):
+        yield f"{route.over_models} is taken for the loop over models: unlearning is called once for each"
+    for statement in found.statements[plan.way.end :] if plan.way.saved else []:
+        if (
+            re.search(r"\bload\(", statement.text)
+            and re.search(r"\bsave(_file)?\(", statement.text)
+            and not _defines(statement)
+        ):
+            yield f"WARNING: {statement} saves again what it loads, which is not run"
+    for index, statement in enumerate(found.statements[: found.call]):
+        if index not in found.needed.at_top | found.needed.in_run and _is_global_setting(statement, found.effects.modules):
+            yield f"WARNING: {statement} is not run: it changes a module for the whole notebook"
+    for index in plan.in_run:
+        statement = found.statements[index]
+        if "torch.initial_seed()" in statement.text:
+            yield f"cell {statement.cell}: {', '.join(sorted(statement.binds))} follows from the seed of the run here"
+
+
+def _defines(statement: Statement) -> bool:
+    return isinstance(statement.node, DEFINITION)
+
+
+def _is_global_setting(statement: Statement, modules: set[str]) -> bool:
+    """Whether a statement sets something for all that follows: a function of a module, PyTorch's defaults."""
+    match statement.node:
+        case ast.Assign([ast.Attribute() as target]):
+            name = dotted(target)
+            return name.partition(".")[0] in modules and not HARMLESS_SETTINGS.match(name)
+        case ast.Expr(ast.Call(function)):
+            return dotted(function) in DEFAULTS
+    return False
+
+
+def remarks_on_seeds(plan: Plan) -> Iterator[str]:
+    """On seeding that is left out (inside `unlearning` it is kept, which is said of any solution)."""
+    found = plan.found
+    for index, statement in enumerate(found.statements[: plan.way.end]):
+        if index == found.call or isinstance(statement.node, DEFINITION) or not any(found.seeds.seeding(statement.node)):
+            continue
+        if index in found.needed.in_run:
+            yield f"WARNING: {statement} seeds the random generators in every run, so that all runs draw the same"
+        else:
+            yield f"{statement} is left out: every run has a seed of its own"

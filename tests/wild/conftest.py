@@ -1,0 +1,1 @@
+collect_ignore_glob = ["solutions/*", "notebooks/*", "kit/*"]  # what people write is read, not imported
