@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from starting_kit.notebooks import roles
 from starting_kit.notebooks.call import Argument, Signature, network_names, returns_another
 from starting_kit.notebooks.loader_settings import Maker, Settings
-from starting_kit.notebooks.slicing import MissingError, Slice
+from starting_kit.notebooks.needed import MissingError
+from starting_kit.notebooks.slicing import Slice
 from starting_kit.notebooks.statements import bound_value, dotted, read_by, value_of
 from starting_kit.notebooks.way import FUNCTION, Context, Way
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from starting_kit.notebooks import roles
-from starting_kit.notebooks.slicing import MissingError, Slice
+from starting_kit.notebooks.needed import MissingError
+from starting_kit.notebooks.slicing import Slice
 from starting_kit.notebooks.statements import bound_value, read_by
 
 
@@ -141,6 +142,8 @@ def _assign_roles(given: list[Argument], signature: Signature, found: Slice) -> 
         said = by_name.get(argument.parameter or "") if signature.names else None
         if said is None and not signature.names and position < len(roles.ROLES) and argument.by_keyword is False:
             said = roles.ROLES[position]
+        if argument.role is None and _is_none(argument.value) and said in roles.SPLITS and taken & set(roles.SPLITS):
+            continue  # the notebook has other loaders to give, and gives none here
         nothing_else = _is_none(_written(argument.value, found)) or not _can_be_had(argument.value, found)
         if argument.role is None and said and said not in taken and nothing_else:
             argument.role = said

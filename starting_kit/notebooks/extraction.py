@@ -18,6 +18,7 @@ CPU here, and the competition's folder becomes the one at hand.
 """
 
 import ast
+import contextlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,11 +30,12 @@ from starting_kit.notebooks.adapter import Plan
 from starting_kit.notebooks.call import Signature, arguments
 from starting_kit.notebooks.cells import Cells, read_cells
 from starting_kit.notebooks.loader_settings import Maker
+from starting_kit.notebooks.needed import MissingError
 from starting_kit.notebooks.remarks import remarks_on_seeds, remarks_on_statements
 from starting_kit.notebooks.route import Finder
-from starting_kit.notebooks.slicing import MissingError, Slice
+from starting_kit.notebooks.slicing import Slice
 from starting_kit.notebooks.solution_text import assembled, on_cpu
-from starting_kit.notebooks.statements import Statement, names_of, note_constants, submitted
+from starting_kit.notebooks.statements import Statement, dotted, names_of, note_constants, submitted
 from starting_kit.notebooks.way import FUNCTION, RESULT, Route
 from starting_kit.seeds import seeding_inside
 from starting_kit.sources import sources
@@ -139,11 +141,31 @@ def _extract(path: Path, cells: Cells, settings: Iterable[str], competition: Pat
         for name in CONSTANTS:
             if any(name in statement.binds for statement in statements):
                 found.demand(name, way.call)
+        _keep_settings_of_modules(found)
         text = _text(path, plan, wanted)
     except MissingError as error:
         raise InputError(f"{path.name}: {FUNCTION} needs {error}, which is not executed.") from error
+    _require_all(path, text, statements)
     remarks += [*plan.remarks, *remarks_on_statements(plan), *remarks_on_seeds(plan)]
     return on_cpu(COMPETITION.sub(f"{competition}/", text) if competition else text), list(dict.fromkeys(remarks))
+
+
+def _keep_settings_of_modules(found: Slice) -> None:
+    """Execute what sets constants in the notebook's own modules, `helpers.EPOCHS = 3`; what cannot be is remarked on."""
+    for index, statement in enumerate(found.statements[: found.call]):
+        target = statement.node.targets[0] if isinstance(statement.node, ast.Assign) else None
+        if isinstance(target, ast.Attribute) and dotted(target).partition(".")[0] in found.own_modules:
+            with contextlib.suppress(MissingError):
+                found.include(index, index)
+
+
+def _require_all(path: Path, text: str, statements: list[Statement]) -> None:
+    """Refuse what needs a name that the notebook binds by what is not executed."""
+    binds, reads = names_of(text)
+    bound_by_functions = {name for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Global) for name in n.names}
+    for name in sorted(reads - binds - bound_by_functions):
+        if made := [statement for statement in statements if name in statement.binds]:
+            raise InputError(f"{path.name}: {FUNCTION} needs {name} of {made[-1]}, which is not executed.")
 
 
 def _text(path: Path, plan: Plan, wanted: dict[str, Any]) -> str:

@@ -107,10 +107,18 @@ class Maker:
         for node in ast.walk(function):
             if isinstance(node, ast.Return) and node.value is not None:
                 returned = self._find(node.value, element, known, local, depth)
-        if returned is None and (sizes := [known[name] for name in BATCH_SIZES if isinstance(known.get(name), int)]):
-            own = {a.arg for a in function.args.args} & set(BATCH_SIZES)
-            return Settings({**OF_KITS, "batch_size": sizes[0]}) if own else None
-        return returned
+        return _alike(function, known) if returned is None else returned
+
+
+def _alike(function: ast.FunctionDef, known: Mapping[str, Any]) -> Settings | None:
+    """The settings of all loaders that a function makes, if they agree; where it makes none, its batch size says them."""
+    calls = [n for n in ast.walk(function) if isinstance(n, ast.Call) and dotted(n.func).rpartition(".")[2] == "DataLoader"]
+    if not calls:
+        own = [a.arg for a in function.args.args if a.arg in BATCH_SIZES]
+        sizes = [known[name] for name in own if isinstance(known.get(name), int)]
+        return Settings({**OF_KITS, "batch_size": sizes[0]}) if sizes else None
+    first, *others = (_settings(call, known) for call in calls)
+    return first if not first.left_out and all(other == first for other in others) else None
 
 
 def _parameters(function: ast.FunctionDef, call: ast.Call, constants: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,4 +145,5 @@ def _settings(call: ast.Call, constants: Mapping[str, Any]) -> Settings:
         elif name not in IGNORED and not (known and constant is None):
             settings.left_out.append(f"{name}={ast.unparse(value)}")
             settings.values |= {name: OF_KITS[name]} if name in OF_KITS else {}
+            settings.values |= {"shuffle": True} if "sampler" in name else {}  # nearer to it than always the same order
     return settings

@@ -60,8 +60,8 @@ def _remarks_on_what_goes_on(plan: Plan) -> Iterator[str]:
     if route.over_models is None:
         return
     inside = [statement for statement in (*route.before, *route.after) if id(statement) in route.in_loop]
-    given = route.call.args[0] if route.call.args else None
-    if isinstance(given, ast.Name) and any(given.id in s.binds for s in statements if s not in inside):
+    given = plan.network
+    if isinstance(given, ast.Name) and any(given.id in s.binds for s in statements if s not in [*inside, route.hit]):
         reset = any(given.id in s.binds or (given.id in s.reads and _resets(s, plan)) for s in inside)
         if not reset:
             yield (

@@ -10,56 +10,18 @@ The way back ends where the kit gives what the notebook makes itself: the networ
 import ast
 import builtins
 import copy
+import importlib.util
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from starting_kit.notebooks import roles
 from starting_kit.notebooks.effects import Effects
+from starting_kit.notebooks.needed import Given, MissingError, Needed, UnboundError
 from starting_kit.notebooks.refusals import refusal
 from starting_kit.notebooks.statements import DEFINITION, Statement, bound_value, dotted, read_by, read_when_defined
+from starting_kit.notebooks.way import FUNCTION
 from starting_kit.seeds import Names
-
-
-class MissingError(Exception):
-    """Something cannot be had without what is not executed: half a sentence."""
-
-
-class UnboundError(MissingError):
-    """Nothing binds a name."""
-
-
-@dataclass(frozen=True)
-class Given:
-    """A name for which the kit gives something.
-
-    Attributes:
-        role: the network, or a split.
-        since: index of the statement by which the notebook makes it, -1 where none does.
-    """
-
-    role: str
-    since: int
-
-
-@dataclass
-class Needed:
-    """What has been found to be needed.
-
-    Attributes:
-        at_top: indices of statements that are executed when the file is loaded.
-        in_run: of those that are executed in every run.
-        given: names for which the kit gives something.
-        read_globally: names that functions read, and that runs bind.
-        known: for each name and place that were looked at, whether the name is bound in runs.
-    """
-
-    at_top: set[int] = field(default_factory=set)
-    in_run: set[int] = field(default_factory=set)
-    given: dict[str, Given] = field(default_factory=dict)
-    read_globally: set[str] = field(default_factory=set)
-    known: dict[tuple[str, int], bool] = field(default_factory=dict)
 
 
 class Slice:
@@ -210,6 +172,13 @@ class Slice:
         except MissingError:
             return None
 
+    @property
+    def own_modules(self) -> set[str]:
+        """Names of imported modules that are the notebook's own: no library has them."""
+        imports = [s.node for s in self.statements if isinstance(s.node, ast.Import)]
+        names = ((alias.name.partition(".")[0], alias.asname or alias.name) for node in imports for alias in node.names)
+        return {name.partition(".")[0] for top, name in names if importlib.util.find_spec(top) is None}
+
     @contextmanager
     def tried(self) -> Iterator[None]:
         """Forget in the end what was found to be needed."""
@@ -247,6 +216,9 @@ class Slice:
         statement = self.statements[index]
         if index == self.call:
             return True  # what it is given is not what the notebook gives
+        calls = any(isinstance(n, ast.Call) and dotted(n.func) == FUNCTION for n in ast.walk(statement.node))
+        if calls and self.binding(FUNCTION, index) != self.binding(FUNCTION, self.call):
+            raise MissingError(f"what {statement} makes by an earlier {FUNCTION}")
         if isinstance(statement.node, DEFINITION):
             at_once = read_when_defined(statement.node) & statement.reads
             found = [self.demand(name, index) for name in sorted(at_once - {statement.node.name})]
@@ -267,6 +239,8 @@ class Slice:
         statement, changes = self.statements[index], self.effects.of_statements[index]
         if index == self.call or name in self.effects.modules or self.is_only_seeding(statement):
             return index == self.call and name in changes.surely | changes.perhaps | changes.forward
+        if self.role(name) in roles.SPLITS:
+            return name in changes.surely  # to read a loader is not to change it
         forward = (
             changes.forward if any(self.effects.of_statements[i].trains for i in range(self.call + 1, index + 1)) else set()
         )
