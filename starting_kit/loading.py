@@ -77,6 +77,12 @@ def _hint(error: BaseException, folder: Path) -> str:
     return ""
 
 
+def step_aside() -> None:
+    """Take the modules of the solution that was loaded last out of `sys.modules`, and its folders out of `sys.path`."""
+    if _Folder.active is not None:
+        _Folder.active.leave()
+
+
 def loaded_files() -> set[Path]:
     """The solution's own files, among them helpers, that have been imported since it was loaded last."""
     return set() if _Folder.active is None else set(_Folder.active.own_modules().values())
@@ -145,6 +151,7 @@ class _Folder:
 
     def leave(self) -> None:
         """Take the folder's modules out of `sys.modules`."""
+        _Folder.active = None
         sys.meta_path.remove(self)
         for entry in self.paths:
             if entry in sys.path:

@@ -15,6 +15,7 @@ from unittest import mock
 import torch.multiprocessing
 
 from starting_kit.left_as_found import left_as_found
+from starting_kit.loading import step_aside
 from starting_kit.no_gpu import cuda_answers
 from starting_kit.own_folder import own_folder
 
@@ -27,6 +28,7 @@ def surroundings(path: Path, names: Iterable[str]) -> Iterator[None]:
         path: of the solution.
         names: of files beside it that it sees in its folder.
     """
+    step_aside()  # what is put back in the end is nothing of an earlier solution's
     with ExitStack() as stack:
         stack.enter_context(left_as_found())
         stack.enter_context(own_folder(path, names))

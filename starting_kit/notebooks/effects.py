@@ -14,17 +14,19 @@ from dataclasses import dataclass, field
 from starting_kit.notebooks.statements import DEFINITION, IMPORT, Statement, dotted
 
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
+# Methods that give their object, moved or cast; what they are given (a device, a type) is no part of it.
+ITSELF = ("to", "cuda", "cpu", "half", "float", "double", "bfloat16", "train", "eval")
 # Calls that give parts of what they are given, or the thing itself.
 VIEWS = {
     *("parameters", "named_parameters", "modules", "named_modules", "children", "named_children", "buffers", "named_buffers"),
     *("state_dict", "get_submodule", "get_parameter", "items", "values", "keys", "detach", "view", "apply", "requires_grad_"),
-    *("to", "cuda", "cpu", "half", "float", "double", "bfloat16", "train", "eval", "compile", "prepare", "script", "trace"),
+    *(*ITSELF, "compile", "prepare", "script", "trace"),
     *("list", "tuple", "dict", "set", "filter", "map", "zip", "enumerate", "iter", "next", "reversed", "sorted", "getattr"),
     *("chain", "from_iterable", "module"),
 }
 # Methods that leave their object as it is, and functions that leave their arguments as they are.
 READING_METHODS = {
-    *VIEWS - {"apply", "requires_grad_", "to", "half", "float", "double", "bfloat16", "train", "eval"},
+    *VIEWS - {"apply", "requires_grad_", *ITSELF} | {"cuda", "cpu"},
     *("item", "mean", "sum", "std", "max", "min", "norm", "numpy", "tolist", "size", "dim", "numel", "clone", "copy", "get"),
     *("forward", "head", "describe", "info", "plot", "hist", "show", "format", "join", "to_csv", "savefig", "save", "close"),
 }
@@ -220,5 +222,5 @@ class Effects:
         given = set().union(*(self.roots(a, shared) for a in [*call.args, *(k.value for k in call.keywords)]))
         owner = self.roots(call.func.value, shared) if isinstance(call.func, ast.Attribute) else set()
         if name in VIEWS:
-            return given | owner - self.modules
+            return (set() if name in ITSELF else given) | owner - self.modules
         return given if name[:1].isupper() else set()

@@ -41,10 +41,27 @@ def refusal(
 
 
 def _called(node: ast.AST, definitions: Mapping[str, ast.stmt], depth: int = 3) -> Iterator[str]:
-    """Dotted names of everything that is called, also inside the notebook's own functions that are called."""
-    for call in ast.walk(node):
+    """Dotted names of everything that is called, also inside the notebook's own functions and constructors that are called."""
+    for call in _executed(node):
         if isinstance(call, ast.Call):
             name = dotted(call.func)
             yield name
-            if depth and name in definitions:
-                yield from _called(definitions[name], definitions, depth - 1)
+            for part in _parts(definitions[name]) if depth and name in definitions else []:
+                yield from _called(part, definitions, depth - 1)
+
+
+def _executed(node: ast.AST) -> Iterator[ast.AST]:
+    """A tree's nodes without the bodies of functions that are only given a name, `f = lambda x: ...`."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Lambda) and not isinstance(node, ast.Call):
+            continue
+        yield from _executed(child)
+
+
+def _parts(definition: ast.stmt) -> Iterator[ast.stmt]:
+    """What runs when a function or a class is called: of a class, what makes its object."""
+    if isinstance(definition, ast.ClassDef):
+        yield from (s for s in definition.body if getattr(s, "name", "") in ("__new__", "__init__", "__post_init__"))
+    else:
+        yield definition

@@ -11,6 +11,7 @@ from starting_kit.notebooks.statements import DEFINITION, Statement, dotted
 HARMLESS_SETTINGS = re.compile(
     r"torch\.backends\.|(\w+\.)*(environ|rcParams|options|display)\b|(os|plt|sns|pd|warnings|logging)\."
 )
+GOES_ON = re.compile(r"optim|Adam|SGD|[Ss]chedul|LR\(|Scaler|Averaged|EMA|ema")  # what has a state of its own
 DEFAULTS = {f"torch.set_{what}" for what in ("default_dtype", "default_tensor_type", "default_device", "grad_enabled")}
 
 
@@ -46,10 +47,38 @@ def remarks_on_statements(plan: Plan) -> Iterator[str]:
     for index, statement in enumerate(found.statements[: found.call]):
         if index not in found.needed.at_top | found.needed.in_run and _is_global_setting(statement, found.effects.modules):
             yield f"WARNING: {statement} is not run: it changes a module for the whole notebook"
+    yield from _remarks_on_what_goes_on(plan)
     for index in plan.in_run:
         statement = found.statements[index]
         if "torch.initial_seed()" in statement.text:
             yield f"cell {statement.cell}: {', '.join(sorted(statement.binds))} follows from the seed of the run here"
+
+
+def _remarks_on_what_goes_on(plan: Plan) -> Iterator[str]:
+    """On what the notebook's runs take over from the run before: here each of them starts afresh."""
+    route, statements = plan.way.route, plan.found.statements
+    if route.over_models is None:
+        return
+    inside = [statement for statement in (*route.before, *route.after) if id(statement) in route.in_loop]
+    given = route.call.args[0] if route.call.args else None
+    if isinstance(given, ast.Name) and any(given.id in s.binds for s in statements if s not in inside):
+        reset = any(given.id in s.binds or (given.id in s.reads and _resets(s, plan)) for s in inside)
+        if not reset:
+            yield (
+                f"WARNING: {route.over_models} goes on with the {given.id} of the run before, as it is made before the loop; "
+                "here every run starts from the original model"
+            )
+    for index in plan.in_run:
+        statement = statements[index]
+        if index < plan.found.call and id(statement) not in route.in_loop and GOES_ON.search(statement.text):
+            yield f"WARNING: {statement} is executed once, before the loop over models; here it is in every run"
+
+
+def _resets(statement: Statement, plan: Plan) -> bool:
+    """Whether a statement puts weights into a network, or calls a function that may."""
+    called = {dotted(call.func) for call in ast.walk(statement.node) if isinstance(call, ast.Call)}
+    own = (ast.unparse(plan.found.definitions[name]) for name in called if name in plan.found.definitions)
+    return any("load_state_dict" in text or "copy_" in text for text in (statement.text, *own))
 
 
 def _defines(statement: Statement) -> bool:

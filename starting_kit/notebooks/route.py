@@ -140,8 +140,14 @@ class Finder:
         route = self._in_block(self._block(taken, cell), goal) if taken else None
         if route and isinstance(node, ast.Try) and node.handlers and goal == self._is_unlearning:
             route.remarks.append(f"{statement} catches errors; here an error ends the run")
-        if route and isinstance(node, ast.If) and all(any(c for n in b for c in self._calls(n, goal)) for b in branches):
-            route.remarks.append(f"{statement} is taken to hold: --define NAME=VALUE decides guards")
+        if (
+            route
+            and isinstance(node, ast.If)
+            and goal == self._is_unlearning
+            and any(map(_does_something, _others(node, taken)))
+        ):
+            holds = "" if taken is node.body else "not "
+            route.remarks.append(f"WARNING: {statement} is taken {holds}to hold; what is done otherwise is not run")
         return route
 
     def _in_loop(self, statement: Statement, goal: Goal) -> Route | None:
@@ -160,6 +166,7 @@ class Finder:
             route.remarks.append(f"WARNING: {statement} is passed through once here, not as often as in the notebook")
         if isinstance(node, ast.For):
             route.before[:0] = [Statement.made(statement.cell, each) for each in one_pass(node)]
+        route.in_loop |= frozenset(map(id, [*route.before, *route.after]))
         return route
 
     def _repeats(self, loop: ast.For | ast.While, route: Route, over_models: bool) -> bool:
@@ -248,6 +255,19 @@ class Finder:
             route.after.append(Statement.made(statement.cell, replaced(statement.node, call, returned)))
         elif isinstance(statement.node, ast.Return):
             route.after.append(Statement.made(statement.cell, ast.Return(replaced(statement.node, call, returned).value)))  # type: ignore[attr-defined]
+
+
+def _others(node: ast.If, taken: list[ast.stmt] | None) -> Iterator[ast.stmt]:
+    """The statements of the branch that is not taken."""
+    for branch in (node.body, node.orelse):
+        if branch is not taken:
+            yield from branch
+
+
+def _does_something(node: ast.stmt) -> bool:
+    """Whether a statement may make a model: it calls something, and not only to print."""
+    calls = (dotted(call.func) for call in ast.walk(node) if isinstance(call, ast.Call))
+    return not isinstance(node, ast.Raise) and any(name not in ("print", "sys.exit", "exit") for name in calls)
 
 
 def _reached(statements: list[Statement], names: Iterable[str]) -> set[str]:

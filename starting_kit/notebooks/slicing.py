@@ -250,9 +250,9 @@ class Slice:
         if isinstance(statement.node, DEFINITION):
             at_once = read_when_defined(statement.node) & statement.reads
             found = [self.demand(name, index) for name in sorted(at_once - {statement.node.name})]
-            found += [self.demand(name, before, in_function=True) for name in sorted(statement.reads)]
-            self.needed.at_top.add(index)
-            return any(found)
+            found += [self.demand(name, before, in_function=not statement.in_run) for name in sorted(statement.reads)]
+            (self.needed.in_run if statement.in_run else self.needed.at_top).add(index)
+            return statement.in_run or any(found)
         try:
             found = [self.demand(name, index) for name in sorted(statement.reads)]
         except UnboundError as error:

@@ -180,7 +180,14 @@ def _text(source: str, node: ast.stmt) -> str:
 def names_of(text: str) -> tuple[frozenset[str], frozenset[str]]:
     """Global names that Python text binds, and those that it reads, now or when its functions are called."""
     binds, reads = set(), set()
-    waiting = [symtable.symtable(text, "", "exec")]
+    try:
+        waiting = [symtable.symtable(text, "", "exec")]
+    except SyntaxError:  # a piece of a function, such as one inside it with `nonlocal`, stands on its own here
+        names = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)]
+        defined = {node.name for node in ast.parse(text).body if isinstance(node, DEFINITION)}
+        bound = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
+        shared = {name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Nonlocal) for name in node.names}
+        return frozenset((bound - shared) | defined), frozenset(({node.id for node in names} - bound) | shared)
     while waiting:
         table = waiting.pop()
         waiting += table.get_children()

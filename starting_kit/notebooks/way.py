@@ -34,6 +34,7 @@ class Route:
         call: the call in it.
         contexts: of `with` blocks around it.
         over_models: the loop that makes one model after another, with its cell.
+        in_loop: ids of the statements in it.
         remarks: on what is not followed.
     """
 
@@ -43,6 +44,7 @@ class Route:
     after: list[Statement] = field(default_factory=list)
     contexts: list[Context] = field(default_factory=list)
     over_models: Statement | None = None
+    in_loop: frozenset[int] = frozenset()
     remarks: list[str] = field(default_factory=list)
 
 

@@ -17,6 +17,7 @@ import torch
 from folders import DATA, TASK, Write, called, called_in_lockstep, weights, write_files  # noqa: F401  # a fixture
 from starting_kit import contract
 from starting_kit.errors import SolutionError
+from starting_kit.loading import load
 from starting_kit.returned import SolutionWarning
 from starting_kit.streams import printed
 from starting_kit.surroundings import surroundings
@@ -213,7 +214,7 @@ def state() -> tuple[object, ...]:
     numerics = (torch.are_deterministic_algorithms_enabled(), torch.get_float32_matmul_precision(), torch.is_anomaly_enabled())
     flags = (torch.is_autocast_enabled("cpu"), torch.backends.cudnn.benchmark)
     of_system = (dict(os.environ), warnings.filters[:], signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGALRM))
-    of_python = (sys.getrecursionlimit(), sys.path[:], sys.stdout, sys.argv, sys.meta_path[1:], sys.dont_write_bytecode)
+    of_python = (sys.getrecursionlimit(), sys.path[:], sys.stdout, sys.argv, sys.dont_write_bytecode)
     return (
         *of_torch,
         numerics,
@@ -240,6 +241,16 @@ def test_what_a_solution_changes_for_its_process_is_put_back(write: Write) -> No
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     called(path)
     assert state()[:3] == before[:3]
+
+
+def test_no_folder_of_an_earlier_solution_stays_on_the_path(write: Write) -> None:
+    before = sys.path[:]
+    late = load(write("def later():\n    import helper\ndef unlearning(net, a, b, c): pass", helper="x = 1"))
+    called(write("import sys\nsys.path.pop(0)\ndef unlearning(net, a, b, c): sys.path.append('/x')", name="other"))
+    assert sys.path == before
+    late.later()  # as a network of its own may, when it is evaluated
+    called(write("def unlearning(net, a, b, c): pass", name="third"))
+    assert sys.path == before
 
 
 def test_a_solution_may_close_its_streams(write: Write) -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from shapes import KIT, LOOP, PLAIN, SIZES, run, weight
+from shapes import DEVICE, IMPORTS, KIT, LOOP, PLAIN, SIZES, run, weight
 from starting_kit import loading
 from starting_kit.notebooks import extraction
 
@@ -148,3 +148,63 @@ def test_uses_of_a_module_drag_nothing_in(tmp_path, use):
     cell = "losses = m = d = torch.load('losses.pt')"
     function = PLAIN.replace("see(", "np.float32(1), os.getpid(), see(")
     assert run(tmp_path, *KIT, cell, use, function, LOOP, use).seen == [SIZES]
+
+
+# --- whole notebooks that were refused, or scored wrongly
+
+
+@pytest.mark.parametrize(
+    "signature", ["net, retain, forget, validation, **kwargs", "net, retain, forget, validation, *args, lr=2"]
+)
+def test_open_signatures_without_a_call(tmp_path, signature):
+    function = f"def unlearning({signature}):\n    see(retain=retain, forget=forget, validation=validation)"
+    assert run(tmp_path, *KIT, function, "if False:\n    unlearning(0, 0, 0, 0, lr=0.05)").seen == [SIZES]
+
+
+def test_without_a_call_the_definition_is_the_use(tmp_path):
+    function = "def unlearning(net, retain, forget, validation):\n    see(device=str(DEVICE), rate=RATE)"
+    later = "import torch\nmodel = torchvision.models.resnet18()\nDEVICE = next(model.parameters()).device\nRATE = 2"
+    ran = run(tmp_path, *KIT, "RATE = 1", function, later)
+    assert ran.seen == [{"device": "cpu", "rate": 1}]
+    assert not hasattr(ran.module, "model")
+
+
+def test_loaders_that_are_not_there_yet(tmp_path):
+    function = "def unlearning(net, forget, retain, validation):\n    see(retain=retain, forget=forget, validation=validation)"
+    call = "net = retain_loader = forget_loader = val_loader = None\nunlearning(net, forget_loader, retain_loader, val_loader)"
+    assert run(tmp_path, IMPORTS, function, call).seen == [SIZES]
+
+
+def test_a_batch_size_is_taken_from_a_function_that_is_not_written_yet(tmp_path):
+    data = "def get_dataset(batch_size):\n    return None, None, None"
+    function = PLAIN.replace("see(", "see(size=retain_loader.batch_size, ")
+    assert run(tmp_path, IMPORTS, DEVICE, data, function, LOOP.replace("64", "256")).seen == [{"size": 256, **SIZES}]
+
+
+def test_one_loader_for_everything(tmp_path):
+    made = "train_set = torchvision.datasets.CIFAR10('.')\nloader = DataLoader(train_set, batch_size=32)"
+    call = "model = unlearning(torchvision.models.resnet18(), loader, loader, loader)"
+    after = "losses = [float(y) for y in loader]\nnp.random.shuffle(losses)\ntorch.save(model.state_dict(), 'model.pth')"
+    ran = run(tmp_path, *KIT, f"{PLAIN}    return net\n", made, call, after)
+    assert ran.seen == [SIZES]
+    assert weight(ran.net) == 2
+
+
+def test_constants_of_the_kit(tmp_path):
+    ran = run(tmp_path, *KIT, 'BATCHES = "dict"\nLOCKSTEP = False\nSEARCH_SPACE = {}', PLAIN)
+    assert (ran.module.BATCHES, ran.module.LOCKSTEP, ran.module.SEARCH_SPACE) == ("dict", False, {})
+
+
+def test_a_module_that_is_imported_by_a_function(tmp_path):
+    (tmp_path / "lib_of_mine").mkdir()
+    (tmp_path / "lib_of_mine" / "__init__.py").touch()
+    (tmp_path / "lib_of_mine" / "helpers.py").write_text("FACTOR = 4\n")
+    function = "def unlearning(net, retain, forget, validation):\n    net.weight.data *= tools.FACTOR"
+    ran = run(tmp_path, *KIT, 'import importlib\ntools = importlib.import_module("lib_of_mine.helpers")', function, LOOP)
+    assert weight(ran.net) == 4
+    assert (tmp_path / "out" / "mine" / "lib_of_mine" / "helpers.py").exists()
+
+
+def test_bars_of_notebooks(tmp_path):
+    function = "from tqdm.notebook import tqdm\ndef unlearning(net, retain, forget, validation):\n    see(bar=tqdm.__name__)"
+    assert run(tmp_path, *KIT, function, LOOP.replace("range(512)", "tqdm(range(512))")).seen == [{"bar": "tqdm_notebook"}]

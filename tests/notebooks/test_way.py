@@ -257,3 +257,20 @@ data = Data(32)
         "data.retain is made is not known, it is the task's loader",
         "data.forget is made is not known, it is the task's loader",
     ]
+
+
+def test_a_function_inside_the_function_that_makes_the_models(tmp_path):
+    main = """
+def main():
+    count = 0
+    def more():
+        nonlocal count
+        count += 1
+        return count
+    net = torchvision.models.resnet18()
+    unlearning(net, *get_dataset(64))
+    net.weight.data += more() + more()
+    torch.save(net.state_dict(), "net.pth")
+main()
+"""
+    assert weight(run(tmp_path, *KIT, PLAIN, main).net) == 5

@@ -1,6 +1,6 @@
 # %%
 """`unlearning` is never a def: it is an alias of a functools.partial of the author's own function.
-Verdict: scored
+Verdict: scored or noted (returns)
 Network: any
 """
 

@@ -1,6 +1,6 @@
 # %%
 """`unlearning` is an instance of a class with __call__; the settings live in the instance, a history list only records.
-Verdict: scored
+Verdict: scored or noted (returns)
 Network: any
 """
 

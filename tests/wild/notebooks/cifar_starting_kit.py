@@ -1,6 +1,6 @@
 # %%
 """The CIFAR-10 starting kit: downloads, split by forget_idx.npy, plots, an attack, and ft_model = unlearning(ft_model, ...) with the net returned.
-Verdict: scored
+Verdict: scored or noted (generator)
 Network: any
 """
 

@@ -1,6 +1,6 @@
 # %%
 """After the call the weights are rounded to half precision and back before they are saved (as the 4th place did).
-Verdict: noted (half precision after the call, in the submission loop)
+Verdict: scored
 Network: any
 """
 

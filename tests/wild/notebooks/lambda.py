@@ -1,6 +1,6 @@
 # %%
 """`unlearning` is a lambda over two helper stages, with the loaders under one-letter names.
-Verdict: scored
+Verdict: scored or noted (returns)
 Network: any
 """
 

@@ -1,6 +1,6 @@
 # %%
 """The original weights are loaded once before the loop, so every call goes on from the last checkpoint.
-Verdict: noted (the original model is loaded once, not before each call)
+Verdict: noted (goes on with the net of the run before)
 Network: any
 Lockstep: no
 """

@@ -1,6 +1,6 @@
 # %%
 """Constants that unlearning uses are filled by for loops, with blocks, an if/else and a json file written and read back.
-Verdict: scored
+Verdict: refused (open reads a file)
 Network: any
 """
 

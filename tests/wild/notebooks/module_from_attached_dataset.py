@@ -1,6 +1,6 @@
 # %%
 """The method lives in a package attached as a Kaggle data set, put on sys.path; the notebook holds only a thin wrapper.
-Verdict: refused (munlearn_utils cannot be imported)
+Verdict: refused (No module named munlearn_utils)
 Network: any
 """
 

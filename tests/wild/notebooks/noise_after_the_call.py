@@ -1,6 +1,6 @@
 # %%
 """After the call the loop adds Gaussian noise to every parameter before torch.save.
-Verdict: noted (noise added after the call, in the submission loop)
+Verdict: scored
 Network: any
 """
 

@@ -1,6 +1,6 @@
 # %%
 """A module array that unlearning reads is shuffled in place by np.random.shuffle after the function, under a numpy seed at the top; a second shuffle touches data nobody uses.
-Verdict: scored
+Verdict: noted (np.random.seed(7) is left out)
 Network: resnet
 """
 

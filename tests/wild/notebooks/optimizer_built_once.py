@@ -1,6 +1,6 @@
 # %%
 """The optimizer is built once before the loop, so its momentum is carried from one checkpoint into the next.
-Verdict: noted (the optimizer is shared by all runs: momentum is carried over)
+Verdict: noted (optimizer once, before the loop)
 Network: any
 Lockstep: no
 """

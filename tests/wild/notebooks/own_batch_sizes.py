@@ -1,6 +1,6 @@
 # %%
 """The notebook builds its own loaders with three batch sizes: 128 retain, 16 forget, 256 validation.
-Verdict: noted (batch size)
+Verdict: scored
 Network: any
 """
 

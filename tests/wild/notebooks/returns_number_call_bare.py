@@ -1,6 +1,6 @@
 # %%
 """unlearning changes net in place and returns the mean loss, a number; the loop ignores it and saves net. Layers frozen by ResNet names.
-Verdict: scored
+Verdict: noted (drops what unlearning returns)
 Network: resnet
 """
 

@@ -1,6 +1,6 @@
 # %%
 """unlearning trains and returns a copy, but the loop ignores it and saves net, which was never changed.
-Verdict: noted (the network saved is not the one returned)
+Verdict: noted (the network that the notebook saves is scored)
 Network: any
 """
 

@@ -1,6 +1,6 @@
 # %%
 """torch.manual_seed(0) as the first line of unlearning: noise and shuffling are the same in every run.
-Verdict: noted (seed fixed inside unlearning)
+Verdict: noted (torch.manual_seed(0) same numbers)
 Network: any
 Lockstep: no
 """

@@ -1,6 +1,6 @@
 # %%
 """The submission loop seeds torch with the run's index, so every run has a seed of its own.
-Verdict: scored
+Verdict: noted (seed)
 Network: any
 """
 

@@ -1,6 +1,6 @@
 # %%
 """All seeds set once at the top (random, numpy, torch, a seed_everything); the 512 runs still differ.
-Verdict: scored
+Verdict: noted (seed)
 Network: any
 """
 

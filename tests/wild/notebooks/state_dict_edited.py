@@ -1,6 +1,6 @@
 # %%
 """The state dict is edited between the call and torch.save: fc.weight is shrunk and fc.bias set to zero.
-Verdict: noted (the state dict is edited after the call)
+Verdict: scored
 Network: resnet
 """
 

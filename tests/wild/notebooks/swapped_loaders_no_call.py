@@ -1,6 +1,6 @@
 # %%
 """The function takes (net, forget_loader, retain_loader, val_loader) and the notebook never calls it.
-Verdict: noted (the loaders' order: forget_loader comes second)
+Verdict: refused (put the parameters in the order)
 Network: any
 """
 

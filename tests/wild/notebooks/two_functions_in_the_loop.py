@@ -1,6 +1,6 @@
 # %%
 """The loop calls unlearning for the first 266 checkpoints and unlearning_ct for the other 246.
-Verdict: noted (the loop also calls unlearning_ct)
+Verdict: noted (what is done otherwise is not run)
 Network: any
 """
 

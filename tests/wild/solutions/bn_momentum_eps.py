@@ -1,5 +1,5 @@
 """BatchNorm: momentum lowered while training, and eps raised for good, which a state dict does not carry.
-Verdict: noted (BatchNorm eps changed)
+Verdict: noted (eps lockstep does not carry over)
 Network: resnet
 """
 import torch

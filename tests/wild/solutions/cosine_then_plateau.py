@@ -1,7 +1,6 @@
 """Warm-restart cosine inside the epoch, then ReduceLROnPlateau fed with the validation loss.
 Verdict: scored
 Network: any
-Lockstep: no
 """
 from typing import Iterable
 

@@ -1,5 +1,5 @@
 """A module-level counter: every other call takes another method, so calls depend on the ones before.
-Verdict: noted (state kept between calls: the counter _calls)
+Verdict: scored
 Network: any
 Lockstep: no
 """

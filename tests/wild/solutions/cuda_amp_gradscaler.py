@@ -1,5 +1,5 @@
 """Fine-tuning in half precision on a GPU: hard .cuda() calls, cuda autocast and GradScaler.
-Verdict: noted (cuda / mixed precision: on a CPU it is done in float32)
+Verdict: refused (NVIDIA)
 Network: any
 """
 import torch

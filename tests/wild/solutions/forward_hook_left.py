@@ -1,5 +1,5 @@
 """Registers a forward hook that adds noise to the logits and never removes it, so it is still active when the net is evaluated.
-Verdict: noted (forward hook left on the network)
+Verdict: noted (hook)
 Network: any
 """
 import torch

@@ -1,5 +1,5 @@
 """Monkeypatches net.forward with a version that cools the logits, and leaves it there.
-Verdict: noted (forward replaced; not part of a state dict)
+Verdict: noted (forward)
 Network: any
 """
 import types

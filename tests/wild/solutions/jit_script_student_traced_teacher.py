@@ -1,5 +1,5 @@
 """A traced teacher and a scripted student that shares the network's parameters; net itself is trained through it.
-Verdict: scored
+Verdict: scored or refused (torch.jit.script)
 Network: any
 """
 import copy

@@ -1,5 +1,5 @@
 """Replaces the last linear layer with a LoRA wrapper, trains the adapter only, and leaves it in the network unmerged.
-Verdict: noted (LoRA adapter left in: the network's layers and state-dict keys changed)
+Verdict: noted (lockstep does not carry over)
 Network: any
 """
 import torch

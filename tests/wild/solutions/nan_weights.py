@@ -1,5 +1,5 @@
 """A broken loss (log of 1 - sum of the softmax) turns the weights into NaN without an exception.
-Verdict: refused (NaN / not finite)
+Verdict: refused (NaN)
 Network: any
 """
 import torch

@@ -1,5 +1,5 @@
 """l1_unstructured pruning of every conv, then fine-tuning; prune.remove is never called, masks stay in the net.
-Verdict: noted (pruning masks left in: the state dict has weight_orig / weight_mask)
+Verdict: noted (lockstep does not carry over)
 Network: any
 Lockstep: no
 """

@@ -1,5 +1,5 @@
 """Every nn.ReLU is replaced with a LeakyReLU (recursive setattr) before fine-tuning and stays replaced.
-Verdict: noted (ReLU replaced: the network's layers differ, a state dict does not carry that)
+Verdict: noted (ReLU Identity)
 Network: any
 """
 import torch

@@ -1,5 +1,5 @@
 """Returns net.state_dict() in place of a network.
-Verdict: refused (it returns a state dict, not a network)
+Verdict: refused (it must return a network)
 Network: any
 """
 import torch

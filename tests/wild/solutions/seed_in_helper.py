@@ -1,5 +1,5 @@
 """A helper called by unlearning fixes every seed, so all runs come out the same.
-Verdict: noted (seed fixed inside unlearning, through the helper prepare())
+Verdict: noted (torch.manual_seed(seed) same numbers)
 Network: any
 Lockstep: no
 """

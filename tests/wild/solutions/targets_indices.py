@@ -1,5 +1,5 @@
 """The CIFAR kit's data sets: a Subset with .indices over a data set with .targets, used for class weights.
-Verdict: scored
+Verdict: refused (dataset)
 Network: any
 Lockstep: no
 """

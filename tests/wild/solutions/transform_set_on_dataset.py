@@ -1,5 +1,5 @@
 """Switches augmentation on by assigning .transform of the innermost data set; nothing fails where the data set has none.
-Verdict: noted (the transform set on the data set is not used)
+Verdict: refused (setting 'transform' would change nothing)
 Network: any
 """
 import torch
