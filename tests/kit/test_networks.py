@@ -140,6 +140,7 @@ def test_networks_of_other_names_are_as_they_were():
     assert all(torch.equal(published[name], tensor) for name, tensor in net.state_dict().items())
 
 
+@pytest.mark.slow
 def test_a_narrow_resnet_is_trained_in_lockstep_on_digits_and_learns():
     task = dataclasses.replace(DIGITS, network="resnet18:4", recipe=dataclasses.replace(DIGITS.recipe, epochs=2))
     assert usable_engine(task) == (DIGITS.engine, None)

@@ -195,7 +195,7 @@ CHANGES = {
     "parametrizations.spectral_norm(net[13])": "layer '13' (Linear became ParametrizedLinear)",
     "prune.random_unstructured(net[13], 'weight', 0.2)": "layer '13' (Linear's weight is gone)",
     "net[9].weight = net[6].weight": "layer '9' (BatchNorm2d's weight has another shape, or is shared with other layers)",
-    "net = nn.DataParallel(net)": "the network (Sequential became DataParallel)",
+    "net = nn.Sequential(net)": "layer '0' (Normalise became Sequential)",
     "net = net if hasattr(net, 'members') else nn.Sequential(net)": "layer '0' (Normalise became Sequential)",
 }
 
