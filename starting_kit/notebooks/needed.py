@@ -7,6 +7,10 @@ class MissingError(Exception):
     """Something cannot be had without what is not executed: half a sentence."""
 
 
+class EarlierError(MissingError):
+    """Something is made by a definition of `unlearning` that another has replaced."""
+
+
 class UnboundError(MissingError):
     """Nothing binds a name."""
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from starting_kit.notebooks import roles
 from starting_kit.notebooks.effects import Effects
-from starting_kit.notebooks.needed import Given, MissingError, Needed, UnboundError
+from starting_kit.notebooks.needed import EarlierError, Given, MissingError, Needed, UnboundError
 from starting_kit.notebooks.refusals import refusal
 from starting_kit.notebooks.statements import DEFINITION, Statement, bound_value, dotted, read_by, read_when_defined
 from starting_kit.notebooks.way import FUNCTION
@@ -218,7 +218,7 @@ class Slice:
             return True  # what it is given is not what the notebook gives
         calls = any(isinstance(n, ast.Call) and dotted(n.func) == FUNCTION for n in ast.walk(statement.node))
         if calls and self.binding(FUNCTION, index) != self.binding(FUNCTION, self.call):
-            raise MissingError(f"what {statement} makes by an earlier {FUNCTION}")
+            raise EarlierError(f"what {statement} makes by an earlier {FUNCTION}")
         if isinstance(statement.node, DEFINITION):
             at_once = read_when_defined(statement.node) & statement.reads
             found = [self.demand(name, index) for name in sorted(at_once - {statement.node.name})]
@@ -254,7 +254,7 @@ class Slice:
         try:
             return self.include(index, index)
         except MissingError as error:
-            if not in_run:
+            if not in_run and not isinstance(error, EarlierError):
                 raise
             self.needed = saved
             self.not_run[index] = str(error)

@@ -148,3 +148,17 @@ def test_a_value_that_cannot_be_had_is_left_out_or_refused(tmp_path):
     assert "unlearning is called without weights=w" in ran.remarks[0]
     with pytest.raises(InputError, match=r"unlearning needs what cell 5: w = torch.load\(.* reads a file"):
         run(tmp_path, *KIT, function.format(""), weights + call)
+
+
+def test_a_loader_that_is_not_given_is_none(tmp_path):
+    function = """
+def unlearning(net, retain_loader, forget_loader, val_loader=3):
+    see(retain=retain_loader, forget=forget_loader, validation=val_loader)
+"""
+    ran = run(
+        tmp_path,
+        *KIT,
+        function,
+        LOOP.replace("forget_loader, validation_loader)\n    torch", "forget_loader, None)\n    torch"),
+    )
+    assert ran.seen == [{"retain": 40, "forget": 8, "validation": None}]
