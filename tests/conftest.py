@@ -21,6 +21,8 @@ from starting_kit.training import train
 PROJECT = Path(__file__).resolve().parents[1]
 PLAIN = PROJECT / "tests" / "plain_solutions"  # by authors who know nothing of lockstep
 
+collect_ignore_glob = ["wild/kit/*", "wild/notebooks/*", "wild/solutions/*"]  # what people write is read, not imported
+
 torch.set_num_threads(1)
 
 

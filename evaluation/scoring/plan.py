@@ -57,8 +57,7 @@ def make_plan(
         KeyboardInterrupt: the user interrupted.
     """
     solution = unlearners.run(jobs.describe_solution, path, config.set, tuned)
-    for remark in solution.remarks:
-        reporter.notice(remark)
+    tell_all(reporter, solution.remarks, config.runs / "remarks.log")
     if config.pictures and not solution.pictures:
         raise InputError(f"--pictures: {path} makes no images up (it defines no function `pictures`); leave the option out.")
     task = _with_digest(config, task, trainers, reporter)

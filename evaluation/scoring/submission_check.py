@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.populations.population import Population
-from evaluation.scoring.reporter import OnFinished, Reporter
+from evaluation.scoring.reporter import OnFinished, Reporter, tell_all
 from starting_kit import tasks
 from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import RunError, SolutionError
@@ -106,8 +106,7 @@ def check(
         competition = _competition(kaggle, data, reporter)
         with reporter.waiting(f"Executing the notebook with {models} models"):
             found = execute(notebook, kaggle, work, models)
-        for note in notes(notebook):
-            reporter.notice(note)
+        tell_all(reporter, notes(notebook), Path(folder, "notes.log"))
         task = tasks.find("kaggle_layout", competition)
         original = Population(task, "original", seed, Path(folder), ONE_AT_A_TIME)
         scored = original.unlearned_by(solution, batches, ONE_AT_A_TIME)

@@ -130,21 +130,23 @@ def test_no_command_and_a_mistyped_one(capsys):
     [
         ("tune", "optuna", "evaluation/tune.py", ["--solution", "finetune"]),
         ("timm", "timm", "evaluation/score.py", ["--solution", "finetune", "--network", "timm:resnet18"]),
-        ("kaggle", "jupytext", "submit.py", ["--solution", "mine.py"]),
+        pytest.param("kaggle", "jupytext", "submit.py", ["--solution", "mine.py"], marks=pytest.mark.slow),
         ("kaggle", "slugify", "submit.py", ["--solution", "mine.py"]),
-        ("notebooks", "nbclient", "submit.py", ["--solution", "mine.py", "--check"]),
+        pytest.param("notebooks", "nbclient", "submit.py", ["--solution", "mine.py", "--check"], marks=pytest.mark.slow),
         ("plots", "matplotlib", "benchmarks/figures.py", []),
     ],
 )
 def test_a_missing_extra_is_one_sentence(tmp_path, extra, package, script, arguments):
-    (tmp_path / f"{package}.py").write_text(f"raise ModuleNotFoundError('No module named {package}', name='{package}')")
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / f"{package}.py").write_text(f"raise ModuleNotFoundError('No module named {package}', name='{package}')")
     (tmp_path / "mine.py").write_text(
         "BATCHES = 'tuple'\n\ndef unlearning(net, retain, forget, validation): pass\n"
     )  # needs no trial
     run = subprocess.run(
         [sys.executable, PROJECT / script, *arguments],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        env={**os.environ, "PYTHONPATH": str(hidden)},
         capture_output=True,
         text=True,
     )

@@ -73,7 +73,6 @@ def test_a_reporter_is_told_the_stages(same_as_the_command):
         "Preparing the original model",
         "Trying the solution",
         "Timing the solution against retraining",
-        "Drawing pictures",
         "Comparing the populations",
     ]
     assert (told.said, told.notices) == ([], ["0 of 90 forget images have an exact copy in test, 3 a near one"])
