@@ -46,9 +46,7 @@ def notebook(
     with needs("kaggle"):
         import jupytext
         from nbformat.v4 import new_code_cell
-    plain = (int, float, str, bool, tuple, list, type(None))
-    if unwritable := [name for name, value in solution.overrides.items() if not isinstance(value, plain)]:
-        raise InputError(f"The hyper-parameter {unwritable[0]} is no plain value, so it cannot be written into a notebook.")
+    _require_plain(solution.overrides)
     constants: dict[str, Any] = {"SETTINGS": solution.overrides, "BATCHES": batches, "MOVE_BATCHES": move_batches}
     constants |= {"SEED": seed, "HALF": half, "HOURS": hours}
     text = TEMPLATE.read_text(encoding="utf-8").replace("TITLE", title, 1)
@@ -67,6 +65,12 @@ def notebook(
     if (size := len(str(made).encode())) > MOST_BYTES:
         raise InputError(f"The notebook of {solution.name} has {size:,} bytes, more than Kaggle takes ({MOST_BYTES:,}).")
     return made
+
+
+def _require_plain(values: dict[str, Any]) -> None:
+    plain = (int, float, str, bool, tuple, list, type(None))
+    if unwritable := [name for name, value in values.items() if not isinstance(value, plain)]:
+        raise InputError(f"The hyper-parameter {unwritable[0]} is not a plain value, so it cannot be written into a notebook.")
 
 
 def _solution_cells(solution: Solution) -> list[str]:
