@@ -41,7 +41,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from starting_kit import search_space
+from starting_kit import roles, search_space
 from starting_kit.errors import InputError, did_you_mean
 from starting_kit.imports import PROJECT as PROJECT
 from starting_kit.imports import ZOO as ZOO
@@ -247,19 +247,22 @@ def _as(default: Any, value: Any) -> Any:
 
 
 def _hyperparameters(path: Path, function: Any) -> dict[str, Any]:
+    """Of what `unlearning` takes beside network and loaders: names and defaults; `*args` and `**kwargs` are given nothing."""
     parameters = list(inspect.signature(function).parameters.values())
     positional, further = parameters[:4], parameters[4:]
     ordinary = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    signature, order = f"{path} defines unlearning{inspect.signature(function)}", ", ".join(roles.PARAMETERS.values())
     if len(positional) < 4 or any(p.kind not in ordinary for p in positional):
-        signature = f"unlearning{inspect.signature(function)}"
-        raise InputError(f"{path} defines {signature}; it must take (net, retain_loader, forget_loader, val_loader).")
-    named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        raise InputError(f"{signature}; it must take ({order}).")
+    if roles.contradicts(p.name for p in positional):
+        raise InputError(
+            f"{signature}; put the parameters in the order in which they are given: {', '.join(roles.PARAMETERS.values())}."
+        )
+    further = [p for p in further if p.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)]
     for p in further:
-        if p.kind not in named or p.default is inspect.Parameter.empty:
-            raise InputError(
-                f"{path}: the parameter {p.name!r} of unlearning must have a name and a default "
-                f"(after the three loaders write `*, {p.name}=...`)."
-            )
+        if p.default is inspect.Parameter.empty:
+            hint = f"after the three loaders write `*, {p.name}=...`"
+            raise InputError(f"{path}: the parameter {p.name!r} of unlearning must have a name and a default ({hint}).")
     return {p.name: p.default for p in further}
 
 

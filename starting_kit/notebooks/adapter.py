@@ -6,7 +6,7 @@ The loaders as the notebook sets them up, in its order, with what else it passes
 import ast
 from dataclasses import dataclass, field
 
-from starting_kit.notebooks import roles
+from starting_kit import roles
 from starting_kit.notebooks.call import Argument, Signature, network_names, returns_another
 from starting_kit.notebooks.loader_settings import Maker, Settings
 from starting_kit.notebooks.needed import MissingError

@@ -5,7 +5,7 @@ import copy
 import re
 from typing import Any
 
-from starting_kit.notebooks import roles
+from starting_kit import roles
 from starting_kit.notebooks.adapter import Plan
 from starting_kit.notebooks.call import Argument
 from starting_kit.notebooks.loader_settings import Settings

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from starting_kit.notebooks import roles
+from starting_kit import roles
 from starting_kit.notebooks.needed import MissingError
 from starting_kit.notebooks.slicing import Slice
 from starting_kit.notebooks.statements import bound_value, read_by

@@ -24,8 +24,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from starting_kit import roles
 from starting_kit.errors import InputError, RunError
-from starting_kit.notebooks import adapter_text, roles
+from starting_kit.notebooks import adapter_text
 from starting_kit.notebooks.adapter import Plan
 from starting_kit.notebooks.call import Signature, arguments
 from starting_kit.notebooks.cells import Cells, read_cells

@@ -4,7 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from starting_kit.notebooks import roles
+from starting_kit import roles
 from starting_kit.notebooks.adapter import Plan
 from starting_kit.notebooks.statements import DEFINITION, Statement, dotted
 

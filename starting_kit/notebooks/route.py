@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import replace
 from typing import Any
 
-from starting_kit.notebooks import roles
+from starting_kit import roles
 from starting_kit.notebooks.rewriting import Renamed, given_to, is_marked, mark, one_pass, replaced
 from starting_kit.notebooks.statements import DEFINITION, Statement, decided, dotted, names_of, read_by, value_of
 from starting_kit.notebooks.way import FUNCTION, RESULT, Context, Route, Way

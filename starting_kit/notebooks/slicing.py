@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from starting_kit.notebooks import roles
+from starting_kit import roles
 from starting_kit.notebooks.effects import Effects
 from starting_kit.notebooks.needed import EarlierError, Given, MissingError, Needed, UnboundError
 from starting_kit.notebooks.refusals import refusal

@@ -47,6 +47,12 @@ def test_what_is_not_found_is_said_with_the_nearest_name(tmp_path):
         contract.find("deep_inversion")
 
 
+def test_further_arguments_may_be_taken_and_are_not_given(solution):
+    described = solution("def unlearning(net, retain, forget, validation, *rest, rate=1, **more): assert not rest and not more")
+    assert described.hyperparameters == {"rate": 1}
+    call(described)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -63,8 +69,8 @@ def test_what_is_not_found_is_said_with_the_nearest_name(tmp_path):
             "'epochs' of unlearning must have a name and a default",
         ),
         (
-            "def unlearning(net, retain, forget, validation, **more): pass",
-            "'more' of unlearning must have a name and a default",
+            "def unlearning(net, forget_loader, retain_loader, val_loader): pass",
+            r"its parameters are given \(net, retain_loader, forget_loader, val_loader\) in this order",
         ),
         ("def unlearning(net:", r"not valid Python: .* \(line 1\)"),
         ("import no_such_package", r"cannot be loaded: ModuleNotFoundError: .*\(mine.py, line 1"),

@@ -1,8 +1,8 @@
-"""What a name of a notebook says that it stands for: the network, or the data of a split."""
+"""What a name in a solution says that it stands for: the network, or the data of a split."""
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 ROLES = ("network", "retain", "forget", "validation")
 SPLITS = ROLES[1:]
@@ -82,8 +82,3 @@ def by_position(parameters: Iterable[str]) -> dict[str, str]:
 def contradicts(parameters: Iterable[str]) -> bool:
     """Whether the names of a function's first parameters say another order than network, retain, forget, validation."""
     return any(role(name) not in (None, meaning) for name, meaning in zip(parameters, ROLES, strict=False))
-
-
-def swapped(roles: Mapping[str, str]) -> list[str]:
-    """Parameters that are given something else than their names say."""
-    return [name for name, meaning in roles.items() if role(name) not in (None, meaning)]
