@@ -70,7 +70,7 @@ def test_further_arguments_may_be_taken_and_are_not_given(solution):
         ),
         (
             "def unlearning(net, forget_loader, retain_loader, val_loader): pass",
-            r"its parameters are given \(net, retain_loader, forget_loader, val_loader\) in this order",
+            "in the order in which they are given: net, retain_loader, forget_loader, val_loader",
         ),
         ("def unlearning(net:", r"not valid Python: .* \(line 1\)"),
         ("import no_such_package", r"cannot be loaded: ModuleNotFoundError: .*\(mine.py, line 1"),

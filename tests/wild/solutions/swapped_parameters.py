@@ -1,5 +1,5 @@
 """The forget loader is the second parameter, but files are called with the retain loader there.
-Verdict: refused (in this order)
+Verdict: refused (in the order in which they are given)
 Network: any
 """
 import torch
