@@ -255,9 +255,7 @@ def _hyperparameters(path: Path, function: Any) -> dict[str, Any]:
     if len(positional) < 4 or any(p.kind not in ordinary for p in positional):
         raise InputError(f"{signature}; it must take ({order}).")
     if roles.contradicts(p.name for p in positional):
-        raise InputError(
-            f"{signature}; put the parameters in the order in which they are given: {', '.join(roles.PARAMETERS.values())}."
-        )
+        raise InputError(f"{signature}; put the parameters in the order in which they are given: {order}.")
     further = [p for p in further if p.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)]
     for p in further:
         if p.default is inspect.Parameter.empty:
