@@ -44,7 +44,7 @@ def objection_to(original, write_solution):
     return find
 
 
-@pytest.mark.parametrize("name", ["finetune", "scl", "scl_improved", "original"])
+@pytest.mark.parametrize("name", ["finetune", pytest.param("scl", marks=pytest.mark.slow), "scl_improved", "original"])
 def test_solutions_of_the_zoo_may(objection_to, name):
     assert objection_to(contract.find(name)) is None
 

@@ -48,6 +48,11 @@ FAMILIES = {
 }  # fmt: skip
 
 
+def slow_if_large(name):
+    """A family, as a parameter."""
+    return pytest.param(FAMILIES[name], marks=[pytest.mark.slow] if name in ("ResNet-18", "all-CNN") else [])
+
+
 @pytest.fixture(autouse=True)
 def float64():
     torch.set_default_dtype(torch.float64)
@@ -92,7 +97,7 @@ def side_by_side(batches):
 
 
 @pytest.mark.parametrize("join", [stack, Mapped])
-@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
+@pytest.mark.parametrize("family", [slow_if_large(name) for name in FAMILIES], ids=FAMILIES)
 def test_an_ordinary_training_loop_trains_each_member_as_alone(members, join):
     batches = batches_of_members(3)
     joined = join(members)

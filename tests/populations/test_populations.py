@@ -90,7 +90,9 @@ def test_what_is_kept_of_a_population(sixteen):
             assert len(np.unique(logits[:, 0, 0])) == models  # every model is another one
 
 
-@pytest.mark.parametrize(("engine", "stored"), [(ONE_AT_A_TIME, 3), (Engine("grouped", 16), 16)])
+@pytest.mark.parametrize(
+    ("engine", "stored"), [pytest.param(ONE_AT_A_TIME, 3, marks=pytest.mark.slow), (Engine("grouped", 16), 16)]
+)
 def test_a_population_grows_and_mends_without_changing(sixteen, tmp_path, engine, stored):
     """Fewer models, then more, with a damaged and a half-filled shard between: the same outputs as made at once."""
 
@@ -144,6 +146,7 @@ def test_a_process_that_waits_for_its_turn_writes_nothing(trained):
     assert (trained.folder / "population.json").exists()
 
 
+@pytest.mark.slow
 def test_few_large_networks_keep_several_workers_busy(tmp_path):
     """Each is a shard of its own, so each is a job of its own."""
     task = dataclasses.replace(TASK, unlearned_at_once=1, recipe=dataclasses.replace(TASK.recipe, epochs=1))

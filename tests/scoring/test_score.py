@@ -161,6 +161,7 @@ def test_unlearning_starts_from_several_original_models_in_turn(score, sixteen, 
     assert np.abs(logits[0][0] - logits[0][1]).max() > 0.1
 
 
+@pytest.mark.slow
 def test_a_solution_that_cannot_run_in_lockstep_says_why(score, write_solution, tmp_path):
     body = """for images, labels in retain_loader:
     loss = torch.nn.functional.cross_entropy(net.train()(images), labels)

@@ -6,6 +6,10 @@ from conftest import run_script
 from starting_kit.files import read_arrays
 
 
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 def sentence(run):
     """The last line on stderr, which must be the error, in one sentence and without a traceback."""
     assert "Traceback" not in run.stderr, run.stderr
@@ -27,7 +31,7 @@ def sentence(run):
         (("--solution", "finetune", "--originals", 17), "--originals 17 must lie between 1 and"),
         (("--solution", "finetune", "--export", "/proc/logits"), "choose a folder with --export"),
         (("--solution", "finetune", "--set", "epoch=3"), "Did you mean epochs?"),
-        (("--solution", "finetune", "--set", "epochs=x"), "must be of type int"),
+        slow(("--solution", "finetune", "--set", "epochs=x"), "must be of type int"),
         (("--solution", "finetune", "--results", "/proc/results"), "choose a folder with --results"),
         (("--solution", "finetune", "--runs", "/proc/runs"), "choose a folder with --runs"),
         (("--solution", "finetune", "--json", "/proc/a/card.json"), "choose a folder with --json"),
@@ -54,18 +58,14 @@ def test_wrong_usage_is_explained(score):
     ("text", "message"),
     [
         ("x = 1\n", "defines no function unlearning"),
-        ("def unlearning(net, retain): pass\n", "must take (net, retain_loader, forget_loader, val_loader)"),
-        ("def unlearning(:\n", "is not valid Python"),
+        slow("def unlearning(net, retain): pass\n", "must take (net, retain_loader, forget_loader, val_loader)"),
+        slow("def unlearning(:\n", "is not valid Python"),
     ],
 )
 def test_files_that_are_no_solutions_end_in_a_sentence(score, write_solution, text, message):
     run = score("--solution", write_solution(text, whole=True))
     assert message in sentence(run)
     assert run.returncode == 2
-
-
-def slow(*values):
-    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 RAISES_ON_SOME = (
@@ -91,6 +91,7 @@ def test_solutions_that_fail_end_in_a_sentence_and_no_scorecard(score, write_sol
     assert not list((tmp_path / "results").glob("*/*.json"))
 
 
+@pytest.mark.slow
 def test_models_finished_before_a_failure_are_kept(score, write_solution, sixteen):
     before = set((sixteen.runs / "digits-v2").iterdir())
     run = score("--solution", write_solution(RAISES_ON_SOME, name="sometimes"))
@@ -105,6 +106,7 @@ def test_models_finished_before_a_failure_are_kept(score, write_solution, sixtee
     assert f"sometimes failed on model {model}" in sentence(again)
 
 
+@pytest.mark.slow
 def test_a_failure_in_lockstep_names_the_models_and_the_way_out(score, write_solution):
     body = "if len(next(iter(retain_loader))[0]) > 64:\n    raise ValueError('too many')"
     run = score("--solution", write_solution(body), "--engine", "lockstep")

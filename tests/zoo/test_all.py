@@ -94,7 +94,10 @@ def test_moves_the_weights_repeats_with_its_seed_and_differs_between_seeds(origi
     assert not torch.equal(first, other)
 
 
-@pytest.mark.parametrize("name", MOVING)
+VARIANTS = {"gkt_entropy", "gkt_no_attention"}  # of another, which is tried as well
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in VARIANTS else n for n in MOVING])
 def test_works_on_a_resnet_and_leaves_it_in_order(name):
     settings = ON_PICTURES.get(name, {})
     if name in TRAINING:
