@@ -2,7 +2,6 @@
 """The original weights are loaded once before the loop, so every call goes on from the last checkpoint.
 Verdict: noted (goes on with the net of the run before)
 Network: any
-Lockstep: no
 """
 
 # %% kit: imports

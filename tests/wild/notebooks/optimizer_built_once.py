@@ -2,7 +2,6 @@
 """The optimizer is built once before the loop, so its momentum is carried from one checkpoint into the next.
 Verdict: noted (optimizer once, before the loop)
 Network: any
-Lockstep: no
 """
 
 # %% kit: imports

@@ -2,7 +2,6 @@
 """seed_everything(42) is called in the loop before every call, so all 512 checkpoints are the same.
 Verdict: noted (seed_everything(42) is left out)
 Network: any
-Lockstep: no
 """
 
 # %%

@@ -1,7 +1,6 @@
 """A module-level counter: every other call takes another method, so calls depend on the ones before.
 Verdict: scored
 Network: any
-Lockstep: no
 """
 import torch
 import torch.nn as nn

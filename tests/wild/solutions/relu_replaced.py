@@ -1,5 +1,5 @@
 """Every nn.ReLU is replaced with a LeakyReLU (recursive setattr) before fine-tuning and stays replaced.
-Verdict: noted (ReLU Identity)
+Verdict: noted (ReLU became)
 Network: any
 """
 import torch

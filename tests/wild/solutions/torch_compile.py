@@ -1,5 +1,5 @@
 """torch.compile around the network while training; the parameters are shared, so net itself is what was trained.
-Verdict: scored
+Verdict: scored or noted (lockstep does not carry over)
 Network: any
 """
 import torch
