@@ -74,7 +74,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class KaggleServer:
     """Keeps requests by endpoint in `received`; `trouble` holds what is to go wrong, by endpoint, in order.
 
-    `sources` has the notebook of each version. For `lag` questions, status and output are those of the version before the last.
+    `sources` has the notebook of each version. Until the status has been asked for `lag` times, it and the output are those of
+    the version before the last.
     `scores` are what submissions get.
     """
 
@@ -143,6 +144,7 @@ class KaggleServer:
         return {"ref": f"/{body['slug']}", "url": "https://www.kaggle.com", "versionNumber": self.versions}
 
     def GetKernelSessionStatus(self, body):
+        self.lag = max(0, self.lag - 1)
         if self.lag:
             return {"status": "COMPLETE"}
         status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
@@ -152,7 +154,6 @@ class KaggleServer:
         lines = f"fingerprint: {self.fingerprint()}\n", "32 of 512 models\n"
         log = [{"stream_name": "stdout", "time": 1.0, "data": line} for line in lines]
         files = [{"url": f"http://localhost/files/{name}", "fileName": name} for name in self.written()]
-        self.lag = max(0, self.lag - 1)
         return {"files": files, "log": json.dumps(log), "nextPageToken": ""}
 
     def CreateCodeSubmission(self, body):

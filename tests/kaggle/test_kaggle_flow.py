@@ -153,7 +153,7 @@ def test_a_status_of_the_version_before_does_not_count(server, folder, monkeypat
     monkeypatch.setattr(flow, "LATE", 60.0)
     go(folder)
     write_json(folder / submission.METADATA, submission.metadata("somebody", "Unlearning: tested", "NvidiaL4"))
-    server.lag, server.statuses = 2, ["RUNNING", "COMPLETE"]
+    server.lag, server.statuses = 3, ["RUNNING", "COMPLETE"]
     go(folder)
     state = json.loads((folder / "state.json").read_text())
     assert (folder / "output" / "fingerprint.txt").read_text() == state["fingerprint"]
