@@ -38,13 +38,22 @@ def make(write_solution, text=STEP, settings=(), **options):
 
 
 @pytest.fixture(scope="module")
-def kaggle(tmp_path_factory):
+def data_of_kaggle(tmp_path_factory):
     """A folder that stands for /kaggle, with the competition's data made from digits."""
     folder = tmp_path_factory.mktemp("kaggle")
     competition = folder / "input" / submission.COMPETITION
     competition_folder.write(tasks.find("digits").load(), competition)
     competition_folder.write_original(competition, epochs=1, seed=0)
     return folder
+
+
+@pytest.fixture
+def kaggle(data_of_kaggle, tmp_path):
+    """The same for one test: checkpoints of another's notebook do not lie in it."""
+    own = tmp_path / "of_kaggle"
+    own.mkdir()
+    (own / "input").symlink_to(data_of_kaggle / "input")
+    return own
 
 
 def run_submit(*arguments):
