@@ -6,7 +6,7 @@ A solution is a Python file that defines
 
 It changes `net` in place and returns nothing, or returns a network. Further parameters have defaults, and are its
 hyper-parameters. A constant `BATCHES = "tuple"` or `"dict"` says which batches it reads; where there is none, a dry
-call with each format finds out (`starting_kit.runner`). A constant `LOCKSTEP = False` says that it is to be called
+call with each format finds out (`starting_kit.dry_calls`). A constant `LOCKSTEP = False` says that it is to be called
 for one model at a time, and saves the trial calls that would find out whether it may be called for several. A constant
 `SEARCH_SPACE` gives the ranges in which hyper-parameters may be fitted to a task (`starting_kit.search_space`).
 

@@ -24,3 +24,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A question for the end of a sentence about an unknown name, empty if nothing known is near it."""
     near = difflib.get_close_matches(name, list(known), n=1)
     return f" Did you mean {near[0]}?" if near else ""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's message that has text."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")

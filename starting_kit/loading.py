@@ -26,7 +26,7 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from starting_kit.errors import InputError
+from starting_kit.errors import InputError, first_line
 from starting_kit.imports import file_of, is_beside, is_ours, is_own
 from starting_kit.own_folder import meant_by
 
@@ -49,8 +49,7 @@ def describe_error(error: BaseException, path: Path) -> str:
     """An exception in half a sentence: its type, its message, and the deepest line of the solution's own files."""
     lines = own_lines(error, path)
     where = f" ({lines[-1].filename}, line {lines[-1].lineno}: {lines[-1].line})" if lines else ""
-    message = next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
-    return f"{type(error).__name__}: {message}{where}{_hint(error, path.parent)}"
+    return f"{type(error).__name__}: {first_line(error)}{where}{_hint(error, path.parent)}"
 
 
 def own_lines(error: BaseException, path: Path) -> list[traceback.FrameSummary]:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from starting_kit.errors import SolutionError
+from starting_kit.errors import SolutionError, first_line
 from starting_kit.unwrapping import unwrapped
 
 
@@ -68,4 +68,4 @@ def _plain(tensor: Tensor) -> Tensor:
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error) or 'no message').splitlines()[0]}"
+    return f"{type(error).__name__}: {first_line(error)}"

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from evaluation.metric.utility import age_error
 from evaluation.populations.materials import load_data
 from evaluation.populations.population import Population
-from starting_kit.errors import SolutionError
+from starting_kit.errors import SolutionError, first_line
 from starting_kit.files import Arrays
 from starting_kit.loaders import as_numbers
 from starting_kit.tasks.data import SPLITS, Pixels
@@ -51,8 +51,9 @@ def logits_of(net: nn.Module, images: Pixels, classes: int, device: str = "cpu")
             other = next((type(part).__name__ for part in parts if not isinstance(part, Tensor)), None)
             logits = np.empty(0, np.float32) if other else torch.cat(parts).float().cpu().numpy()
     except Exception as error:
-        said = (str(error) or "no message").splitlines()[0]
-        raise SolutionError(f"the unlearned network cannot be evaluated, {type(error).__name__}: {said}") from error
+        raise SolutionError(
+            f"the unlearned network cannot be evaluated, {type(error).__name__}: {first_line(error)}"
+        ) from error
     if other:
         raise SolutionError(f"the unlearned network gives a {other} instead of logits {(len(images), classes)}")
     if logits.shape != (len(images), classes):

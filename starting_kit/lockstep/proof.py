@@ -14,8 +14,6 @@ Only weights and buffers come back from lockstep. A solution that changes anythi
 
 import contextlib
 import copy
-import pickle
-import random
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +27,7 @@ from torch import Tensor, nn
 
 from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import DataWithheldError, RunError
-from starting_kit.generators import random_state_restored
+from starting_kit.generators import fingerprint, random_state_restored
 from starting_kit.lockstep.readings import falsified, readings
 from starting_kit.lockstep.stacking import NotStackableError, check_stackable
 from starting_kit.lockstep.structure import difference, structure
@@ -167,9 +165,9 @@ class _Trial:
         data, seeds = [self.sets[k] for k in which], [SEEDS[k] for k in which]
         with time_limit(self.patience), _unseeded_generators() as unseeded:
             start_afresh(SEEDS[0], torch.float64)
-            untouched = _global_generators()
+            untouched = fingerprint()  # of generators that are no member's: a coin for all may fall the same way for each
             call_in_lockstep(self.solution, nets, self.task, data, self.batches, seeds, self.data_free)
-        return _global_generators() != untouched or bool(unseeded)
+        return fingerprint() != untouched or bool(unseeded)
 
     def outputs(self, models: list[nn.Module]) -> list[Tensor]:
         """Of each model, on one batch of its images."""
@@ -190,11 +188,6 @@ class _Trial:
             if _distance(expected, misled) > 0:
                 return False
         return True
-
-
-def _global_generators() -> bytes:
-    """The states of the generators that are no member's: a coin tossed once for all may fall the same way for each."""
-    return pickle.dumps((random.getstate(), np.random.get_state(), torch.get_rng_state().numpy()))
 
 
 @contextmanager

@@ -33,6 +33,7 @@ from starting_kit.notebooks.cells import Cells, read_cells
 from starting_kit.notebooks.loader_settings import Maker
 from starting_kit.notebooks.needed import MissingError
 from starting_kit.notebooks.remarks import remarks_on_seeds, remarks_on_statements
+from starting_kit.notebooks.rewriting import mark
 from starting_kit.notebooks.route import Finder
 from starting_kit.notebooks.slicing import Slice
 from starting_kit.notebooks.solution_text import assembled, on_cpu
@@ -208,7 +209,7 @@ def _route_without_call(path: Path, statements: list[Statement], definition: Sta
         names = [name for name in names if roles.role(name)] or list(roles.ROLES)
     meant = [ast.Name(roles.PARAMETERS[role], ast.Load()) for role in roles.by_position(names).values()]
     call = ast.Call(ast.Name(FUNCTION, ast.Load()), list(meant), [])
-    call.is_call_of_unlearning = True  # type: ignore[attr-defined]
+    mark(call)
     hit = Statement.made(definition.cell, ast.Assign([ast.Name(RESULT, ast.Store())], call))
     return Route(statements[: statements.index(definition) + 1], hit, call)
 
