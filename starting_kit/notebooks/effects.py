@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from starting_kit.notebooks.statements import DEFINITION, IMPORT, Statement, dotted
 
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
-# Methods that give their object, moved or cast; what they are given (a device, a type) is no part of it.
-ITSELF = ("to", "cuda", "cpu", "half", "float", "double", "bfloat16", "train", "eval")
+# Methods that give their object, and change it if it is a network; what they are given (a device, a type) is no part of it.
+CHANGING = ("to", "half", "float", "double", "bfloat16", "train", "eval")
+ITSELF = ("cuda", "cpu", *CHANGING)
 # Calls that give parts of what they are given, or the thing itself.
 VIEWS = {
     *("parameters", "named_parameters", "modules", "named_modules", "children", "named_children", "buffers", "named_buffers"),
@@ -26,7 +27,7 @@ VIEWS = {
 }
 # Methods that leave their object as it is, and functions that leave their arguments as they are.
 READING_METHODS = {
-    *VIEWS - {"apply", "requires_grad_", *ITSELF} | {"cuda", "cpu"},
+    *VIEWS - {"apply", "requires_grad_", *CHANGING},
     *("item", "mean", "sum", "std", "max", "min", "norm", "numpy", "tolist", "size", "dim", "numel", "clone", "copy", "get"),
     *("forward", "head", "describe", "info", "plot", "hist", "show", "format", "join", "to_csv", "savefig", "save", "close"),
 }

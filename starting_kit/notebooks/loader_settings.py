@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from starting_kit.notebooks.rewriting import by_parameter
 from starting_kit.notebooks.statements import DEFINITION, Statement, assigned, bound_value, dotted, value_of
 
 ORDER = ("dataset", "batch_size", "shuffle", "sampler", "batch_sampler", "num_workers", "collate_fn", "pin_memory", "drop_last")
@@ -123,11 +124,7 @@ def _alike(function: ast.FunctionDef, known: Mapping[str, Any]) -> Settings | No
 
 def _parameters(function: ast.FunctionDef, call: ast.Call, constants: Mapping[str, Any]) -> dict[str, Any]:
     """The constant values among those that a call gives to a function's parameters, or that it has by default."""
-    names = [argument.arg for argument in function.args.args]
-    defaults = dict(zip(reversed(names), reversed(function.args.defaults), strict=False))
-    defaults |= {a.arg: d for a, d in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True) if d is not None}
-    given = defaults | dict(zip(names, call.args, strict=False)) | {k.arg: k.value for k in call.keywords if k.arg}
-    values = {name: value_of(value, constants) for name, value in given.items()}
+    values = {name: value_of(value, constants) for name, value in by_parameter(function, call).items()}
     return {name: value for name, (value, known) in values.items() if known}
 
 

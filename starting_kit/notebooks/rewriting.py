@@ -40,10 +40,16 @@ def given_to(function: ast.FunctionDef, call: ast.Call) -> dict[str, ast.expr] |
     starred = any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords)
     if arguments.vararg or starred or len(call.args) > len(names):
         return None
+    return {name: copy.deepcopy(value) for name, value in by_parameter(function, call).items()}
+
+
+def by_parameter(function: ast.FunctionDef, call: ast.Call) -> dict[str, ast.expr]:
+    """What a call gives to a function's parameters by position and by name, and the defaults of the others."""
+    arguments = function.args
+    names = [a.arg for a in [*arguments.posonlyargs, *arguments.args]]
     given = dict(zip(reversed(names), reversed(arguments.defaults), strict=False))
     given |= {a.arg: d for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None}
-    given |= dict(zip(names, call.args, strict=False)) | {k.arg: k.value for k in call.keywords if k.arg}
-    return {name: copy.deepcopy(value) for name, value in given.items()}
+    return given | dict(zip(names, call.args, strict=False)) | {k.arg: k.value for k in call.keywords if k.arg}
 
 
 def replaced(node: ast.stmt, call: ast.expr, value: ast.expr) -> ast.stmt:
