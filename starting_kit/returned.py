@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from starting_kit.errors import SolutionError, first_line
+from starting_kit.lockstep.structure import Structure, difference, structure
 from starting_kit.unwrapping import unwrapped
 
 
@@ -46,6 +47,13 @@ def brought_back(network: nn.Module, device: str, dtype: torch.dtype) -> nn.Modu
         return network.to(device, dtype).eval()
     except Exception as error:  # a solution's network may be of any class
         raise SolutionError(f"the network that unlearning left cannot be brought to {device}, {_said(error)}") from error
+
+
+def warn_of_changes(before: Structure, network: nn.Module) -> None:
+    """Warn of what a call has changed besides weights and buffers: it is scored, and no checkpoint of the competition holds it."""
+    if change := difference(before, structure(network)):
+        sentence = "which is scored as it is; a checkpoint in the competition holds weights only, and would lose it"
+        warnings.warn(f"unlearning changed {change}, {sentence}", SolutionWarning, 2)
 
 
 def require_finite(network: nn.Module, function: str = "unlearning") -> None:

@@ -15,8 +15,9 @@ from starting_kit.loaders import Loaders, loaders
 from starting_kit.loading import describe_error, load, loaded_files
 from starting_kit.lockstep.random_streams import drawing_by_member, stack_loaders
 from starting_kit.lockstep.stacking import stack, unstack
+from starting_kit.lockstep.structure import structure
 from starting_kit.networks import hint
-from starting_kit.returned import brought_back, network_of, require_finite
+from starting_kit.returned import brought_back, network_of, require_finite, warn_of_changes
 from starting_kit.sources import name_of
 from starting_kit.surroundings import surroundings
 from starting_kit.tasks.data import Data, Ids
@@ -61,11 +62,12 @@ def call(
             not finite.
     """
     dtype = next(net.parameters()).dtype
-    given = loaders(task, data, batches, device, data_free)
+    given, before = loaders(task, data, batches, device, data_free), structure(net)
     with surroundings(solution.path, solution.visible):
         returned = _returned(solution, _loaded(solution, "unlearning", net.to(device)), net, given)
     network = brought_back(network_of(returned, net), device, dtype)
     require_finite(network)
+    warn_of_changes(before, network)
     return network
 
 

@@ -1,7 +1,8 @@
 """Scores that were reported elsewhere, on the competition's boards: known ones, and those of your own submissions.
 
 `competition_scores.csv` ships with the project; `reported.csv` in the folder of scorecards is what `submit.py --submit` wrote.
-Both have the same columns: entry, solution, settings, score, board (private, public, or late: after the end), source.
+Both have the same columns: entry, solution, settings, score, board (private, public, or late: after the end), source. A file of one's
+own may leave out the last two.
 """
 
 from datetime import date
@@ -13,7 +14,8 @@ from starting_kit.files import write_bytes
 
 KNOWN = Path(__file__).with_name("competition_scores.csv")
 FILE = "reported.csv"
-COLUMNS = ("entry", "solution", "settings", "score", "board", "source")
+NEEDED = ("entry", "solution", "settings", "score")
+COLUMNS = (*NEEDED, "board", "source")
 
 Entry = dict[str, str]
 
@@ -27,13 +29,13 @@ def read(path: Path) -> list[Entry]:
     import pandas as pd  # takes half a second, as in `add`
 
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)[list(COLUMNS)]
-        table["score"].astype(float)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table[list(NEEDED)]["score"].astype(float)
     except FileNotFoundError:
         return []
     except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path} is no file of reported scores with the columns {', '.join(COLUMNS)} ({error}).") from error
-    entries: list[Entry] = table.to_dict("records")
+        raise InputError(f"{path} is no file of reported scores with the columns {', '.join(NEEDED)} ({error}).") from error
+    entries: list[Entry] = table.reindex(columns=list(COLUMNS), fill_value="").to_dict("records")
     return entries
 
 

@@ -43,6 +43,7 @@ WRONG_LABELS = (0.0, 0.5, 1.0)  # share of each model's labels
 PERTURBATION = 0.1  # of the weights of the model whose labels are all wrong, relative; of the others accordingly
 FAR_OFF = 100.0  # times the weights of one model; its gradients become as much larger
 BATCHES_PER_LOADER = 8.5  # at most: the last batch of an epoch is smaller than the others
+BATCHES_IN_COMPANY = 2.5  # where many models are unlearned; how many there are counts then, not for how long
 PATIENCE = 20  # times the first model's time, for what need not end on wrong labels
 LEAST_PATIENCE = 60.0  # seconds
 RANDOM_FALSIFICATIONS = 5  # of the numbers that a solution reads: a choice between two falls as before in half of them
@@ -85,10 +86,14 @@ class _Trial:
         self, solution: Solution, net: nn.Module, task: Task, data: Data, batches: BatchFormat, data_free: bool
     ) -> None:
         self.solution, self.task, self.batches, self.data_free = solution, task, batches, data_free
-        # Of labels that nobody reads, only the classes are known, and those are the same for all models of a population.
-        self.nets, self.sets = _three_models(net), [data] * 3 if data_free else _three_data_sets(task, data)
+        self.nets, self.data = _three_models(net), data
+        self.sets = self.three_data_sets(BATCHES_PER_LOADER)
         self.structure = structure(self.nets[0])
         self.patience = LEAST_PATIENCE
+
+    def three_data_sets(self, batches: float) -> list[Data]:
+        """A data set for each model, of at most so many batches; without data, where only classes are known, all the same."""
+        return [self.data] * 3 if self.data_free else _three_data_sets(self.task, self.data, batches)
 
     def objection(self) -> str | None:
         """Half a sentence, or None."""
@@ -123,7 +128,17 @@ class _Trial:
         return self.objection_in_company(alone)
 
     def objection_in_company(self, alone: list[nn.Module]) -> str | None:
-        """Whether each of many models comes out as alone, whatever becomes of the last."""
+        """Whether each of many models comes out as alone, whatever becomes of the last.
+
+        Args:
+            alone: what each of the three becomes on all of its data, which is what counts if a solution fails on fewer.
+        """
+        if not self.data_free:
+            whole, self.sets = self.sets, self.three_data_sets(BATCHES_IN_COMPANY)
+            try:
+                alone, _ = self.one_after_another()
+            except (RunError, TimeUpError):
+                self.sets = whole
         which = [k % len(self.nets) for k in range(self.task.unlearned_at_once)]
         nets = [copy.deepcopy(self.nets[k]) for k in which]
         with torch.no_grad():
@@ -218,10 +233,10 @@ def _three_models(net: nn.Module) -> list[nn.Module]:
     return models
 
 
-def _three_data_sets(task: Task, data: Data) -> list[Data]:
+def _three_data_sets(task: Task, data: Data, batches: float) -> list[Data]:
     """The first examples of each split, with no, half and all labels wrong, in float64."""
     rng = np.random.default_rng(0)
-    most = int(BATCHES_PER_LOADER * task.loader_batch_size)
+    most = int(batches * task.loader_batch_size)
     few = {split: getattr(data, split)[:most] for split in SPLITS}
     used = np.unique(np.concatenate(list(few.values())))
     parts = {split: np.searchsorted(used, ids) for split, ids in few.items()}

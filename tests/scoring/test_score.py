@@ -188,7 +188,7 @@ def test_notes_on_a_notebook_are_told_and_kept(score, tmp_path):
     run = score("--solution", tmp_path / "mine.ipynb", "--json", tmp_path / "card.json")
     assert run.returncode == 0, run.stderr
     (note,) = json.loads((tmp_path / "card.json").read_text())["notes"]
-    assert note.startswith("cell 2 of mine.ipynb is left out, it is no Python")
+    assert note.startswith("cell 2 is left out, it is no Python")
     assert f"note: {note}" in run.stderr
     assert f"note: {note}" in run.stdout
 
