@@ -152,6 +152,7 @@ def describe(path: Path, settings: Sequence[str], tuned: dict[str, Any] | None =
         InputError: it cannot be loaded, defines no `unlearning`, or one with other parameters; its `train` has others than
             that; or a value is wrong.
     """
+    path = path.absolute()  # a call has a working directory of its own
     module, texts, files, draws = _load_once(path)
     function = getattr(module, "unlearning", None)
     if not callable(function):

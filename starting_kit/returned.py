@@ -50,9 +50,9 @@ def brought_back(network: nn.Module, device: str, dtype: torch.dtype) -> nn.Modu
 
 
 def warn_of_changes(before: Structure, network: nn.Module) -> None:
-    """Warn of what a call has changed besides weights and buffers: it is scored, and no checkpoint of the competition holds it."""
+    """Warn of what a call has changed besides weights and buffers: it is scored, but the competition's checkpoints lose it."""
     if change := difference(before, structure(network)):
-        sentence = "which is scored as it is; a checkpoint in the competition holds weights only, and would lose it"
+        sentence = "which is scored as it is; the competition's checkpoints hold weights only, and would lose it"
         warnings.warn(f"unlearning changed {change}, {sentence}", SolutionWarning, 2)
 
 

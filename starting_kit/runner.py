@@ -62,9 +62,10 @@ def call(
             not finite.
     """
     dtype = next(net.parameters()).dtype
-    given, before = loaders(task, data, batches, device, data_free), structure(net)
+    given = loaders(task, data, batches, device, data_free)
     with surroundings(solution.path, solution.visible):
-        returned = _returned(solution, _loaded(solution, "unlearning", net.to(device)), net, given)
+        function, before = _loaded(solution, "unlearning", net.to(device)), structure(net)
+        returned = _returned(solution, function, net, given)
     network = brought_back(network_of(returned, net), device, dtype)
     require_finite(network)
     warn_of_changes(before, network)

@@ -1,7 +1,8 @@
-"""Ends a call of a solution that takes too long."""
+"""Ends a call of a solution that takes too long, and says how long calls took."""
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -12,9 +13,28 @@ class TimeUpError(BaseException):
     """Not an Exception: a solution that catches those must not catch it."""
 
 
+_timed: list[list[float]] = []  # what `calls_timed` gave, while it lasts
+
+
 def endable(function: Callable[..., Any], /, *arguments: Any, **options: Any) -> Any:
     """Call a function, which a time limit around it may end; whatever is done before and after the call is finished."""
-    return function(*arguments, **options)
+    start = time.perf_counter()
+    try:
+        return function(*arguments, **options)
+    finally:
+        for seconds in _timed:
+            seconds.append(time.perf_counter() - start)
+
+
+@contextmanager
+def calls_timed() -> Iterator[list[float]]:
+    """Seconds of each `endable` call while this lasts, without what is done before and after it."""
+    seconds: list[float] = []
+    _timed.append(seconds)
+    try:
+        yield seconds
+    finally:
+        _timed.pop()
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Scores that were reported elsewhere, on the competition's boards: known ones, and those of your own submissions.
 
 `competition_scores.csv` ships with the project; `reported.csv` in the folder of scorecards is what `submit.py --submit` wrote.
-Both have the same columns: entry, solution, settings, score, board (private, public, or late: after the end), source. A file of one's
-own may leave out the last two.
+Both have the same columns: entry, solution, settings, score, board (private, public, or late: after the end), source. Other
+files may leave out the last two.
 """
 
 from datetime import date

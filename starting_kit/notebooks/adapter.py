@@ -86,7 +86,7 @@ class Plan:
         if all(argument.is_single for argument in self.kept):
             for name, default in self.signature.defaults.items():
                 if name not in taken:
-                    self._expose(name, default)
+                    self.hyperparameters[name] = default
         hit = self.way.route.hit
         for name in sorted(hit.reads - self._read_by_call()):  # of a loop or a comprehension around the call
             self.found.demand(name, self.found.call)
@@ -122,7 +122,9 @@ class Plan:
             return
         if argument.role and not is_named:
             self.direct.append(argument)
-            if argument.role != "network":
+            if {"retain", "forget"} <= {other.role for other in same}:
+                self._note_one_for_all(value)
+            elif argument.role != "network":
                 self._note_settings(argument.role, self.maker.settings(value), value)
             return
         try:
@@ -135,7 +137,7 @@ class Plan:
             return
         is_plain = argument.parameter and argument.parameter not in roles.by_position(self.signature.names)
         if is_plain and argument.parameter and not argument.role and not bound_in_run:
-            self._expose(argument.parameter, value)
+            self.hyperparameters[argument.parameter] = value
         else:
             self.kept.append(argument)
 
@@ -147,9 +149,6 @@ class Plan:
         value, known = value_of(argument.value, self.maker.constants)
         is_literal = known and (value is None or isinstance(value, bool | int | float | str))
         return ast.Constant(value) if is_literal else argument.value
-
-    def _expose(self, name: str, default: ast.expr) -> None:
-        self.hyperparameters[name] = default
 
     def _missing(self, argument: Argument, error: MissingError) -> None:
         text = ast.unparse(argument.value)
@@ -171,6 +170,12 @@ class Plan:
         left = [role for role in of_names.values() or roles.ROLES if role not in {a.role for a in self.arguments}]
         by_role = {role: name for name, role in of_names.items()}
         self.direct += [Argument(ast.Name(role), by_role.get(role), role in by_role, role) for role in left]
+
+    def _note_one_for_all(self, value: ast.expr) -> None:
+        """A call that has the same data forgotten and retained tries the function out; its loader is no submission's."""
+        remark = f"{self.where} gives {ast.unparse(value)} as retain and forget data; the task's loaders are given instead"
+        if remark not in self.remarks and not (isinstance(value, ast.Constant) and value.value is None):
+            self.remarks.append(remark)
 
     def _note_settings(self, key: str, settings: Settings | None, value: ast.expr) -> None:
         if settings is None and not isinstance(value, ast.Constant | ast.Name):

@@ -1,11 +1,12 @@
 """What is taken out of a notebook, on notebooks of the shapes that the competition's have."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from conftest import run_script
-from starting_kit import kaggle_folder, loading
+from starting_kit import contract, kaggle_folder, loading
 from starting_kit.errors import InputError, RunError
 from starting_kit.notebooks import extraction
 
@@ -212,6 +213,13 @@ def test_modules_beside_the_notebook_come_along(load, tmp_path):
     assert load("from helpers_of_mine import *", f"{SIGNATURE}return one").unlearning(0, 0, 0, 0) == 1
     assert sorted(path.name for path in (tmp_path / "out" / "mine").iterdir())[:2] == ["helpers_of_mine.py", "mine.py"]
     assert (tmp_path / "out" / "mine" / "more_of_mine.py").exists()
+
+
+def test_it_may_be_written_to_a_relative_folder(notebook, tmp_path, monkeypatch):
+    notebook(f"{SIGNATURE}pass")
+    monkeypatch.chdir(tmp_path)
+    file, _ = extraction.write(Path("mine.ipynb"), [], None, Path("runs"))
+    assert contract.describe(file, []).path == tmp_path / "runs" / "mine" / "mine.py"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The command itself, as a user types it: a scorecard."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -179,13 +180,14 @@ def test_a_solution_that_cannot_run_in_lockstep_says_why(score, write_solution, 
 
 
 @pytest.mark.slow
-def test_notes_on_a_notebook_are_told_and_kept(score, tmp_path):
+def test_notes_on_a_notebook_are_told_and_kept(score, sixteen, tmp_path):
     function = "def unlearning(net, retain, forget, validation):\n    net[-1].bias.data += torch.randn(10)"
     cells = [f"import torch\n\n{function}", "this is no Python"]
     common = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
     notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{**common, "source": cell} for cell in cells]}
     (tmp_path / "mine.ipynb").write_text(json.dumps(notebook))
-    run = score("--solution", tmp_path / "mine.ipynb", "--json", tmp_path / "card.json")
+    runs = os.path.relpath(sixteen.runs, tmp_path)  # as a user gives it, or leaves it out
+    run = score("--solution", "mine.ipynb", "--json", "card.json", "--runs", runs, cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     (note,) = json.loads((tmp_path / "card.json").read_text())["notes"]
     assert note.startswith("cell 2 is left out, it is no Python")

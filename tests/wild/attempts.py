@@ -1,7 +1,6 @@
 """What score.py does with a solution, up to two models of it."""
 
 import functools
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
