@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from starting_kit import roles
 from starting_kit.notebooks.call import Argument, Signature, network_names, returns_another
+from starting_kit.notebooks.constants import value_of
 from starting_kit.notebooks.loader_settings import Maker, Settings
 from starting_kit.notebooks.needed import MissingError
 from starting_kit.notebooks.slicing import Slice
-from starting_kit.notebooks.statements import bound_value, dotted, read_by, value_of
+from starting_kit.notebooks.statements import bound_value, dotted, read_by
 from starting_kit.notebooks.way import FUNCTION, Context, Way
 
 # Around a call these change nothing about what it does to the network.

@@ -73,10 +73,7 @@ class Effects:
         self.modules = {name for s in statements if isinstance(s.node, IMPORT) for name in s.binds}
         self.summaries: dict[str, tuple[Changes, set[str]]] = {}
         shared: dict[str, set[str]] = {}
-        self.of_statements = [
-            Changes() if isinstance(s.node, IMPORT | DEFINITION) else self._changes([s.node], shared, at_top=True)
-            for s in statements
-        ]
+        self.of_statements = [self._changes(_executed(s.node), shared, at_top=True) for s in statements]
 
     def _changes(self, body: Iterable[ast.stmt], shared: dict[str, set[str]], at_top: bool = False) -> Changes:
         """What statements change.
@@ -225,3 +222,13 @@ class Effects:
         if name in VIEWS:
             return (set() if name in ITSELF else given) | owner - self.modules
         return given if name[:1].isupper() else set()
+
+
+def _executed(statement: ast.stmt) -> list[ast.stmt]:
+    """What a statement executes that may change something: of a definition that is the calls of its decorators."""
+    if isinstance(statement, IMPORT):
+        return []
+    if not isinstance(statement, DEFINITION):
+        return [statement]
+    calls = [d if isinstance(d, ast.Call) else ast.Call(d, [], []) for d in statement.decorator_list]
+    return [ast.Expr(call) for call in calls]

@@ -30,6 +30,7 @@ from starting_kit.notebooks import adapter_text
 from starting_kit.notebooks.adapter import Plan
 from starting_kit.notebooks.call import Signature, arguments
 from starting_kit.notebooks.cells import Cells, read_cells
+from starting_kit.notebooks.constants import note_constants
 from starting_kit.notebooks.loader_settings import Maker
 from starting_kit.notebooks.needed import MissingError
 from starting_kit.notebooks.remarks import remarks_on_seeds, remarks_on_statements
@@ -37,7 +38,7 @@ from starting_kit.notebooks.rewriting import mark
 from starting_kit.notebooks.route import Finder
 from starting_kit.notebooks.slicing import Slice
 from starting_kit.notebooks.solution_text import assembled, on_cpu
-from starting_kit.notebooks.statements import Statement, dotted, names_of, note_constants, submitted
+from starting_kit.notebooks.statements import Statement, dotted, names_of, submitted
 from starting_kit.notebooks.way import FUNCTION, RESULT, Route
 from starting_kit.seeds import seeding_inside
 from starting_kit.sources import sources
@@ -136,7 +137,7 @@ def _extract(path: Path, cells: Cells, settings: Iterable[str], competition: Pat
     found = Slice(way.statements, way.call, competition, wanted)
     for statement in way.statements[: way.call]:
         if statement.in_run:
-            note_constants(statement, constants, wanted)
+            note_constants(statement.node, statement.binds, constants, wanted)
     try:
         plan = Plan(way, found, signature, arguments(way.route.call, signature, found), Maker(way.statements, constants))
         found.demand(FUNCTION, way.call)

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from starting_kit.notebooks.constants import assigned, value_of
 from starting_kit.notebooks.rewriting import by_parameter
-from starting_kit.notebooks.statements import DEFINITION, Statement, assigned, bound_value, dotted, value_of
+from starting_kit.notebooks.statements import DEFINITION, Statement, bound_value, dotted
 
 ORDER = ("dataset", "batch_size", "shuffle", "sampler", "batch_sampler", "num_workers", "collate_fn", "pin_memory", "drop_last")
 COUNTS = {"batch_size": 1, "shuffle": False, "drop_last": False}  # settings that are carried over, with DataLoader's defaults
@@ -34,6 +35,12 @@ class Settings:
     def as_given(self) -> bool:
         """Whether the task's loader is such a loader."""
         return self.values == OF_KITS
+
+    def name_values_of(self, given: Mapping[str, ast.expr]) -> None:
+        """Write what a call gives to parameters in place of their names."""
+        texts = {name: ast.unparse(value) for name, value in given.items()}
+        pairs = (text.partition("=") for text in self.left_out)
+        self.left_out = [f"{name}{sign}{texts.get(value, value)}" for name, sign, value in pairs]
 
 
 class Maker:
@@ -108,7 +115,10 @@ class Maker:
         for node in ast.walk(function):
             if isinstance(node, ast.Return) and node.value is not None:
                 returned = self._find(node.value, element, known, local, depth)
-        return _alike(function, known) if returned is None else returned
+        found = _alike(function, known) if returned is None else returned
+        if found is not None:
+            found.name_values_of(by_parameter(function, call))
+        return found
 
 
 def _alike(function: ast.FunctionDef, known: Mapping[str, Any]) -> Settings | None:

@@ -13,8 +13,9 @@ from dataclasses import replace
 from typing import Any
 
 from starting_kit import roles
+from starting_kit.notebooks.constants import decided, value_of
 from starting_kit.notebooks.rewriting import Renamed, given_to, is_marked, mark, one_pass, replaced
-from starting_kit.notebooks.statements import DEFINITION, Statement, decided, dotted, names_of, read_by, value_of
+from starting_kit.notebooks.statements import DEFINITION, Statement, dotted, names_of, read_by
 from starting_kit.notebooks.way import FUNCTION, RESULT, Context, Route, Way
 
 SAVES = {"save", "save_file", "save_model", "savez", "dump"}

@@ -1,17 +1,16 @@
 """The statements of a notebook that are run when it is submitted, and the global names that they bind and read."""
 
 import ast
-import builtins
 import symtable
 import textwrap
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
+
+from starting_kit.notebooks.constants import decided, note_constants
 
 DEFINITION = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 IMPORT = ast.Import | ast.ImportFrom
-HARMLESS = ("bool", "dict", "enumerate", "float", "int", "len", "list", "max", "min", "range", "str", "sum", "tuple", "zip")
 
 
 @dataclass(frozen=True)
@@ -65,104 +64,8 @@ def submitted(cells: list[str], constants: dict[str, Any]) -> Iterator[Statement
     for number, source in enumerate(cells, start=1):
         for node in decided(ast.parse(source).body, constants):
             statement = Statement.of(number, source, node)
-            note_constants(statement, constants, fixed)
+            note_constants(node, statement.binds, constants, fixed)
             yield statement
-
-
-def note_constants(statement: Statement, constants: dict[str, Any], fixed: Collection[str] = ()) -> None:
-    """Keep constants up to date with a statement that is executed, other than those that are fixed."""
-    changed = _constants(statement.node, constants) | _changed_constant(statement.node, constants)
-    for name in (statement.binds | set(_partly_assigned(statement.node))) - set(fixed):
-        constants.pop(name, None)
-    constants.update({name: value for name, value in changed.items() if name not in fixed})
-
-
-def decided(body: list[ast.stmt], constants: Mapping[str, Any]) -> Iterator[ast.stmt]:
-    """Statements, with those of the branch that would be taken in the place of an `if` whose condition is constant."""
-    waiting = list(body)
-    while waiting:
-        node = waiting.pop(0)
-        taken, known = value_of(node.test, constants) if isinstance(node, ast.If) else (None, False)
-        if known and isinstance(node, ast.If):
-            waiting[:0] = node.body if taken else node.orelse
-        else:
-            yield node
-
-
-def _constants(node: ast.stmt, constants: Mapping[str, Any]) -> dict[str, Any]:
-    """Constant values that a statement binds; a class of constants (`class CFG: lr = 0.1`) is one, too."""
-    found: dict[str, Any] = {}
-    for name, expression in assigned(node):
-        value, known = value_of(expression, constants) if expression else (None, False)
-        if known:
-            found[name] = value
-    if isinstance(node, ast.ClassDef) and not node.bases:
-        inside: dict[str, Any] = {}
-        for statement in node.body:
-            inside |= _constants(statement, {**constants, **inside})
-        found[node.name] = type(node.name, (), inside)
-    return found
-
-
-def _changed_constant(node: ast.stmt, constants: Mapping[str, Any]) -> dict[str, Any]:
-    """The constant of which a statement changes one entry to a constant: `CFG.lr = 0.1`, `params["lr"] = 0.1`."""
-    match node:
-        case ast.Assign([ast.Attribute(ast.Name(name), key)], expression) if isinstance(constants.get(name), type):
-            value, known = value_of(expression, constants)
-            return {name: type(name, (), {**vars(constants[name]), key: value})} if known else {}
-        case ast.Assign([ast.Subscript(ast.Name(name), ast.Constant(key))], expression) if isinstance(
-            constants.get(name), dict
-        ):
-            value, known = value_of(expression, constants)
-            return {name: {**constants[name], key: value}} if known else {}
-    return {}
-
-
-def _partly_assigned(node: ast.stmt) -> Iterator[str]:
-    """Names of which a statement changes a part: `CFG.lr = 0.1`, `weights[0] = 1`, `params.update(lr=1)`."""
-    for inner in ast.walk(node):
-        targets: list[ast.expr] = []
-        if isinstance(inner, ast.Assign | ast.Delete):
-            targets = inner.targets
-        elif isinstance(inner, ast.AugAssign):
-            targets = [inner.target]
-        elif isinstance(inner, ast.Expr) and isinstance(inner.value, ast.Call):
-            targets = [inner.value.func]
-        for target in targets:
-            if isinstance(target, ast.Attribute | ast.Subscript):
-                yield dotted(_owner(target))
-
-
-def _owner(node: ast.expr) -> ast.expr:
-    while isinstance(node, ast.Attribute | ast.Subscript):
-        node = node.value
-    return node
-
-
-def assigned(node: ast.stmt) -> Iterator[tuple[str, ast.expr | None]]:
-    """Names that an assignment binds, with their values."""
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-    for target in targets:
-        if isinstance(target, ast.Name):
-            yield target.id, node.value  # type: ignore[attr-defined]
-
-
-def value_of(expression: ast.expr, constants: Mapping[str, Any]) -> tuple[Any, bool]:
-    """The value of an expression, and whether it is constant."""
-    there = SimpleNamespace(path=SimpleNamespace(exists=_exists, isfile=_exists, join=lambda *parts: "/".join(parts)))
-    harmless = {name: getattr(builtins, name) for name in HARMLESS}
-    known = {"__builtins__": harmless, "os": there, "__name__": "__main__", **constants}
-    try:
-        return eval(compile(ast.Expression(expression), "", "eval"), known), True
-    except Exception:  # whatever an expression that is not constant may raise
-        return None, False
-
-
-def _exists(path: str) -> bool:
-    """All that is known of files is that the mock run's does not exist when submitting."""
-    if str(path).endswith("empty.txt"):
-        return False
-    raise LookupError(path)
 
 
 def _text(source: str, node: ast.stmt) -> str:

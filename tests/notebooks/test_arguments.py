@@ -106,6 +106,27 @@ def test_values_of_a_configuration_class(tmp_path):
     assert run(tmp_path, *KIT, config, function, call).seen == [{"lr": 0.4, "size": 32}]
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        "from dataclasses import dataclass\n@dataclass\nclass C:\n    seed: int\n    size: int = 16\ncfg = C(0, size=32)",
+        "from types import SimpleNamespace\ncfg = SimpleNamespace(size=32)",
+        "class C:\n    size = 32\ncfg = C()",
+    ],
+)
+def test_a_batch_size_of_a_configuration_object(tmp_path, config):
+    function = PLAIN.replace("see(", "see(size=retain_loader.batch_size, ")
+    ran = run(tmp_path, *KIT, config, function, LOOP.replace("get_dataset(64)", "get_dataset(cfg.size)"))
+    assert (ran.seen, ran.remarks) == ([{"size": 32, **SIZES}], [])
+
+
+def test_what_an_object_of_the_notebooks_own_making_holds_is_not_known(tmp_path):
+    config = "class C:\n    size = 16\n    def __init__(self):\n        self.size = 32\ncfg = C()"
+    ran = run(tmp_path, *KIT, config, PLAIN, LOOP.replace("get_dataset(64)", "get_dataset(cfg.size)"))
+    assert ran.seen == [SIZES]
+    assert any("batch_size=cfg.size of retain_loader is not carried over" in remark for remark in ran.remarks)
+
+
 def test_params_that_change_are_passed_as_they_are_then(tmp_path):
     function = "def unlearning(net, retain, forget, validation, **params):\n    see(**params)"
     params = 'params = {"lr": 1}\nparams["lr"] = 2\nparams.update(wd=3)'

@@ -208,3 +208,19 @@ def test_a_module_that_is_imported_by_a_function(tmp_path):
 def test_bars_of_notebooks(tmp_path):
     function = "from tqdm.notebook import tqdm\ndef unlearning(net, retain, forget, validation):\n    see(bar=tqdm.__name__)"
     assert run(tmp_path, *KIT, function, LOOP.replace("range(512)", "tqdm(range(512))")).seen == [{"bar": "tqdm_notebook"}]
+
+
+def test_a_registry_that_decorators_fill_is_filled(tmp_path):
+    registry = """
+METHODS = {}
+def register(name):
+    def keep(function):
+        METHODS[name] = function
+        return function
+    return keep
+@register("double")
+def double(net):
+    net.weight.data.mul_(2)
+"""
+    function = "def unlearning(net, retain, forget, validation):\n    METHODS['double'](net)"
+    assert weight(run(tmp_path, *KIT, registry, function, LOOP).net) == 2
