@@ -39,7 +39,7 @@ def usable_engine(task: Task) -> tuple[Engine, str | None]:
     return training.usable_engine(task)
 
 
-def find_batches(original: Population, solution: Solution, data_free: bool) -> BatchFormat:
+def find_batches(original: Population, solution: Solution, data_free: bool) -> tuple[BatchFormat, list[str]]:
     """See `trying`."""
     from evaluation.populations import trying
 

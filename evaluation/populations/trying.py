@@ -6,7 +6,7 @@ import torch
 
 from evaluation.populations.materials import load_data, original_model, printing_to
 from evaluation.populations.population import Population
-from starting_kit import dry_calls, networks, runner
+from starting_kit import batch_fields, dry_calls, networks, runner
 from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import InputError
 from starting_kit.lockstep import proof
@@ -44,8 +44,8 @@ def look_at_data(task: Task) -> tuple[str, list[str]]:
     return digest.hexdigest()[:16], [*data.remarks, *map(str, duplicates.find(data))]
 
 
-def find_batches(population: Population, solution: Solution, data_free: bool) -> BatchFormat:
-    """Which batches a solution reads, tried on a population's original model.
+def find_batches(population: Population, solution: Solution, data_free: bool) -> tuple[BatchFormat, list[str]]:
+    """Which batches a solution reads, tried on a population's original model, and what of them is made up.
 
     Raises:
         DataWithheldError: it reads data that it is not given.
@@ -55,7 +55,8 @@ def find_batches(population: Population, solution: Solution, data_free: bool) ->
     with printing_to(population, "dry call"):
         data = load_data(population.task)
         net = original_model(population)
-        return dry_calls.find_batches(solution, net, population.task, data, population.device, data_free)
+        batches = dry_calls.find_batches(solution, net, population.task, data, population.device, data_free)
+    return batches, batch_fields.made_up(solution, population.task, data) if batches == "dict" else []
 
 
 def objection_to_lockstep(population: Population, solution: Solution, batches: BatchFormat, data_free: bool) -> str | None:

@@ -66,7 +66,9 @@ def make_plan(
     original = trained["original"]
     _make_originals(original, trainers, reporter)
     with reporter.waiting("Trying the solution"):
-        batches = unlearners.run(jobs.find_batches, original, solution, config.data_free)
+        batches, made_up = unlearners.run(jobs.find_batches, original, solution, config.data_free)
+        tell_all(reporter, made_up, config.runs / "remarks.log")
+        solution = dataclasses.replace(solution, remarks=(*solution.remarks, *made_up))
         engine, why = choose_engine(config.engine, original, solution, batches, unlearners, config.data_free)
     unlearned = original.unlearned_by(solution, batches, engine, config.data_free)
     return Plan({"unlearned": unlearned, **trained}, why)
