@@ -33,11 +33,9 @@ from evaluation.reports import summary
 from evaluation.reports.console import ConsoleReporter
 from evaluation.scoring import score, score_folder
 from evaluation.scoring.config import Config, FolderConfig, data_folder
-from evaluation.scoring.scorecard import Scorecard
+from evaluation.scoring.scorecard import DEFAULT_MODELS, Scorecard
 from evaluation.shell import run_command
 from starting_kit import tasks
-
-FEW_MODELS = 64
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,9 +54,10 @@ def show_scores(config: Config) -> None:
     reporter = ConsoleReporter()
     for card in cards(config, reporter):
         summary.show(card, Console(highlight=False))
-        if card.models < FEW_MODELS:
+        if card.models != DEFAULT_MODELS:
             reporter.notice(
-                f"{card.models} models say little; from {FEW_MODELS} on the score means something, the competition took 512."
+                f"a score from {card.models} models cannot be compared with one from {DEFAULT_MODELS}, as in the competition "
+                "and the leaderboard: the fewer, the higher it is, as long as models can be told apart."
             )
         if card.path:
             print(f"scorecard: {card.path}")

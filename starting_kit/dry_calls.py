@@ -125,9 +125,13 @@ def find_batches(
             return batches
         failures.append(failure)
     if len({str(failure.error) for failure in failures}) == 1:
-        raise SolutionError(f"{solution.name} fails in a dry call, with either kit's batches: {failures[0].error}.")
+        raise SolutionError(
+            f"{solution.name} fails in a dry call, with either kit's batches: {failures[0].error}."
+        ) from failures[0].error
     failure = furthest(failures, solution.path)
-    raise SolutionError(f"{solution.name} fails in a dry call with {failure.format} batches: {failure.error}.")
+    raise SolutionError(
+        f"{solution.name} fails in a dry call with {failure.format} batches: {failure.error}."
+    ) from failure.error
 
 
 def _dry_call(

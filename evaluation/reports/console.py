@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from evaluation.reports.formats import marked
 from evaluation.scoring.reporter import OnFinished
 
 messages = Console(stderr=True, highlight=False)
@@ -37,7 +38,7 @@ class ConsoleReporter:
 
     def notice(self, sentence: str) -> None:
         """Print a sentence, marked as a note."""
-        self.screen.print(f"[yellow]note:[/] {escape(sentence)}", soft_wrap=True)
+        self.screen.print(marked(sentence), soft_wrap=True)
 
     @contextmanager
     def stage(self, title: str, models: int) -> Iterator[OnFinished]:

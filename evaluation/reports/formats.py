@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from msgspec import UNSET, UnsetType
+from rich.markup import escape
 
 from evaluation.metric.measured import Interval, Measured
 from evaluation.scoring.scorecard import Hyperparameters, Scorecard
@@ -19,15 +20,21 @@ SOURCES: dict[str | UnsetType, str] = {
 def equal_models(card: Scorecard) -> Iterator[str]:
     """What is to be said first where models are one and the same: the score takes them for independent ones."""
     retrained = card.models if card.retrained_models is UNSET else card.retrained_models
-    for different, models, kind, whose in (
-        (card.different_models, card.models, "models", "the solution"),
-        (card.different_retrained_models, retrained, "retrained models", "their training"),
+    for different, models, kind, whose, unchanged in (
+        (card.different_models, card.models, "models", "the solution", ", or it leaves the network as it was"),
+        (card.different_retrained_models, retrained, "retrained models", "their training", ""),
     ):
         if different is not UNSET:
             few = f"{models} {kind}, but only {different} different ones"
             what = f"all {models} {kind} are the same" if different == 1 else few
-            why = f"{whose} sets a seed itself or leaves too little to chance"
+            why = f"{whose} sets a seed itself or leaves too little to chance{unchanged if different == 1 else ''}"
             yield f"{what}: {why}. The score takes them for {models} that differ."
+
+
+def marked(sentence: str) -> str:
+    """A note for the console, marked as one; one that begins with WARNING louder."""
+    _, loud, text = sentence.rpartition("WARNING: ")
+    return f"{'[bold red]warning:[/]' if loud else '[yellow]note:[/]'} {escape(text)}"
 
 
 def values_in_use(used: Hyperparameters) -> str:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from evaluation.metric.forgetting import BIN_WIDTH, end_of_bins, points
 from evaluation.metric.measured import Interval, Means, Measured
-from evaluation.reports.formats import equal_models, interval, number, percent, values_in_use
+from evaluation.reports.formats import equal_models, interval, marked, number, percent, values_in_use
 from evaluation.scoring.scorecard import ClassForgetting, Estimate, Opinion, PerPopulation, Scorecard
 from starting_kit.tasks.task import Task
 
@@ -46,7 +46,7 @@ def show(card: Scorecard, screen: Console) -> None:
     if card.class_forgetting is not UNSET and card.class_forgetting.value:
         screen.print(_class_forgetting(card.class_forgetting.value))
     for note in [] if card.notes is UNSET else card.notes:
-        screen.print(f"[yellow]note:[/] {escape(note)}", soft_wrap=True)
+        screen.print(marked(note), soft_wrap=True)
     screen.print(FOOTNOTE)
 
 

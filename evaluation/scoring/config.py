@@ -1,7 +1,7 @@
 """What determines a scoring: one frozen configuration for each of its three modes, with the names of the command line."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
@@ -25,7 +25,7 @@ def available_cores() -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Common:
-    """What every mode of scoring knows.
+    """What every mode of scoring knows. Paths may be given as text, too.
 
     Attributes:
         workers: processes and threads; None for one per core.
@@ -34,6 +34,12 @@ class Common:
 
     workers: int | None = None
     no_intervals: bool = False
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, str) and each.type in (Path, Path | None):
+                object.__setattr__(self, each.name, Path(value))
 
     @property
     def cores(self) -> int:

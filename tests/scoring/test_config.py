@@ -1,6 +1,7 @@
 """Three modes of scoring are three configurations, and options belong to one of them."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +55,12 @@ def configured(*given) -> Config:
 
 def test_every_field_is_an_option():
     assert set().union(*map(names, REQUIRED)) == TYPED.keys()
+
+
+def test_paths_may_be_given_as_text():
+    config = ScoringConfig(solution="finetune", runs="somewhere", json="card.json")
+    assert (config.runs, config.json) == (Path("somewhere"), Path("card.json"))
+    assert PairConfig(retrained="a.npz", unlearned="b.npz").unlearned == Path("b.npz")
 
 
 @pytest.mark.parametrize("mode", REQUIRED, ids=lambda mode: mode.__name__)

@@ -118,8 +118,9 @@ def test_a_failure_in_lockstep_names_the_models_and_the_way_out(score, write_sol
 
 @pytest.mark.slow
 def test_debug_shows_the_traceback(score, write_solution):
-    run = score("--solution", write_solution("raise ValueError('boom')"), "--debug")
+    run = score("--solution", write_solution("def helper():\n    raise ValueError('boom')\nhelper()"), "--debug")
     assert "Traceback" in run.stderr
+    assert "in helper" in run.stderr
     assert run.returncode == 1
 
 

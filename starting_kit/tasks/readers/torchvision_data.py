@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from starting_kit.errors import InputError
+from starting_kit.errors import InputError, first_line
 from starting_kit.tasks.data import DataSet
 from starting_kit.tasks.readers.files import read_idx
 
@@ -55,9 +55,9 @@ def fetch(folder: Path, class_name: str, **options: Any) -> Any:
         except (RuntimeError, OSError) as error:
             given = "".join(f", {name}={value!r}" for name, value in options.items())
             raise InputError(
-                f"{class_name} is not in {folder}, and cannot be fetched ({str(error).splitlines()[0]}) Give the folder that "
-                f'holds it with --data, or, where there is a network, run python -c "from torchvision.datasets import '
-                f"{class_name}; {class_name}('{folder}'{given}, download=True)\"."
+                f"{class_name} is not in {folder}, and cannot be fetched ({first_line(error).rstrip(':.')}). "
+                "Give the folder that holds it with --data, or, where there is a network, run "
+                f"python -c \"from torchvision.datasets import {class_name}; {class_name}('{folder}'{given}, download=True)\"."
             ) from error
 
 
