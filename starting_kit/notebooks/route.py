@@ -7,20 +7,16 @@ one pass through it.
 
 import ast
 import copy
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from starting_kit import roles
-from starting_kit.notebooks.constants import decided, value_of
+from starting_kit.notebooks.calls import Calls, Goal
+from starting_kit.notebooks.constants import decided
 from starting_kit.notebooks.rewriting import Renamed, given_to, is_marked, mark, one_pass, replaced
 from starting_kit.notebooks.statements import DEFINITION, Statement, dotted, names_of, read_by
 from starting_kit.notebooks.way import FUNCTION, RESULT, Context, Route, Way
-
-SAVES = {"save", "save_file", "save_model", "savez", "dump"}
-MODELS = 100  # a loop that is at least so long makes one model after another
-Goal = Callable[[ast.Call], bool]
 
 
 class Finder:
@@ -32,42 +28,27 @@ class Finder:
     """
 
     def __init__(self, statements: list[Statement], constants: Mapping[str, Any]) -> None:
-        self.statements, self.constants = statements, constants
-        self.functions = {s.node.name: s.node for s in statements if isinstance(s.node, ast.FunctionDef)}
-        self.aliases, self.partials = {FUNCTION}, dict[str, ast.Call]()
-        for statement in statements:
-            self._note_names_of_function(statement)
+        self.statements, self.constants, self.calls = statements, constants, Calls(statements, constants)
         self.names = {name for s in statements for name in s.binds}
         self.saves_later: list[bool] = []
 
-    def _note_names_of_function(self, statement: Statement) -> None:
-        """Names under which the function is called: `f = unlearning`, `f = partial(unlearning, lr=1)`, `run(unlearning)`."""
-        for node in ast.walk(statement.node) if FUNCTION not in statement.binds else []:
-            match node:
-                case ast.Assign([ast.Name(name)], ast.Name(known)) if known in self.aliases:
-                    self.aliases.add(name)
-                case ast.Assign([ast.Name(name)], ast.Call(function, [ast.Name(known), *_]) as made) if known in self.aliases:
-                    if dotted(function).rpartition(".")[2] == "partial":
-                        self.aliases.add(name)
-                        self.partials[name] = made
-                case ast.Call(ast.Name(name)) if name in self.functions:
-                    given = given_to(self.functions[name], node) or {}
-                    self.aliases |= {
-                        p for p, value in given.items() if isinstance(value, ast.Name) and value.id in self.aliases
-                    }
-
     def to_unlearning(self) -> Route | None:
-        """The way to the last call of `unlearning`."""
-        return self._in_block(self.statements, self._is_unlearning)
+        """The way to the call of `unlearning` by which the notebook makes its submission."""
+        index, later = self.calls.submission()
+        until = self.statements.index(later[0]) if later else len(self.statements)
+        route = None if index is None else self._in_block(self.statements[:until], self.calls.unlearns)
+        if route:
+            route.remarks += [f"{statement} calls {FUNCTION} after what is submitted; it is not run" for statement in later]
+        return route
 
     def to_checkpoint(self, route: Route) -> Way:
         """The way on from the call to where a checkpoint is saved."""
         network = {name for value in route.call.args[:1] for name in read_by(value)} & self.names
         alive = _reached(route.before, network | _networks(route.hit.reads)) | route.hit.binds
         alive = _reached(route.after, alive)
-        after = [s for s in route.after if s.reads & alive or not any(self._calls(s.node, self._is_saving))]
+        after = [s for s in route.after if s.reads & alive or not any(self.calls.leading(s.node, self.calls.saves))]
         saved = None
-        saving = self._in_block(after, self._is_saving)
+        saving = self._in_block(after, self.calls.saves)
         if saving:
             after, saved = saving.before, _saved_by(saving.call, alive | set().union(*(s.binds for s in saving.before)))
         elif len(after) < len(route.after) and route.over_models:
@@ -75,38 +56,15 @@ class Finder:
         elif route.over_models is None:
             after = [s for s in after if s.cell == route.hit.cell]
         known = {id(statement) for statement in (*route.before, *route.after, *after)}
-        rest = [s for s in self.statements if id(s) not in known and not any(self._calls(s.node, self._is_unlearning))]
+        rest = [s for s in self.statements if id(s) not in known and not any(self.calls.leading(s.node, self.calls.unlearns))]
         statements = [*route.before, route.hit, *after, *rest]
         call = len(route.before)
         return Way(route, statements, call, call + 1 + len(after), saved)
 
-    def _is_unlearning(self, call: ast.Call) -> bool:
-        return isinstance(call.func, ast.Name) and call.func.id in self.aliases
-
-    def _is_saving(self, call: ast.Call) -> bool:
-        return self._function(call) is None and dotted(call.func).rpartition(".")[2] in SAVES and bool(call.args)
-
-    def _calls(self, node: ast.AST, goal: Goal, seen: frozenset[str] = frozenset()) -> Iterator[ast.Call]:
-        """Calls in a statement that are the goal, or lead to it through the notebook's own functions."""
-        if isinstance(node, DEFINITION):
-            return
-        for call in ast.walk(node):
-            if isinstance(call, ast.Call):
-                function = self._function(call)
-                if goal(call) or (function and function.name not in seen and self._leads(function, goal, seen)):
-                    yield call
-
-    def _function(self, call: ast.Call) -> ast.FunctionDef | None:
-        name = call.func.id if isinstance(call.func, ast.Name) else ""
-        return None if name in self.aliases else self.functions.get(name)
-
-    def _leads(self, function: ast.FunctionDef, goal: Goal, seen: frozenset[str]) -> bool:
-        return any(True for node in function.body for _ in self._calls(node, goal, seen | {function.name}))
-
     def _in_block(self, block: list[Statement], goal: Goal) -> Route | None:
         for index in reversed(range(len(block))):
-            if any(self._calls(block[index].node, goal)):
-                self.saves_later.append(any(any(self._calls(s.node, self._is_saving)) for s in block[index + 1 :]))
+            if any(self.calls.leading(block[index].node, goal)):
+                self.saves_later.append(any(any(self.calls.leading(s.node, self.calls.saves)) for s in block[index + 1 :]))
                 route = self._in_statement(block[index], goal)
                 self.saves_later.pop()
                 if route is None:
@@ -137,14 +95,14 @@ class Finder:
                 branches = [node.body, node.orelse, node.finalbody, *(handler.body for handler in node.handlers)]
             case _:
                 return self._in_simple(statement, goal)
-        taken = next((branch for branch in branches if any(c for n in branch for c in self._calls(n, goal))), None)
+        taken = next((branch for branch in branches if any(c for n in branch for c in self.calls.leading(n, goal))), None)
         route = self._in_block(self._block(taken, cell), goal) if taken else None
-        if route and isinstance(node, ast.Try) and node.handlers and goal == self._is_unlearning:
+        if route and isinstance(node, ast.Try) and node.handlers and goal == self.calls.unlearns:
             route.remarks.append(f"{statement} catches errors; here an error ends the run")
         if (
             route
             and isinstance(node, ast.If)
-            and goal == self._is_unlearning
+            and goal == self.calls.unlearns
             and any(map(_does_something, _others(node, taken)))
         ):
             holds = "" if taken is node.body else "not "
@@ -154,10 +112,10 @@ class Finder:
     def _in_loop(self, statement: Statement, goal: Goal) -> Route | None:
         node: ast.For | ast.While = statement.node  # type: ignore[assignment]
         route = self._in_block(self._block(node.body, statement.cell), goal)
-        if route is None or goal != self._is_unlearning:
+        if route is None or goal != self.calls.unlearns:
             return route
-        saves = any(any(self._calls(s.node, self._is_saving)) for s in route.after)
-        if isinstance(node, ast.For) and self._is_long(node.iter):
+        saves = any(any(self.calls.leading(s.node, self.calls.saves)) for s in route.after)
+        if isinstance(node, ast.For) and self.calls.is_long(node.iter):
             saves = True
         if self._repeats(node, route, saves):
             return Route([], Statement.made(statement.cell, node), route.call)
@@ -178,17 +136,11 @@ class Finder:
         is_whole = any(is_marked(node) for node in ast.walk(loop)) and "load(" not in text
         return not over_models and is_whole and (any(self.saves_later) or not (makes or resets))
 
-    def _is_long(self, iterated: ast.expr) -> bool:
-        """Whether so much is iterated over as there are models."""
-        text = re.sub(r"\b(\w+\.)*trange\(", "range(", re.sub(r"\b(\w+\.)*tqdm\(", "list(", ast.unparse(iterated)))
-        values, known = value_of(ast.parse(re.sub(r", \w+=.*\)$", ")", text), mode="eval").body, self.constants)
-        return known and isinstance(values, Sized) and len(values) >= MODELS
-
     def _in_simple(self, statement: Statement, goal: Goal) -> Route | None:
-        call = list(self._calls(statement.node, goal))[-1]
+        call = list(self.calls.leading(statement.node, goal))[-1]
         if goal(call):
             return self._at(statement, call)
-        function = self._function(call)
+        function = self.calls.function(call)
         assert function is not None
         inlined = self._inlined(function, call, statement.cell)
         if inlined is None:
@@ -206,14 +158,14 @@ class Finder:
     def _at(self, statement: Statement, call: ast.Call) -> Route:
         """The way that ends at a statement: a call in the middle of an expression becomes a statement of its own."""
         mark(call)
-        if isinstance(call.func, ast.Name) and (made := self.partials.get(call.func.id)):
+        if isinstance(call.func, ast.Name) and (made := self.calls.partials.get(call.func.id)):
             call.args[:0] = made.args[1:]
             call.keywords[:0] = [k for k in made.keywords if k.arg not in {own.arg for own in call.keywords}]
         node = statement.node
         inside = [n for n in ast.walk(node) if isinstance(n, ast.ListComp | ast.GeneratorExp | ast.DictComp | ast.Lambda)]
         around = next((n for n in inside if any(part is call for part in ast.walk(n))), None)
         generators: list[ast.comprehension] = getattr(around, "generators", [])
-        repeats = around is not None and not any(self._is_long(g.iter) for g in generators) and any(self.saves_later)
+        repeats = around is not None and not any(self.calls.is_long(g.iter) for g in generators) and any(self.saves_later)
         whole: ast.expr = around if repeats and isinstance(around, ast.expr) else call
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.Expr) and node.value is whole:
             return Route([], replace(statement, in_run=True), call)
