@@ -10,6 +10,7 @@ from starting_kit import roles
 from starting_kit.notebooks.call import Argument, Signature, network_names, returns_another
 from starting_kit.notebooks.constants import value_of
 from starting_kit.notebooks.loader_settings import Maker, Settings
+from starting_kit.notebooks.mode import begins_in_training
 from starting_kit.notebooks.needed import MissingError
 from starting_kit.notebooks.slicing import Slice
 from starting_kit.notebooks.statements import bound_value, dotted, read_by
@@ -41,6 +42,7 @@ class Plan:
         settings: of the loaders that are set up, by name or (for those without one) by role.
         contexts: those to be entered.
         result: the network that is saved, or its state.
+        trains: whether the network is put into training mode first.
         remarks: on what is not done.
     """
 
@@ -55,6 +57,7 @@ class Plan:
     settings: dict[str, Settings] = field(default_factory=dict)
     contexts: list[Context] = field(default_factory=list)
     result: ast.expr | None = None
+    trains: bool = False
     remarks: list[str] = field(default_factory=list)
 
     @property
@@ -93,6 +96,7 @@ class Plan:
             self.found.demand(name, self.found.call)
         self.contexts = [context for context in self.way.route.contexts if self._keeps(context)]
         self.result = self._result(self.way.saved)
+        self.trains = begins_in_training(self.way, self.found, self.network)
         self._set_up_loaders()
 
     def _read_by_call(self) -> frozenset[str]:
@@ -263,33 +267,6 @@ class Plan:
             case ast.Call(function, values) if dotted(function).rpartition(".")[2] in SAME_NETWORK:
                 return any(map(self.is_network, [*values[:1], getattr(function, "value", ast.Constant(None))]))
         return False
-
-    def is_plain(self) -> bool:
-        """Whether the notebook's function may be called as any solution's."""
-        names = self.signature.names
-        order = [argument.role for argument in self.kept]
-        in_place = all(
-            argument.by_keyword is False or argument.parameter == (names[position] if position < len(names) else None)
-            for position, argument in enumerate(self.arguments[:4])
-        )
-        given = self.found.needed.given
-        return (
-            order == list(roles.ROLES)
-            and len(self.arguments) == len(roles.ROLES)
-            and in_place
-            and not (self.direct or self.in_run or self.contexts or self.found.needed.read_globally & given.keys())
-            and all(settings.as_given for settings in self.settings.values())
-            and not (names and self.signature.is_open)
-            and self._result_is_plain()
-        )
-
-    def _result_is_plain(self) -> bool:
-        node = self.way.route.hit.node
-        value = self.result.id if isinstance(self.result, ast.Name) else None
-        if isinstance(node, ast.Expr):
-            network = self.network
-            return isinstance(network, ast.Name) and value == network.id and not self.gives_another()
-        return isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [value]
 
     def gives_another(self) -> bool:
         """Whether the notebook's function may return another network than it is given."""

@@ -16,10 +16,40 @@ from starting_kit.notebooks.way import FUNCTION
 ORIGINAL = f"notebook_{FUNCTION}"
 
 
+def is_needed(plan: Plan) -> bool:
+    """Whether the notebook's function cannot be called as any solution's."""
+    names = plan.signature.names
+    in_place = all(
+        argument.by_keyword is False or argument.parameter == (names[position] if position < len(names) else None)
+        for position, argument in enumerate(plan.arguments[:4])
+    )
+    read = plan.found.needed.read_globally & plan.found.needed.given.keys()
+    return (
+        [argument.role for argument in plan.kept] != list(roles.ROLES)
+        or len(plan.arguments) != len(roles.ROLES)
+        or not in_place
+        or bool(plan.direct or plan.in_run or plan.contexts or plan.trains or read)
+        or not all(settings.as_given for settings in plan.settings.values())
+        or (bool(names) and plan.signature.is_open)
+        or not _gives_result(plan)
+    )
+
+
+def _gives_result(plan: Plan) -> bool:
+    """Whether the notebook's function gives, or leaves in its network, what is scored."""
+    node = plan.way.route.hit.node
+    value = plan.result.id if isinstance(plan.result, ast.Name) else None
+    if isinstance(node, ast.Expr):
+        network = plan.network
+        return isinstance(network, ast.Name) and value == network.id and not plan.gives_another()
+    return isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [value]
+
+
 def written(plan: Plan) -> str:
     """Python text that defines the function, and imports what it needs."""
     parameters = _parameters(plan)
-    body = [*_globals(plan), *_bindings(plan, parameters), *_steps(plan, parameters), *_return(plan, parameters)]
+    mode = ast.parse(f"{parameters['network']}.train()").body if plan.trains else []
+    body = [*_globals(plan), *_bindings(plan, parameters), *mode, *_steps(plan, parameters), *_return(plan, parameters)]
     defaults: list[ast.expr | None] = list(plan.hyperparameters.values())
     arguments = ast.arguments(
         [],

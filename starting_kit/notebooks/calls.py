@@ -64,10 +64,8 @@ class Calls:
         hits = [i for i, s in enumerate(self.statements) if any(self.leading(s.node, self.unlearns))]
         if not hits:
             return None, []
-        ends = [*hits[1:], len(self.statements)]
-        chosen = max(
-            zip(hits, ends, strict=True), key=lambda span: (self._is_over_models(span[0]), self._is_saved(*span), span)
-        )[0]
+        spans = zip(hits, [*hits[1:], len(self.statements)], strict=True)
+        chosen, _ = max(spans, key=lambda span: (self._is_over_models(span[0]), self._is_saved(*span), span))
         return chosen, [self.statements[i] for i in hits if i > chosen]
 
     def _is_over_models(self, index: int) -> bool:
@@ -101,6 +99,11 @@ class Calls:
     def saves(self, call: ast.Call) -> bool:
         """Whether a call saves what it is given."""
         return self.function(call) is None and dotted(call.func).rpartition(".")[2] in SAVES and bool(call.args)
+
+    def unlearning_saves(self) -> bool:
+        """Whether `unlearning` itself saves something."""
+        function = self.functions.get(FUNCTION)
+        return function is not None and any(isinstance(n, ast.Call) and self.saves(n) for n in ast.walk(function))
 
     def leading(self, node: ast.AST, goal: Goal, seen: frozenset[str] = frozenset()) -> Iterator[ast.Call]:
         """Calls in a statement that are the goal, or lead to it through the notebook's own functions."""

@@ -128,10 +128,11 @@ def _extract(path: Path, cells: Cells, settings: Iterable[str], competition: Pat
     _require_function(path, cells, statements, wanted)
     if not any("torch" in statement.binds for statement in statements):
         statements.insert(0, Statement.of(0, "import torch", ast.parse("import torch").body[0]))
-    definition = [s for s in statements if FUNCTION in s.binds][-1]
-    signature = Signature.of(definition.node)
     finder = Finder(statements, constants)
     route = finder.to_unlearning()
+    definitions = [s for s in statements if FUNCTION in s.binds]
+    definition = next((s for s in reversed(route.before if route else []) if s in definitions), definitions[-1])
+    signature = Signature.of(definition.node)
     way = finder.to_checkpoint(route or _route_without_call(path, statements, definition, signature))
     remarks = [*cells.remarks, *(way.route.remarks if route else _remarks_on_no_call(statements))]
     found = Slice(way.statements, way.call, competition, wanted)
@@ -174,7 +175,7 @@ def _require_all(path: Path, text: str, statements: list[Statement]) -> None:
 def _text(path: Path, plan: Plan, wanted: dict[str, Any]) -> str:
     plan.make()
     found = plan.found
-    adapter = None if plan.is_plain() else adapter_text.written(plan)
+    adapter = adapter_text.written(plan) if adapter_text.is_needed(plan) else None
     kept = [found.statements[index] for index in sorted(found.needed.at_top)]
     used = {FUNCTION, *CONSTANTS} | (names_of(adapter)[1] if adapter else set())
     text = assembled(path, kept, adapter, used, wanted)

@@ -33,6 +33,35 @@ def one_pass(loop: ast.For) -> list[ast.stmt]:
     return [ast.Assign([ast.Name(every, ast.Store())], listed), ast.Assign([copy.deepcopy(loop.target)], chosen)]
 
 
+def without_jumps(body: list[ast.stmt]) -> list[ast.stmt]:
+    """A loop's statements without its `break` and `continue`; branches that had one are marked (`jumps`)."""
+    kept: list[ast.stmt] = []
+    for node in body:
+        if isinstance(node, ast.Break | ast.Continue):
+            continue
+        if isinstance(node, ast.If | ast.With | ast.Try):
+            node = _without_jumps(node)
+        kept.append(node)
+    return kept
+
+
+def _without_jumps(node: ast.If | ast.With | ast.Try) -> ast.stmt:
+    blocks = {name: getattr(node, name) for name in ("body", "orelse", "finalbody") if getattr(node, name, None)}
+    fewer = {name: without_jumps(block) for name, block in blocks.items()}
+    if fewer == blocks:
+        return node
+    new = copy.copy(node)
+    for name, block in fewer.items():
+        setattr(new, name, block if block or name != "body" else [ast.Pass()])
+    new.jumps = True  # type: ignore[union-attr]
+    return new
+
+
+def jumps(node: ast.stmt) -> bool:
+    """Whether a statement decided on the end of a pass through a loop."""
+    return any(getattr(inner, "jumps", False) for inner in ast.walk(node))
+
+
 def given_to(function: ast.FunctionDef, call: ast.Call) -> dict[str, ast.expr] | None:
     """What a call gives to a function's parameters; None if that cannot be told."""
     arguments = function.args
@@ -40,7 +69,13 @@ def given_to(function: ast.FunctionDef, call: ast.Call) -> dict[str, ast.expr] |
     starred = any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords)
     if arguments.vararg or starred or len(call.args) > len(names):
         return None
-    return {name: copy.deepcopy(value) for name, value in by_parameter(function, call).items()}
+    given = by_parameter(function, call)
+    if arguments.kwarg:
+        further = {
+            name: given.pop(name) for name in list(given) if name not in {*names, *(a.arg for a in arguments.kwonlyargs)}
+        }
+        given[arguments.kwarg.arg] = ast.Dict([ast.Constant(name) for name in further], list(further.values()))
+    return {name: copy.deepcopy(value) for name, value in given.items()}
 
 
 def by_parameter(function: ast.FunctionDef, call: ast.Call) -> dict[str, ast.expr]:

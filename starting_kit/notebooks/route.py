@@ -14,7 +14,7 @@ from typing import Any
 from starting_kit import roles
 from starting_kit.notebooks.calls import Calls, Goal
 from starting_kit.notebooks.constants import decided
-from starting_kit.notebooks.rewriting import Renamed, given_to, is_marked, mark, one_pass, replaced
+from starting_kit.notebooks.rewriting import Renamed, given_to, is_marked, jumps, mark, one_pass, replaced, without_jumps
 from starting_kit.notebooks.statements import DEFINITION, Statement, dotted, names_of, read_by
 from starting_kit.notebooks.way import FUNCTION, RESULT, Context, Route, Way
 
@@ -51,6 +51,8 @@ class Finder:
         saving = self._in_block(after, self.calls.saves)
         if saving:
             after, saved = saving.before, _saved_by(saving.call, alive | set().union(*(s.binds for s in saving.before)))
+        elif route.over_models and self.calls.unlearning_saves():
+            route.remarks.append(f"what {FUNCTION} saves itself is not followed; the network after the call is scored")
         elif len(after) < len(route.after) and route.over_models:
             route.remarks.append(f"what {route.over_models} saves is not followed; the network after the call is scored")
         elif route.over_models is None:
@@ -111,9 +113,12 @@ class Finder:
 
     def _in_loop(self, statement: Statement, goal: Goal) -> Route | None:
         node: ast.For | ast.While = statement.node  # type: ignore[assignment]
-        route = self._in_block(self._block(node.body, statement.cell), goal)
+        route = self._in_block(self._block(without_jumps(node.body), statement.cell), goal)
         if route is None or goal != self.calls.unlearns:
             return route
+        gives = _reached(route.after, _networks(route.hit.reads) | route.hit.binds)
+        for ending in (s for s in route.after if jumps(s.node) and s.reads & gives):
+            route.remarks.append(f"WARNING: {ending} decides by what {FUNCTION} gave whether a run counts; here every run does")
         saves = any(any(self.calls.leading(s.node, self.calls.saves)) for s in route.after)
         if isinstance(node, ast.For) and self.calls.is_long(node.iter):
             saves = True

@@ -78,7 +78,7 @@ def run(folder, *cells, seed=0, settings=(), **values):
     """Take a notebook of these cells apart and call what comes out: what it saw, which network came back, what was said."""
     file, remarks = extraction.write(write(folder, *cells), settings, None, folder / "out")
     start_afresh(seed)
-    net, given = nn.Linear(2, 2), {split: loader(split) for split in SIZES}
+    net, given = nn.Linear(2, 2).eval(), {split: loader(split) for split in SIZES}
     nn.init.ones_(net.weight)
     module = loading.load(file)
     start_afresh(seed)  # a seed that is set when the file is loaded changes nothing
