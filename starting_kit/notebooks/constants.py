@@ -44,6 +44,11 @@ def _constants(node: ast.stmt, constants: Mapping[str, Any]) -> dict[str, Any]:
         value, known = value_of(expression, constants) if expression else (None, False)
         if known:
             found[name] = value
+    match node:
+        case ast.Assign([ast.Tuple(names) | ast.List(names)], expression):  # a, b = 1, 2
+            values, known = value_of(expression, constants)
+            if known and isinstance(values, tuple | list) and len(values) == len(names):
+                found |= {n.id: value for n, value in zip(names, values, strict=True) if isinstance(n, ast.Name)}
     if isinstance(node, ast.ClassDef) and not node.bases:
         inside: dict[str, Any] = {}
         for statement in node.body:
@@ -58,8 +63,12 @@ def _class(node: ast.ClassDef, inside: dict[str, Any]) -> type:
         return type(node.name, (), {**inside, "__init__": None})
     if not any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
         return type(node.name, (), inside)
-    names = [s.target.id for s in node.body if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)]
-    return dataclasses.make_dataclass(node.name, names, namespace=inside)
+    fields = {s.target.id: s.value for s in node.body if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)}
+    known = [name for name, default in fields.items() if default is None or name in inside]
+    try:
+        return dataclasses.make_dataclass(node.name, known, namespace=inside, kw_only=len(known) < len(fields))
+    except (TypeError, ValueError):  # it would raise in the notebook as well
+        return type(node.name, (), {**inside, "__init__": None})
 
 
 def _changed_constant(node: ast.stmt, constants: Mapping[str, Any]) -> dict[str, Any]:

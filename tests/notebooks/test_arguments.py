@@ -112,6 +112,7 @@ def test_values_of_a_configuration_class(tmp_path):
         "from dataclasses import dataclass\n@dataclass\nclass C:\n    seed: int\n    size: int = 16\ncfg = C(0, size=32)",
         "from types import SimpleNamespace\ncfg = SimpleNamespace(size=32)",
         "class C:\n    size = 32\ncfg = C()",
+        "from types import SimpleNamespace\nBS, LR = 32, 0.1\ncfg = SimpleNamespace(size=BS)",
     ],
 )
 def test_a_batch_size_of_a_configuration_object(tmp_path, config):
@@ -120,8 +121,15 @@ def test_a_batch_size_of_a_configuration_object(tmp_path, config):
     assert (ran.seen, ran.remarks) == ([{"size": 32, **SIZES}], [])
 
 
-def test_what_an_object_of_the_notebooks_own_making_holds_is_not_known(tmp_path):
-    config = "class C:\n    size = 16\n    def __init__(self):\n        self.size = 32\ncfg = C()"
+@pytest.mark.parametrize(
+    "config",
+    [
+        "class C:\n    size = 16\n    def __init__(self):\n        self.size = 32\ncfg = C()",
+        "from dataclasses import dataclass, field\n@dataclass\nclass C:\n    size: int = field(default_factory=lambda: 32)\n"
+        "    more: int = 3\n    last: int = 4\ncfg = C()",
+    ],
+)
+def test_what_an_object_of_the_notebooks_own_making_holds_is_not_known(tmp_path, config):
     ran = run(tmp_path, *KIT, config, PLAIN, LOOP.replace("get_dataset(64)", "get_dataset(cfg.size)"))
     assert ran.seen == [SIZES]
     assert any("batch_size=cfg.size of retain_loader is not carried over" in remark for remark in ran.remarks)
