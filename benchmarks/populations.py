@@ -53,9 +53,9 @@ PARTS = {"mnist": (2000, 2), "cifar10_jpeg": (800, 1)}  # training images, epoch
 # --- tasks
 
 
-def benchmark_task(name: str, folder: Path) -> Task:
+def benchmark_task(name: str, folder: Path, network: str | None) -> Task:
     """A task of the project; of a large one a part that shows the speed, two thousand images or less."""
-    task = tasks.find(name, folder)
+    task = tasks.find(name, folder, network=network)
     if name not in PARTS:
         return task
     training, epochs = PARTS[name]
@@ -233,12 +233,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", choices=("digits", "mnist", "cifar10_jpeg"), default="digits")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("UNLEARNING_DATA") or "data"), metavar="DIR")
+    parser.add_argument("--network", metavar="N", help="default: the task's")
     parser.add_argument("--models", type=int, nargs="+", default=[64, 128, 256, 512], metavar="N", help="populations of digits")
     parser.add_argument("--members", type=int, nargs="+", metavar="K", help="networks at once")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     options = parser.parse_args()
     try:
-        task = benchmark_task(options.task, options.data)
+        task = benchmark_task(options.task, options.data, options.network)
         data = task.load()
     except InputError as error:
         sys.exit(str(error))

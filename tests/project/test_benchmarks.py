@@ -29,7 +29,7 @@ def test_populations_of_digits():
 
 
 def test_a_resnet_on_cifar10(data):
-    rows = tables("populations.py", "--task", "cifar10_jpeg", "--data", data, "--members", 2)
+    rows = tables("populations.py", "--task", "cifar10_jpeg", "--data", data, "--network", "resnet18:16", "--members", 2)
     assert [row[:2] for row in rows if row[0] == "grouped"] == [["grouped", "2"]]
 
 

@@ -187,13 +187,13 @@ def test_killed_three_times_gives_the_same_scorecard(tmp_path):
     """`kill -9` of the scoring process at random moments, then a rerun, against an uninterrupted run."""
 
     def arguments(name):
-        common = ("--solution", "scl_improved", "--models", 40, "--json", tmp_path / f"{name}.json")
+        common = ("--solution", "finetune", "--models", 36, "--epochs", 5, "--json", tmp_path / f"{name}.json")
         return (*common, "--runs", tmp_path / name, "--results", tmp_path / "results")
 
     random = np.random.default_rng()
     for _ in range(3):
         process = start(*arguments("killed"))
-        time.sleep(random.uniform(4, 25))
+        time.sleep(random.uniform(4, 20))
         process.kill()
         process.communicate()
         assert all_gone(process)

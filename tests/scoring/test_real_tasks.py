@@ -55,9 +55,9 @@ def test_a_class_is_forgotten(score):
 
 
 def test_a_network_of_timm(score):
-    card, said = score("--network", "timm:resnet18")
-    assert card["network"] == "timm:resnet18"
-    assert "timm:resnet18 (1 epochs)" in said
+    card, said = score("--network", "timm:test_resnet")
+    assert card["network"] == "timm:test_resnet"
+    assert "timm:test_resnet (1 epochs)" in said
 
 
 def test_a_folder_of_the_competition(score, tmp_path):
