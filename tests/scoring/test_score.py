@@ -225,8 +225,9 @@ for images, labels in torch.utils.data.DataLoader(retain_loader.dataset, batch_s
 def test_the_number_of_workers_changes_nothing(sixteen, tmp_path):
     cards = []
     for workers in (1, 2):
-        arguments = ("--solution", "scl_improved", "--models", 34, "--workers", workers, "--json", tmp_path / "card.json")
-        run = run_script("score.py", *arguments, "--runs", tmp_path / f"runs{workers}", "--results", tmp_path / "results")
+        arguments = ("--solution", "finetune", "--models", 34, "--epochs", 5, "--json", tmp_path / "card.json")
+        places = ("--runs", tmp_path / f"runs{workers}", "--results", tmp_path / "results")
+        run = run_script("score.py", *arguments, *places, "--workers", workers)
         assert run.returncode == 0, run.stderr
         cards.append(json.loads((tmp_path / "card.json").read_text()))
     assert json.dumps(comparable(cards[0])) == json.dumps(comparable(cards[1]))
