@@ -147,7 +147,7 @@ def _extract(path: Path, cells: Cells, settings: Iterable[str], competition: Pat
         _keep_settings_of_modules(found)
         text = _text(path, plan, wanted)
     except MissingError as error:
-        raise InputError(f"{path.name}: {FUNCTION} needs {error}, which is not executed.") from error
+        raise InputError(f"{path.name}: {FUNCTION} needs {error}{error.ending}") from error
     _require_all(path, text, statements)
     remarks += [*plan.remarks, *remarks_on_statements(plan), *remarks_on_seeds(plan)]
     return on_cpu(COMPETITION.sub(f"{competition}/", text) if competition else text), list(dict.fromkeys(remarks))
