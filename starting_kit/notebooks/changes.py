@@ -15,6 +15,7 @@ class Changes:
         forward: networks, or whatever else it calls: in training mode that changes a network's running statistics.
         trains: whether it puts something into training mode.
         any_global: whether it puts names into `globals()` that are not written down.
+        modules: of which it changes parts surely.
     """
 
     surely: set[str] = field(default_factory=set)
@@ -22,6 +23,7 @@ class Changes:
     forward: set[str] = field(default_factory=set)
     trains: bool = False
     any_global: bool = False
+    modules: set[str] = field(default_factory=set)
 
     def sets(self) -> tuple[set[str], set[str], set[str]]:
         """All names, by how they are changed."""

@@ -56,6 +56,7 @@ class Effects:
             self._share(node, scope)
             self._note(node, found, scope, id(node) in dropped)
             self._store(node, scope)
+        found.modules |= found.surely & self.modules
         for names in found.sets():
             names -= self.modules
         return found
@@ -160,7 +161,10 @@ class Effects:
         first, name = first_and_last(call)
         moves = name == "to" and re.search("device|cuda|cpu", ast.unparse(call), re.IGNORECASE)
         evaluates = name == "eval" and not scope.at_top  # a helper that does this does it to look at the network
-        if not isinstance(call.func, ast.Attribute) or first in self.modules or moves or evaluates:
+        function_of_module = first in self.modules and not (
+            ast.unparse(call.func).count(".") > 1 and name in known.CHANGING_METHODS
+        )
+        if not isinstance(call.func, ast.Attribute) or function_of_module or moves or evaluates:
             return
         owner = self.roots(call.func.value, scope)
         if name in known.CHANGING_METHODS or known.is_in_place(name) or self._changes_itself(name, scope):
@@ -202,6 +206,7 @@ class Effects:
         found.perhaps |= set().union(*(self._captured(value, scope) for value in called))
         found.trains |= own.trains
         found.any_global |= own.any_global
+        found.modules |= own.modules
 
     def _seen(self, names: set[str], function: FUNCTION, call: ast.Call, scope: Scope) -> set[str]:
         """What a function's names stand for where it is called."""

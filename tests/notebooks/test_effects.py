@@ -69,11 +69,16 @@ def test_settings_that_are_set_by_way_of_functions(tmp_path, cell):
         ("inner = {'a': 1}\nvalue = {'inner': inner}\ninner['a'] = 3", {"inner": {"a": 3}}),
         ("def make(c):\n    return lambda: c\nc = {}\nf = make(c)\nc['a'] = 3\nvalue = f()", {"a": 3}),
         ("value = [2]\n_ = value.append(1) or value.sort()", [1, 2]),
-        ("value = [1, 2, 3]\nnp.random.shuffle(value)\nvalue.sort(key=lambda v: -v)", [3, 2, 1]),
     ],
 )
 def test_constants_that_are_changed(tmp_path, cell, result):
     assert seen(tmp_path, cell) == result
+
+
+@pytest.mark.parametrize("change", ["random.shuffle(value)", "np.random.shuffle(value)"])
+def test_a_list_that_is_shuffled(tmp_path, change):
+    value = seen(tmp_path, f"value = list(range(50))\n{change}")
+    assert sorted(value) == list(range(50)) != value
 
 
 def test_arrays_and_tensors_that_are_changed_in_place(tmp_path):
@@ -210,3 +215,18 @@ def test_what_nothing_binds_is_said_plainly(tmp_path):
 )
 def test_what_a_function_reads_is_what_it_is_when_it_is_called(tmp_path, cell):
     assert seen(tmp_path, cell, value="read()") == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("rates1", "setattr(rates1, 'RATES', {'lr': 3})"),
+        ("rates2", "for k, v in {'RATES': {'lr': 3}}.items():\n    setattr(rates2, k, v)"),
+        ("rates3", "rates3.RATES['lr'] = 3"),
+        ("rates4", "rates4.RATES.update(lr=3)"),
+        ("rates5", "vars(rates5).update(RATES={'lr': 3})"),
+    ],
+)
+def test_settings_of_own_modules(tmp_path, name, change):
+    (tmp_path / f"{name}.py").write_text("RATES = {'lr': 1}\ndef rate():\n    return RATES['lr']\n")
+    assert seen(tmp_path, f"import {name}\n{change}", value=f"{name}.rate()") == 3
