@@ -38,7 +38,7 @@ from starting_kit.notebooks.rewriting import mark
 from starting_kit.notebooks.route import Finder
 from starting_kit.notebooks.slicing import Slice
 from starting_kit.notebooks.solution_text import assembled, on_cpu
-from starting_kit.notebooks.statements import Statement, dotted, names_of, submitted
+from starting_kit.notebooks.statements import Statement, names_of, submitted
 from starting_kit.notebooks.way import FUNCTION, RESULT, Route
 from starting_kit.seeds import seeding_inside
 from starting_kit.sources import sources
@@ -148,7 +148,7 @@ def _extract(path: Path, cells: Cells, settings: Iterable[str], competition: Pat
         _keep_settings_of_modules(found)
         text = _text(path, plan, wanted)
     except MissingError as error:
-        raise InputError(f"{path.name}: {FUNCTION} needs {error}, which is not executed.") from error
+        raise InputError(f"{path.name}: {FUNCTION} needs {error}{error.ending}") from error
     _require_all(path, text, statements)
     remarks += [*plan.remarks, *remarks_on_statements(plan), *remarks_on_seeds(plan)]
     return on_cpu(COMPETITION.sub(f"{competition}/", text) if competition else text), list(dict.fromkeys(remarks))
@@ -156,9 +156,8 @@ def _extract(path: Path, cells: Cells, settings: Iterable[str], competition: Pat
 
 def _keep_settings_of_modules(found: Slice) -> None:
     """Execute what sets constants in the notebook's own modules, `helpers.EPOCHS = 3`; what cannot be is remarked on."""
-    for index, statement in enumerate(found.statements[: found.call]):
-        target = statement.node.targets[0] if isinstance(statement.node, ast.Assign) else None
-        if isinstance(target, ast.Attribute) and dotted(target).partition(".")[0] in found.own_modules:
+    for index, changes in enumerate(found.effects.of_statements[: found.call]):
+        if changes.modules & found.own_modules:
             with contextlib.suppress(MissingError):
                 found.include(index, index)
 

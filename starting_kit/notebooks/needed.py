@@ -4,7 +4,13 @@ from dataclasses import dataclass, field
 
 
 class MissingError(Exception):
-    """Something cannot be had without what is not executed: half a sentence."""
+    """Something cannot be had without what is not executed: half a sentence.
+
+    Attributes:
+        ending: how a sentence ends that says that it is needed.
+    """
+
+    ending = ", which is not executed."
 
 
 class EarlierError(MissingError):
@@ -13,6 +19,8 @@ class EarlierError(MissingError):
 
 class UnboundError(MissingError):
     """Nothing binds a name."""
+
+    ending = "."
 
 
 @dataclass(frozen=True)

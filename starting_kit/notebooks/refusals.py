@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from starting_kit.notebooks.statements import DEFINITION, IMPORT, Statement, dotted
+from starting_kit.notebooks.statements import DEFINITION, IMPORT, Statement, dotted, executed
 
 # By the module that a call goes to, or by the last part of its name.
 MODULES = {
@@ -42,21 +42,14 @@ def refusal(
 
 def _called(node: ast.AST, definitions: Mapping[str, ast.stmt], depth: int = 3) -> Iterator[str]:
     """Dotted names of everything that is called, also inside the notebook's own functions and constructors that are called."""
-    for call in _executed(node):
+    nodes = list(executed(node, given=True))
+    known = {**definitions, **{part.name: part for part in nodes[1:] if isinstance(part, DEFINITION)}}
+    for call in nodes:
         if isinstance(call, ast.Call):
             name = dotted(call.func)
             yield name
-            for part in _parts(definitions[name]) if depth and name in definitions else []:
-                yield from _called(part, definitions, depth - 1)
-
-
-def _executed(node: ast.AST) -> Iterator[ast.AST]:
-    """A tree's nodes without the bodies of functions that are only given a name, `f = lambda x: ...`."""
-    yield node
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Lambda) and not isinstance(node, ast.Call):
-            continue
-        yield from _executed(child)
+            for part in _parts(known[name]) if depth and name in known else []:
+                yield from _called(part, known, depth - 1)
 
 
 def _parts(definition: ast.stmt) -> Iterator[ast.stmt]:

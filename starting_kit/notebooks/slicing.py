@@ -12,14 +12,23 @@ import builtins
 import copy
 import importlib.util
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from starting_kit import roles
 from starting_kit.notebooks.effects import Effects
+from starting_kit.notebooks.indirect import ALL as ENVIRONMENT
 from starting_kit.notebooks.needed import EarlierError, Given, MissingError, Needed, UnboundError
 from starting_kit.notebooks.refusals import refusal
-from starting_kit.notebooks.statements import DEFINITION, Statement, bound_value, dotted, read_by, read_when_defined
+from starting_kit.notebooks.statements import (
+    DEFINITION,
+    Statement,
+    bound_value,
+    dotted,
+    read_by,
+    read_later,
+    read_when_defined,
+)
 from starting_kit.notebooks.way import FUNCTION
 from starting_kit.seeds import Names
 
@@ -89,17 +98,20 @@ class Slice:
     def _find(self, name: str, before: int, in_function: bool) -> bool:
         index = self.binding(name, before)
         given = self._given(name, index, before)
+        shared: set[str] = set()
         if given:
             self.needed.given.setdefault(name, given)
             bound_in_run, since = True, given.since
         elif index is None:
             self._unbound(name, in_function)
-            return False
+            bound_in_run, since = False, -1
         else:
             bound_in_run, since = self.include(index, before), index
-        for other in range(since + 1, before):
-            if other != index and self._changes(other, name, bound_in_run):
-                bound_in_run |= self._include_change(other, bound_in_run)
+            shared = {each for each in self.effects.shares[index].get(name, set()) if not self.role(each)}
+        for other in (i for i in range(since + 1, before) if i != index):
+            changes = self._changes(other, name, bound_in_run)
+            if changes or any(self._changes(other, each, bound_in_run) for each in shared):
+                bound_in_run |= self._include_change(other, bound_in_run, may_be_left=bound_in_run or not changes)
         return bound_in_run
 
     def binding(self, name: str, before: int) -> int | None:
@@ -188,12 +200,22 @@ class Slice:
         finally:
             self.needed, self.not_run = saved
 
+    @contextmanager
+    def kept_if_found(self) -> Iterator[None]:
+        """Forget what was found to be needed if something of it cannot be had."""
+        saved = copy.deepcopy(self.needed)
+        try:
+            yield
+        except MissingError:
+            self.needed = saved
+            raise
+
     def refuses(self, value: ast.expr, in_run: bool = True) -> str | None:
         """Why an expression is not executed; None if it may be."""
         return refusal(Statement.made(0, ast.Expr(value)), self.definitions, self.competition, in_run)
 
     def _unbound(self, name: str, in_function: bool) -> None:
-        if hasattr(builtins, name) or name.startswith("__"):
+        if hasattr(builtins, name) or name.startswith(("__", ENVIRONMENT)):
             return
         stars = [i for i, s in enumerate(self.statements) if isinstance(s.node, ast.ImportFrom) and s.node.names[0].name == "*"]
         self.needed.at_top.update(stars)
@@ -228,7 +250,12 @@ class Slice:
         try:
             found = [self.demand(name, index) for name in sorted(statement.reads)]
         except UnboundError as error:
-            raise MissingError(refusal(statement, self.definitions, self.competition) or str(error)) from error
+            if reason := refusal(statement, self.definitions, self.competition):
+                raise MissingError(reason) from error
+            raise
+        for name in sorted(read_later(statement.node, self.definitions) if before > index else ()):
+            with suppress(MissingError), self.kept_if_found():
+                found.append(self.demand(name, before))
         in_run = statement.in_run or any(found)
         if reason := refusal(statement, self.definitions, self.competition, in_run):
             raise MissingError(reason)
@@ -239,24 +266,23 @@ class Slice:
         statement, changes = self.statements[index], self.effects.of_statements[index]
         if index == self.call or name in self.effects.modules or self.is_only_seeding(statement):
             return index == self.call and name in changes.surely | changes.perhaps | changes.forward
+        if changes.any_global and not (self.role(name) or name in self.definitions or hasattr(builtins, name)):
+            return True
         if self.role(name) in roles.SPLITS:
             return name in changes.surely  # to read a loader is not to change it
-        forward = (
-            changes.forward if any(self.effects.of_statements[i].trains for i in range(self.call + 1, index + 1)) else set()
-        )
-        return name in changes.surely | (changes.perhaps | forward if in_run else set())
+        trains = any(each.trains for each in self.effects.of_statements[self.call + 1 : index + 1])
+        return name in changes.surely or (in_run and name in changes.perhaps | (changes.forward if trains else set()))
 
-    def _include_change(self, index: int, in_run: bool) -> bool:
+    def _include_change(self, index: int, in_run: bool, may_be_left: bool) -> bool:
         """Keep a statement that changes something; one that changes what is given may be left out, with a remark."""
         if index in self.needed.in_run | self.needed.at_top:
             return index in self.needed.in_run
-        saved = copy.deepcopy(self.needed)
         try:
-            return self.include(index, index)
+            with self.kept_if_found():
+                return self.include(index, index)
         except MissingError as error:
-            if not in_run and not isinstance(error, EarlierError):
+            if not may_be_left and not isinstance(error, EarlierError):
                 raise
-            self.needed = saved
             self.not_run[index] = str(error)
             return in_run
 

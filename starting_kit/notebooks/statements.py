@@ -3,11 +3,12 @@
 import ast
 import symtable
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from starting_kit.notebooks.constants import decided, note_constants
+from starting_kit.notebooks.indirect import bound_in_globals, read_of_environment
 
 DEFINITION = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 IMPORT = ast.Import | ast.ImportFrom
@@ -82,14 +83,15 @@ def _text(source: str, node: ast.stmt) -> str:
 
 def names_of(text: str) -> tuple[frozenset[str], frozenset[str]]:
     """Global names that Python text binds, and those that it reads, now or when its functions are called."""
-    binds, reads = set(), set()
+    tree = ast.parse(text)
+    binds, reads = set(bound_in_globals(tree)), {*read_of_environment(tree), *_changed_in_place(tree)}
     try:
         waiting = [symtable.symtable(text, "", "exec")]
     except SyntaxError:  # a piece of a function, such as one inside it with `nonlocal`, stands on its own here
-        names = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)]
-        defined = {node.name for node in ast.parse(text).body if isinstance(node, DEFINITION)}
+        names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        defined = {node.name for node in tree.body if isinstance(node, DEFINITION)}
         bound = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
-        shared = {name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Nonlocal) for name in node.names}
+        shared = {name for node in ast.walk(tree) if isinstance(node, ast.Nonlocal) for name in node.names}
         return frozenset((bound - shared) | defined), frozenset(({node.id for node in names} - bound) | shared)
     while waiting:
         table = waiting.pop()
@@ -103,6 +105,33 @@ def names_of(text: str) -> tuple[frozenset[str], frozenset[str]]:
             elif symbol.is_global():
                 reads.add(symbol.get_name())
     return frozenset(binds), frozenset(reads)
+
+
+def _changed_in_place(tree: ast.Module) -> Iterator[str]:
+    """Global names that augmented assignments outside definitions read: `LR *= 3`."""
+    for statement in tree.body:
+        for node in () if isinstance(statement, DEFINITION) else executed(statement):
+            if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+                yield node.target.id
+
+
+def executed(node: ast.AST, given: bool = False) -> Iterator[ast.AST]:
+    """A tree's nodes in the order in which they are executed, without the bodies of functions that are only defined in it.
+
+    Args:
+        node: the tree; of a function, its own body.
+        given: whether the bodies of lambdas count that are given to a call.
+    """
+    yield node
+    children: Iterable[ast.AST] = ast.iter_child_nodes(node)
+    if isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp):
+        children = [*node.generators, *(child for child in children if child not in node.generators)]
+    for child in children:
+        is_called = given and isinstance(child, ast.Lambda) and isinstance(node, ast.Call)
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and not is_called:
+            yield child
+        else:
+            yield from executed(child, given)
 
 
 def _bound_first(node: ast.stmt) -> set[str]:
@@ -163,6 +192,22 @@ def bound_value(name: str, node: ast.stmt) -> tuple[ast.expr | None, int | None]
 def read_when_defined(node: ast.AST) -> set[str]:
     """Names in a definition's decorators, defaults and bases, and in the body of a class outside its methods."""
     return {inner.id for inner in _at_once(node) if isinstance(inner, ast.Name)}
+
+
+def read_later(node: ast.stmt, definitions: Mapping[str, ast.stmt]) -> set[str]:
+    """Names that a statement reads by what it makes and others call later: a lambda, an object, what a function returns."""
+    nodes = list(ast.walk(node))
+    called = {id(call.func) for call in nodes if isinstance(call, ast.Call)}
+    found: set[str] = set()
+    for inner in nodes:
+        if isinstance(inner, ast.Lambda):
+            found |= names_of(ast.unparse(inner))[1]
+        elif isinstance(inner, ast.Name) and inner.id in definitions:
+            definition = definitions[inner.id]
+            parts = [part for part in ast.walk(definition) if part is not definition]
+            if id(inner) not in called or any(isinstance(part, DEFINITION | ast.Lambda) for part in parts):
+                found |= {inner.id}
+    return found
 
 
 def _at_once(node: ast.AST) -> Iterator[ast.AST]:
