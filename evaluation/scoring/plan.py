@@ -69,7 +69,9 @@ def make_plan(
         batches, made_up = unlearners.run(jobs.find_batches, original, solution, config.data_free)
         tell_all(reporter, made_up, config.runs / "remarks.log")
         solution = dataclasses.replace(solution, remarks=(*solution.remarks, *made_up))
-        engine, why = choose_engine(config.engine, original, solution, batches, unlearners, config.data_free)
+        engine, why, forced = choose_engine(config.engine, original, solution, batches, unlearners, config.data_free)
+        tell_all(reporter, forced, config.runs / "remarks.log")
+        solution = dataclasses.replace(solution, remarks=(*solution.remarks, *forced))
     unlearned = original.unlearned_by(solution, batches, engine, config.data_free)
     return Plan({"unlearned": unlearned, **trained}, why)
 
@@ -130,11 +132,11 @@ def choose_engine(
     batches: BatchFormat,
     unlearners: LocalProcesses,
     data_free: bool = False,
-) -> tuple[Engine, str]:
-    """For how many models at once a solution runs, and why.
+) -> tuple[Engine, str, list[str]]:
+    """For how many models at once a solution runs, why, and what is to be said of it: that a wish goes against the trial.
 
     Args:
-        wanted: "lockstep" or "single" where the user asks for it.
+        wanted: "lockstep" or "single" where the user asks for it; lockstep is tried all the same.
         original: the models it starts from.
         solution: with its hyper-parameters.
         batches: that it reads.
@@ -149,15 +151,18 @@ def choose_engine(
         who = f"{task.network} on {task.name}" if solution.lockstep and not solution.trains else solution.name
         if wanted == "lockstep":
             raise InputError(f"--engine lockstep: {who} takes one model at a time.")
-        return ONE_AT_A_TIME, f"{who} takes one model at a time"
+        return ONE_AT_A_TIME, f"{who} takes one model at a time", []
     if original.device != "cpu":
         if wanted == "lockstep":
             raise InputError("--engine lockstep: on a GPU solutions take one model at a time.")
-        return ONE_AT_A_TIME, "on a GPU solutions take one model at a time"
-    lockstep = Engine("grouped", task.unlearned_at_once)
-    if wanted:
-        return lockstep if wanted == "lockstep" else ONE_AT_A_TIME, f"--engine {wanted}"
+        return ONE_AT_A_TIME, "on a GPU solutions take one model at a time", []
+    if wanted == "single":
+        return ONE_AT_A_TIME, "--engine single", []
     objection = unlearners.run(jobs.objection_to_lockstep, original, solution, batches, data_free)
+    lockstep = Engine("grouped", task.unlearned_at_once)
+    if objection and wanted:
+        warning = f"WARNING: --engine lockstep is forced: {objection}. What is scored may not be what each model gets alone."
+        return lockstep, f"--engine lockstep, against the trial: {objection}", [warning]
     if objection:
-        return ONE_AT_A_TIME, objection
-    return lockstep, "three models at once get the weights that each gets alone"
+        return ONE_AT_A_TIME, objection, []
+    return lockstep, "three models at once get the weights that each gets alone", []
