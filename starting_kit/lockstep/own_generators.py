@@ -79,32 +79,35 @@ def _asking(ordinary: Callable[..., Any], noted: list[Any], what: Callable[[Any]
     return asking
 
 
-def _also(ordinary: type) -> type:
-    """A metaclass of classes that stand in for an ordinary one, and whose instances are instances of that, and the reverse."""
+def _like(ordinary: type, methods: dict[str, Callable[..., Any]]) -> type:
+    """A class with other methods that stands in for an ordinary one: instances of either are instances of both."""
     check = {"__instancecheck__": lambda cls, instance: type(ordinary).__instancecheck__(ordinary, instance)}
-    return type("StandsIn", (type(ordinary),), check)
+    stands_in: type = type("StandsIn", (type(ordinary),), check)(ordinary.__name__, (ordinary,), methods)
+    return stands_in
 
 
 def _random_state(noted: list[Any]) -> type:
-    class RandomState(np.random.RandomState, metaclass=_also(np.random.RandomState)):
-        def __init__(self, seed: Any = None) -> None:
-            before = len(noted)
-            super().__init__(seed)
-            if seed is not None:  # it asks the system all the same, and forgets what it was given
-                del noted[before:]
-            _note(noted, seed)
+    ordinary = np.random.RandomState
 
-    return RandomState
+    def initialise(self: Any, seed: Any = None) -> None:
+        before = len(noted)
+        ordinary.__init__(self, seed)
+        if seed is not None:  # it asks the system all the same, and forgets what it was given
+            del noted[before:]
+        _note(noted, seed)
+
+    return _like(ordinary, {"__init__": initialise})
 
 
 def _generator(noted: list[Any]) -> type:
-    class Generator(torch.Generator, metaclass=_also(torch.Generator)):
-        def seed(self) -> int:
-            _note(noted, None)
-            return super().seed()
+    ordinary = torch.Generator
 
-        def manual_seed(self, seed: int) -> torch.Generator:
-            _note(noted, seed)
-            return super().manual_seed(seed)
+    def seed(self: Any) -> int:
+        _note(noted, None)
+        return ordinary.seed(self)
 
-    return Generator
+    def manual_seed(self: Any, seed: int) -> torch.Generator:
+        _note(noted, seed)
+        return ordinary.manual_seed(self, seed)
+
+    return _like(ordinary, {"seed": seed, "manual_seed": manual_seed})

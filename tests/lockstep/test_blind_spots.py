@@ -104,7 +104,8 @@ MAY = {
     "generators of every kind with a seed": solution(
         top="import tempfile",
         before="draws = random.Random(1).random() + np.random.RandomState(2).rand()"
-        " + np.random.Generator(np.random.PCG64(3)).random() + torch.rand(1, generator=torch.Generator().manual_seed(len(retain_loader))); tempfile.mkdtemp()",
+        " + np.random.Generator(np.random.PCG64(3)).random() "
+        "+ torch.rand(1, generator=torch.Generator().manual_seed(len(retain_loader))); tempfile.mkdtemp()",
         change="optimizer.param_groups[0]['lr'] = 0.05 * draws.item()",
     ),
     "a clock in nanoseconds that is printed": solution(before="start = time.time_ns()", after="print(time.time_ns() - start)"),
