@@ -1,6 +1,7 @@
 """Which populations an experiment needs, in which engine: found out by looking at the data and trying the solution."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -67,13 +68,15 @@ def make_plan(
     _make_originals(original, trainers, reporter)
     with reporter.waiting("Trying the solution"):
         batches, made_up = unlearners.run(jobs.find_batches, original, solution, config.data_free)
-        tell_all(reporter, made_up, config.runs / "remarks.log")
-        solution = dataclasses.replace(solution, remarks=(*solution.remarks, *made_up))
+        solution = _with_remarks(solution, made_up, config, reporter)
         engine, why, forced = choose_engine(config.engine, original, solution, batches, unlearners, config.data_free)
-        tell_all(reporter, forced, config.runs / "remarks.log")
-        solution = dataclasses.replace(solution, remarks=(*solution.remarks, *forced))
-    unlearned = original.unlearned_by(solution, batches, engine, config.data_free)
-    return Plan({"unlearned": unlearned, **trained}, why)
+        solution = _with_remarks(solution, forced, config, reporter)
+    return Plan({"unlearned": original.unlearned_by(solution, batches, engine, config.data_free), **trained}, why)
+
+
+def _with_remarks(solution: Solution, remarks: Sequence[str], config: ScoringConfig, reporter: Reporter) -> Solution:
+    tell_all(reporter, remarks, config.runs / "remarks.log")
+    return dataclasses.replace(solution, remarks=(*solution.remarks, *remarks))
 
 
 def _trained(config: ScoringConfig, task: Task, solution: Solution, engine: Engine) -> dict[Kind, Population]:

@@ -66,6 +66,7 @@ READING = {
         "is_tensor",
         "update",
     ),
+    *("split", "rsplit", "partition", "rpartition", "strip", "replace", "lower", "zfill", "format", "endswith", "Path"),
     *("__getitem__", "ValueError", "IndexError", "append", "pin_memory", "min", "max", "sorted"),
 }
 

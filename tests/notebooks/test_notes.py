@@ -38,7 +38,9 @@ def test_what_data_sets_do_to_images_is_said(tmp_path, changed, said):
     assert said in remark
 
 
-@pytest.mark.parametrize("changed", ["image", "torch.as_tensor(image).permute(2, 0, 1)"])
+@pytest.mark.parametrize(
+    "changed", ["image", "torch.as_tensor(image).permute(2, 0, 1)", "read_image(os.path.join(example[0].split('-')[0]))"]
+)
 def test_reading_an_example_is_no_change(tmp_path, changed):
     assert run(tmp_path, IMPORTS, DEVICE, data_of(changed), PLAIN, LOOP).remarks == []
 
