@@ -149,23 +149,26 @@ def choose_engine(
     Raises:
         InputError: lockstep is asked for where it cannot be.
     """
-    task = original.task
-    if solution.trains or not solution.lockstep or task.unlearned_at_once == 1:
-        who = f"{task.network} on {task.name}" if solution.lockstep and not solution.trains else solution.name
+    if reason := _must_be_alone(original, solution):
         if wanted == "lockstep":
-            raise InputError(f"--engine lockstep: {who} takes one model at a time.")
-        return ONE_AT_A_TIME, f"{who} takes one model at a time", []
-    if original.device != "cpu":
-        if wanted == "lockstep":
-            raise InputError("--engine lockstep: on a GPU solutions take one model at a time.")
-        return ONE_AT_A_TIME, "on a GPU solutions take one model at a time", []
+            raise InputError(f"--engine lockstep: {reason}.")
+        return ONE_AT_A_TIME, reason, []
     if wanted == "single":
         return ONE_AT_A_TIME, "--engine single", []
     objection = unlearners.run(jobs.objection_to_lockstep, original, solution, batches, data_free)
-    lockstep = Engine("grouped", task.unlearned_at_once)
-    if objection and wanted:
-        warning = f"WARNING: --engine lockstep is forced: {objection}. What is scored may not be what each model gets alone."
-        return lockstep, f"--engine lockstep, against the trial: {objection}", [warning]
-    if objection:
+    if objection and not wanted:
         return ONE_AT_A_TIME, objection, []
-    return lockstep, "three models at once get the weights that each gets alone", []
+    why, warnings = "three models at once get the weights that each gets alone", list[str]()
+    if objection:
+        why = f"--engine lockstep, against the trial: {objection}"
+        warnings = [f"WARNING: --engine lockstep is forced: {objection}. What is scored may not be what each model gets alone."]
+    return Engine("grouped", original.task.unlearned_at_once), why, warnings
+
+
+def _must_be_alone(original: Population, solution: Solution) -> str | None:
+    """Why a solution is called for one model at a time, whatever it does; None if it need not be."""
+    if solution.trains or not solution.lockstep:
+        return f"{solution.name} takes one model at a time"
+    if original.task.unlearned_at_once == 1:
+        return f"{original.task.network} on {original.task.name} takes one model at a time"
+    return None if original.device == "cpu" else "on a GPU solutions take one model at a time"
