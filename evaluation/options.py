@@ -138,7 +138,7 @@ def _add_experiment(parser: argparse.ArgumentParser) -> None:
         "--engine",
         choices=("lockstep", "single"),
         help="call the solution for several models at once, or for one at a time (default: lockstep, if a trial with three "
-        "models proves that each gets the weights it gets alone)",
+        "models proves that each gets the weights it gets alone; lockstep forces it, with a warning where the trial objects)",
     )
     add(
         "--device",

@@ -31,22 +31,20 @@ with the same hyper-parameters. It gives a network trained on the examples with 
 """
 
 import ast
-import contextlib
 import dataclasses
 import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from starting_kit import roles, search_space
+from starting_kit import author_remarks, roles, search_space
 from starting_kit.errors import InputError, did_you_mean
 from starting_kit.imports import PROJECT as PROJECT
 from starting_kit.imports import ZOO as ZOO
 from starting_kit.loading import drew_while_loading, load, loaded_files
-from starting_kit.seeds import seeding_at_top, seeding_inside
 from starting_kit.sources import data_files, name_of, sources
 from starting_kit.streams import printed
 
@@ -176,8 +174,9 @@ def describe(path: Path, settings: Sequence[str], tuned: dict[str, Any] | None =
     overrides = {name: value for name, value in given.items() if value != defaults[name]}
     constants = batches, trains, lockstep, callable(getattr(module, "pictures", None))
     found = Solution(path.stem, path, texts, _shown(values), overrides, chosen, tuned is not None, space, *constants)
-    seeds, inside = _seeds(path, texts)
-    return dataclasses.replace(found, files=files, draws=draws or bool(seeds), remarks=(*seeds, *inside))
+    seeds = author_remarks.on_seeds_at_top(path, texts)
+    remarks = (*seeds, *author_remarks.on_calls(path, texts[name_of(path, path.parent)]))
+    return dataclasses.replace(found, files=files, draws=draws or bool(seeds), remarks=remarks)
 
 
 def _load_once(path: Path) -> tuple[ModuleType, dict[str, str], dict[str, str], bool]:
@@ -190,30 +189,6 @@ def _load_once(path: Path) -> tuple[ModuleType, dict[str, str], dict[str, str], 
         loaded = loaded_files()
     texts = sources(path, loaded=[file for file in loaded if file.suffix == ".py"])
     return module, texts, data_files(path, texts, loaded), drew_while_loading()
-
-
-def _seeds(path: Path, texts: dict[str, str]) -> tuple[list[str], list[str]]:
-    """What a solution's author should know of seeds at the top of its files, and of those inside `unlearning`."""
-    own = [(name, _places(seeding_at_top, text)) for name, text in texts.items() if (path.parent / name).exists()]
-    at_top = [
-        f"{name} seeds the random generators when it is loaded ({places}), which would make all models one; "
-        "that is undone: every model has a seed of its own."
-        for name, places in own
-        if places
-    ]
-    places = _places(seeding_inside, texts[name_of(path, path.parent)])
-    inside = (
-        f"WARNING: {path.name} fixes random numbers inside unlearning ({places}). That is kept as its author's, and all "
-        "models draw the same numbers; take it out unless that is meant."
-    )
-    return at_top, [inside] if places else []
-
-
-def _places(find: Callable[[str], list[tuple[int, str]]], text: str) -> str:
-    """Lines of a text, for people; none of a text that is no Python (of this version), which is not executed either."""
-    with contextlib.suppress(SyntaxError, ValueError):
-        return ", ".join(f"line {line}: {call}" for line, call in find(text))
-    return ""
 
 
 def _has_trainer(module: ModuleType, path: Path, defaults: dict[str, Any], space: dict[str, search_space.Range]) -> bool:

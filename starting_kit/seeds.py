@@ -6,8 +6,10 @@ one; code that seeds inside `unlearning` means that, and should know what it mea
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+
+from starting_kit.varying import VARYING, Varying
 
 SEEDING = {
     *("random.seed", "numpy.random.seed"),
@@ -20,8 +22,6 @@ BY_NAME = re.compile(
 )
 # A generator of one's own that starts from a number.
 GENERATORS = {"numpy.random.default_rng", "numpy.random.RandomState", "random.Random"}
-# Numbers that differ from run to run.
-VARYING = re.compile(r"time\.|datetime\.|os\.|secrets\.|uuid\.|torch\.(initial_)?seed|.*\.(rand\w*|getrandbits)")
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def seeding_at_top(text: str) -> list[tuple[int, str]]:
 
 
 def seeding_inside(text: str, function: str = "unlearning") -> list[tuple[int, str]]:
-    r"""Where a function of Python text, or one that it uses, fixes random numbers: line and text of each call.
+    r"""Where a function of Python text, or one that it uses, seeds random numbers: line and text of each call.
 
     Generators of one's own count, too, if they start from a number: in the function, or at the top level, where they start
     anew whenever the text is loaded.
@@ -119,20 +119,47 @@ def seeding_inside(text: str, function: str = "unlearning") -> list[tuple[int, s
     >>> seeding_inside("import random\ndef unlearning(net):\n    help()\ndef help():\n    random.seed(0)")
     [(5, 'random.seed(0)')]
     """
+    inside, at_top = _seeding_of(ast.parse(text), function)
+    return _places([*inside, *at_top])
+
+
+def fixing(text: str, function: str = "unlearning") -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+    r"""Where it gives all runs the same random numbers: inside the function, and by generators made at the top level.
+
+    What follows from a clock or from the seed of the run differs from run to run, through names and calls as well.
+
+    >>> fixing("import numpy as np\nrng = np.random.default_rng(7)\ndef unlearning(net):\n    rng.shuffle(net)")
+    ([], [(2, 'np.random.default_rng(7)')])
+    """
     tree = ast.parse(text)
+    varies = Varying(tree, Names.of(tree).dotted).varies
+    inside, at_top = ([call for call in calls if not _is_seeded_by(call, varies)] for calls in _seeding_of(tree, function))
+    return _places(inside), _places(at_top)
+
+
+def _is_seeded_by(call: ast.Call, holds: Callable[[ast.expr], bool]) -> bool:
+    return any(holds(value) for value in [*call.args, *(keyword.value for keyword in call.keywords)])
+
+
+def _seeding_of(tree: ast.Module, function: str) -> tuple[list[ast.Call], list[ast.Call]]:
+    """Calls that seed: in a function or in what it uses, and of generators at the top level that it uses."""
     names = Names.of(tree)
     bound = {name: statement for statement in _statements(tree.body) for name in _targets(statement)}
-    waiting, seen, calls = [function], set(), []
+    waiting, seen = [function], set()
+    inside: list[ast.Call] = []
+    at_top: list[ast.Call] = []
     while waiting:
         name = waiting.pop()
-        node = names.defined.get(name) or bound.get(name)
+        definition = names.defined.get(name)
+        node = definition or bound.get(name)
         if name in seen or node is None:
             continue
         seen.add(name)
-        inside = name in names.defined
-        calls += [call for call in _calls(node) if names.makes_generator(call) or (inside and names.seeds(call))]
+        is_inside = definition is not None or any(isinstance(n, ast.Lambda) for n in ast.walk(node))
+        calls = [c for c in _calls(node) if names.makes_generator(c) or (is_inside and names.seeds(c))]
+        (inside if is_inside else at_top).extend(calls)
         waiting += [inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)]
-    return _places(calls)
+    return inside, at_top
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:

@@ -1,6 +1,7 @@
 """Which populations an experiment needs, in which engine: found out by looking at the data and trying the solution."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -67,11 +68,15 @@ def make_plan(
     _make_originals(original, trainers, reporter)
     with reporter.waiting("Trying the solution"):
         batches, made_up = unlearners.run(jobs.find_batches, original, solution, config.data_free)
-        tell_all(reporter, made_up, config.runs / "remarks.log")
-        solution = dataclasses.replace(solution, remarks=(*solution.remarks, *made_up))
-        engine, why = choose_engine(config.engine, original, solution, batches, unlearners, config.data_free)
-    unlearned = original.unlearned_by(solution, batches, engine, config.data_free)
-    return Plan({"unlearned": unlearned, **trained}, why)
+        solution = _with_remarks(solution, made_up, config, reporter)
+        engine, why, forced = choose_engine(config.engine, original, solution, batches, unlearners, config.data_free)
+        solution = _with_remarks(solution, forced, config, reporter)
+    return Plan({"unlearned": original.unlearned_by(solution, batches, engine, config.data_free), **trained}, why)
+
+
+def _with_remarks(solution: Solution, remarks: Sequence[str], config: ScoringConfig, reporter: Reporter) -> Solution:
+    tell_all(reporter, remarks, config.runs / "remarks.log")
+    return dataclasses.replace(solution, remarks=(*solution.remarks, *remarks))
 
 
 def _trained(config: ScoringConfig, task: Task, solution: Solution, engine: Engine) -> dict[Kind, Population]:
@@ -130,11 +135,11 @@ def choose_engine(
     batches: BatchFormat,
     unlearners: LocalProcesses,
     data_free: bool = False,
-) -> tuple[Engine, str]:
-    """For how many models at once a solution runs, and why.
+) -> tuple[Engine, str, list[str]]:
+    """For how many models at once a solution runs, why, and what is to be said of it: that a wish goes against the trial.
 
     Args:
-        wanted: "lockstep" or "single" where the user asks for it.
+        wanted: "lockstep" or "single" where the user asks for it; lockstep is tried all the same.
         original: the models it starts from.
         solution: with its hyper-parameters.
         batches: that it reads.
@@ -144,20 +149,26 @@ def choose_engine(
     Raises:
         InputError: lockstep is asked for where it cannot be.
     """
-    task = original.task
-    if solution.trains or not solution.lockstep or task.unlearned_at_once == 1:
-        who = f"{task.network} on {task.name}" if solution.lockstep and not solution.trains else solution.name
+    if reason := _must_be_alone(original, solution):
         if wanted == "lockstep":
-            raise InputError(f"--engine lockstep: {who} takes one model at a time.")
-        return ONE_AT_A_TIME, f"{who} takes one model at a time"
-    if original.device != "cpu":
-        if wanted == "lockstep":
-            raise InputError("--engine lockstep: on a GPU solutions take one model at a time.")
-        return ONE_AT_A_TIME, "on a GPU solutions take one model at a time"
-    lockstep = Engine("grouped", task.unlearned_at_once)
-    if wanted:
-        return lockstep if wanted == "lockstep" else ONE_AT_A_TIME, f"--engine {wanted}"
+            raise InputError(f"--engine lockstep: {reason}.")
+        return ONE_AT_A_TIME, reason, []
+    if wanted == "single":
+        return ONE_AT_A_TIME, "--engine single", []
     objection = unlearners.run(jobs.objection_to_lockstep, original, solution, batches, data_free)
+    if objection and not wanted:
+        return ONE_AT_A_TIME, objection, []
+    why, warnings = "three models at once get the weights that each gets alone", list[str]()
     if objection:
-        return ONE_AT_A_TIME, objection
-    return lockstep, "three models at once get the weights that each gets alone"
+        why = f"--engine lockstep, against the trial: {objection}"
+        warnings = [f"WARNING: --engine lockstep is forced: {objection}. What is scored may not be what each model gets alone."]
+    return Engine("grouped", original.task.unlearned_at_once), why, warnings
+
+
+def _must_be_alone(original: Population, solution: Solution) -> str | None:
+    """Why a solution is called for one model at a time, whatever it does; None if it need not be."""
+    if solution.trains or not solution.lockstep:
+        return f"{solution.name} takes one model at a time"
+    if original.task.unlearned_at_once == 1:
+        return f"{original.task.network} on {original.task.name} takes one model at a time"
+    return None if original.device == "cpu" else "on a GPU solutions take one model at a time"

@@ -74,7 +74,7 @@ class Trials:
         choices = choices_of(solution)
         if choices not in self.engines:
             _, batches, original = self.published.unlearning()
-            self.engines[choices], _ = choose_engine(None, original, solution, batches, unlearners)
+            self.engines[choices], *_ = choose_engine(None, original, solution, batches, unlearners)
         return replace(self.published, solution=solution, engine=self.engines[choices])
 
     def cost(self, population: Population, unlearners: LocalProcesses, runs: int = 1) -> float:

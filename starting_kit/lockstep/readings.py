@@ -30,7 +30,7 @@ NOT_THE_SOLUTION = ("torch.", "starting_kit.")
 DECIDES_ALL_THE_SAME = ("torch.optim.lr_scheduler", "torch.amp.grad_scaler")
 # What this module reads is whether any gradient is infinite: a truth, though it comes as a number.
 READS_TRUTHS = "torch.amp.grad_scaler"
-CLOCKS = ("time", "monotonic", "perf_counter", "process_time")  # functions of `time`
+CLOCKS = [f"{clock}{unit}" for clock in ("time", "monotonic", "perf_counter", "process_time") for unit in ("", "_ns")]
 HANDING_OVER = ("__torch_function__", "handle_torch_function", "__array__")  # functions between the reader and the mode
 
 
@@ -64,13 +64,13 @@ class _Readings(TorchFunctionMode):
         value = func(*args, **(kwargs or {}))
         return self.seen(value, sys._getframe(1)) if func in READERS else value
 
-    def clock(self, ordinary: Callable[[], float]) -> Callable[[], float]:
+    def clock(self, ordinary: Callable[[], Any]) -> Callable[[], Any]:
         """A function of `time` whose readings are noted; a library that imports it meanwhile keeps it for good."""
 
-        def read() -> float:
+        def read() -> Any:
             if self.ended or threading.get_ident() != self.thread:
                 return ordinary()
-            return float(self.seen(ordinary(), sys._getframe(1)))
+            return self.seen(ordinary(), sys._getframe(1))
 
         return read
 

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 from starting_kit import roles
 from starting_kit.notebooks.adapter import Plan
-from starting_kit.notebooks.statements import DEFINITION, Statement, dotted
+from starting_kit.notebooks.call import returns_another
+from starting_kit.notebooks.data_sets import remarks_on_data_sets
+from starting_kit.notebooks.statements import DEFINITION, Statement, bound_value, dotted
+from starting_kit.notebooks.way import FUNCTION
 
 HARMLESS_SETTINGS = re.compile(
     r"torch\.backends\.|(\w+\.)*(environ|rcParams|options|display)\b|(os|plt|sns|pd|warnings|logging)\."
@@ -30,10 +33,9 @@ def remarks_on_statements(plan: Plan) -> Iterator[str]:
     for role, text in ((a.role, ast.unparse(a.value)) for a in plan.arguments if a.role in roles.SPLITS):
         if roles.role(text) is None and "train" in text:
             yield f"WARNING: {plan.where} gives {text}; it gets the {role} loader"
-    if isinstance(route.hit.node, ast.Expr) and plan.way.saved is not None and plan.gives_another():
-        yield f"WARNING: {plan.where} drops what unlearning returns; the network that the notebook saves is scored"
-    elif isinstance(route.hit.node, ast.Expr) and plan.gives_another():
-        yield f"WARNING: {plan.where} drops what unlearning returns; the network that it is given is scored"
+    if isinstance(route.hit.node, ast.Expr) and _returns_another(plan):
+        scored = "that the notebook saves" if plan.way.saved is not None else "that it is given"
+        yield f"WARNING: {plan.where} drops what unlearning returns; the network {scored} is scored"
     loop = str(route.over_models or "")
     if loop and plan.way.saved is None and "512" not in loop and not any("load_state_dict" in s.text for s in route.before):
         yield f"{route.over_models} is taken for the loop over models: unlearning is called once for each"
@@ -48,6 +50,7 @@ def remarks_on_statements(plan: Plan) -> Iterator[str]:
         if index not in found.needed.at_top | found.needed.in_run and _is_global_setting(statement, found.effects.modules):
             yield f"WARNING: {statement} is not run: it changes a module for the whole notebook"
     yield from _remarks_on_what_goes_on(plan)
+    yield from remarks_on_data_sets(plan)
     for index in plan.in_run:
         statement = found.statements[index]
         if "torch.initial_seed()" in statement.text:
@@ -79,6 +82,21 @@ def _resets(statement: Statement, plan: Plan) -> bool:
     called = {dotted(call.func) for call in ast.walk(statement.node) if isinstance(call, ast.Call)}
     own = (ast.unparse(plan.found.definitions[name]) for name in called if name in plan.found.definitions)
     return any("load_state_dict" in text or "copy_" in text for text in (statement.text, *own))
+
+
+def _returns_another(plan: Plan) -> bool:
+    """Whether it can be seen that the notebook's function returns another network than it is given."""
+    functions = [node for s in plan.found.statements if FUNCTION in s.binds for node in _definitions(s, plan)]
+    return any(returns_another(function) for function in functions[-1:])
+
+
+def _definitions(statement: Statement, plan: Plan) -> list[ast.stmt]:
+    """The definition that a statement is, or to which it gives another name."""
+    if isinstance(statement.node, DEFINITION):
+        return [statement.node]
+    value, _ = bound_value(FUNCTION, statement.node)
+    named = plan.found.definitions.get(value.id) if isinstance(value, ast.Name) else None
+    return [named] if named else []
 
 
 def _defines(statement: Statement) -> bool:

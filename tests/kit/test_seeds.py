@@ -2,7 +2,7 @@
 
 import pytest
 
-from starting_kit.seeds import seeding_at_top, seeding_inside
+from starting_kit.seeds import fixing, seeding_at_top, seeding_inside
 
 HELPER = """
 import random, os
@@ -92,3 +92,30 @@ def test_what_seeds_inside_the_function_is_found(text, lines):
 def test_calls_that_call_each_other_end():
     text = "def a():\n    b()\ndef b():\n    a()\na()\ndef unlearning(net):\n    a()"
     assert seeding_at_top(text) == seeding_inside(text) == []
+
+
+RUN = "import random, time\nimport numpy as np\nimport torch\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "inside", "at_top"),
+    [
+        ("def unlearning(net, seed=0):\n    torch.manual_seed(seed)", 1, 0),
+        ("def unlearning(net):\n    s = int(time.time())\n    random.seed(s); torch.manual_seed(s)", 0, 0),
+        ("def f(s):\n    np.random.seed(s)\ndef unlearning(net):\n    f(torch.initial_seed() % 2**32)", 0, 0),
+        ("def f(s):\n    np.random.seed(s)\ndef unlearning(net):\n    s = time.time()\n    f(0)", 1, 0),
+        ("def f(*, s=3):\n    np.random.seed(s)\ndef unlearning(net):\n    f(s=torch.seed())\n    f()", 0, 0),
+        (
+            "def f(net, seed=0):\n    g = torch.Generator().manual_seed(seed)\nruns = [3, 4]\n"
+            "def unlearning(net):\n    all_runs = list(enumerate(runs))\n    i, s = all_runs[torch.initial_seed() % 2]\n"
+            "    f(net, s)",
+            0,
+            0,
+        ),
+        ("rng = np.random.default_rng(1)\nG = torch.Generator().manual_seed(2)\ndef unlearning(net):\n    rng, G", 0, 2),
+        ("rng = np.random.default_rng(int(time.time()))\ndef unlearning(net):\n    rng", 0, 0),
+        ("step = lambda net: torch.manual_seed(2)\ndef unlearning(net):\n    step(net)", 1, 0),
+    ],
+)
+def test_what_gives_all_runs_the_same_numbers(text, inside, at_top):
+    assert tuple(map(len, fixing(RUN + text))) == (inside, at_top)

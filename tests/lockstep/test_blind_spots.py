@@ -101,6 +101,14 @@ MAY = {
     "a generator with a seed": solution(
         before="rng = np.random.default_rng(0)", change="optimizer.param_groups[0]['lr'] = 0.05 * rng.random()"
     ),
+    "generators of every kind with a seed": solution(
+        top="import tempfile",
+        before="draws = random.Random(1).random() + np.random.RandomState(2).rand()"
+        " + np.random.Generator(np.random.PCG64(3)).random() "
+        "+ torch.rand(1, generator=torch.Generator().manual_seed(len(retain_loader))); tempfile.mkdtemp()",
+        change="optimizer.param_groups[0]['lr'] = 0.05 * draws.item()",
+    ),
+    "a clock in nanoseconds that is printed": solution(before="start = time.time_ns()", after="print(time.time_ns() - start)"),
 }
 
 
@@ -110,9 +118,42 @@ def test_these_may(objection_to, source):
 
 
 BY_CHANCE = "it decides by numbers about all models together"
+BY_NUMBERS = f"{BY_CHANCE}, which by chance made no difference to three"
 DIFFERENT = "three models at once do not get the weights that each gets alone"
 IN_COMPANY = "5 models at once, one of them far off the others, do not get the weights that each gets alone"
 FAIL = "three models at once fail: "
+
+# A coin that falls the same way for all: what of it is drawn cannot be seen in the weights.
+COINS = {
+    "numpy's generator": "np.random.default_rng().random()",
+    "numpy's generator, imported by name": "default_rng(None).random()",
+    "numpy's old generator": "np.random.RandomState().rand()",
+    "a generator on bits": "np.random.Generator(np.random.PCG64()).random()",
+    "Python's generator": "random.Random().random()",
+    "the system's generator": "random.SystemRandom().random()",
+    "secrets": "secrets.randbelow(2)",
+    "a unique id": "uuid.uuid4().int % 2",
+    "bytes of the system": "os.urandom(1)[0] / 256",
+    "PyTorch's generator, seeded by the system": "torch.rand(1, generator=seeded_anyhow(torch.Generator()))",
+    "a generator seeded by a clock": "random.Random(time.time_ns()).random()",
+    "a generator seeded by seconds": "np.random.default_rng(int(time.time())).random()",
+    "a generator seeded by the seed of the run": "np.random.RandomState(torch.initial_seed()).rand()",
+    "the seed of the run": "torch.initial_seed() % 2",
+}
+IMPORTS = """
+import os, secrets, uuid
+from numpy.random import default_rng
+def seeded_anyhow(generator):
+    generator.seed()
+    return generator
+"""
+
+
+@pytest.mark.parametrize("coin", COINS.values(), ids=COINS)
+def test_a_coin_for_all_models_is_noticed(objection_to, coin):
+    found = objection_to(solution(IMPORTS, before=f"rate = 0.1 if {coin} < 2 else 0.2"))
+    assert found in ("it draws random numbers once for all models, which by chance made no difference to three", BY_NUMBERS)
+
 
 DIFFERENTLY = {
     "LBFGS": (
@@ -169,10 +210,6 @@ DIFFERENTLY = {
     ),
     "weights changed through numpy": (solution(end="[w.data.numpy().__imul__(0.9) for w in net.parameters()]"), BY_CHANCE),
     "a limit of time": (solution(before="start = time.time()", after="if time.time() - start > 3600: break"), BY_CHANCE),
-    "a coin of a generator without a seed": (
-        solution(before="rate = 0.1 if np.random.default_rng().random() < 2 else 0.2"),
-        "it draws random numbers once for all models",
-    ),
 }
 
 

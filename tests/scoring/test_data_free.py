@@ -208,7 +208,7 @@ def test_a_solution_may_say_that_it_takes_one_model_at_a_time(tmp_path):
         raise AssertionError("the solution is called for a trial")
 
     unlearners = SimpleNamespace(run=never)
-    chosen, why = choose_engine(None, original, alone, "tuple", unlearners)
+    chosen, why, _ = choose_engine(None, original, alone, "tuple", unlearners)
     assert (chosen, why) == (ONE_AT_A_TIME, "mine takes one model at a time")
     with pytest.raises(InputError, match="--engine lockstep: mine takes one model at a time"):
         choose_engine("lockstep", original, alone, "tuple", unlearners)

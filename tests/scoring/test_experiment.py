@@ -1,6 +1,7 @@
 """How long things take is measured so that it takes no longer than it must."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 
@@ -48,7 +49,18 @@ def test_a_task_for_one_model_at_a_time_is_not_run_in_lockstep(tmp_path):
     large = dataclasses.replace(TASK, unlearned_at_once=1)
     original = Population(large, "original", 0, tmp_path, ONE_AT_A_TIME)
     solution = contract.describe(contract.find("finetune"), [])
-    engine, why = plan.choose_engine(None, original, solution, "tuple", Here())
+    engine, why, _ = plan.choose_engine(None, original, solution, "tuple", Here())
     assert (engine, why) == (ONE_AT_A_TIME, "cnn-8-16-16 on digits takes one model at a time")
     with pytest.raises(InputError, match=r"--engine lockstep: cnn-8-16-16 on digits takes one model at a time"):
         plan.choose_engine("lockstep", original, solution, "tuple", Here())
+
+
+@pytest.mark.parametrize(("objection", "warned"), [("it seeds by a clock", True), (None, False)])
+def test_lockstep_that_is_forced_is_tried_all_the_same(tmp_path, objection, warned):
+    original = Population(TASK, "original", 0, tmp_path, ONE_AT_A_TIME)
+    solution = contract.describe(contract.find("finetune"), [])
+    unlearners = SimpleNamespace(run=lambda *job: objection)
+    engine, why, notes = plan.choose_engine("lockstep", original, solution, "tuple", unlearners)
+    assert engine.kind == "grouped"
+    assert ("against the trial: it seeds by a clock" in why) == warned
+    assert [("forced: it seeds by a clock" in note, note.startswith("WARNING")) for note in notes] == [(True, True)] * warned

@@ -1,5 +1,5 @@
 """A module-level counter: every other call takes another method, so calls depend on the ones before.
-Verdict: scored
+Verdict: noted (change read again _calls)
 Network: any
 """
 import torch
