@@ -25,6 +25,11 @@ collect_ignore_glob = ["wild/kit/*", "wild/notebooks/*", "wild/solutions/*"]  # 
 
 torch.set_num_threads(1)
 
+if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
+    # Each test process has a core of its own, so that commands start one worker and not as many as the machine has cores.
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw")) % len(cores)]})
+
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
