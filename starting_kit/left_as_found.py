@@ -57,13 +57,18 @@ class _Settings(NamedTuple):
             setattr(torch.backends.cudnn, flag, on)
 
 
+def default_device() -> torch.device:
+    """Where tensors are made; `torch.get_default_device` of older versions fails once the default was taken back."""
+    return torch.empty(0).device
+
+
 @contextmanager
 def left_as_found() -> Iterator[None]:
     """Put back in the end what code can change for its whole process: settings, variables, handlers, filters, streams.
 
     What it does to modules, and threads that it leaves, stay.
     """
-    settings, device = _Settings.read(), torch.get_default_device()
+    settings, device = _Settings.read(), default_device()
     recursion, errors = sys.getrecursionlimit(), np.geterr()
     path = sys.path[:]
     streams, handlers, level = (sys.stdin, sys.stdout, sys.stderr), logging.root.handlers[:], logging.root.level
@@ -71,7 +76,7 @@ def left_as_found() -> Iterator[None]:
         try:
             yield
         finally:
-            if torch.get_default_device() != device:
+            if default_device() != device:
                 torch.set_default_device(None if device.type == "cpu" else device)
             settings.write()
             sys.path[:] = path

@@ -45,7 +45,7 @@ def read(path: Path) -> Scorecard:
         decode = DECODERS.get(found)
         if decode is not None:
             return replace(decode(content), path=path)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, msgspec.MsgspecError) as error:
         raise InputError(f"{path} is not a scorecard ({type(error).__name__}: {error}); remove it or score again.") from error
     raise InputError(f"{path} has schema version {found}, this program knows {SCHEMA_VERSION}; score again.")
 

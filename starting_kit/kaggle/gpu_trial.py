@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from unittest import mock
 
+import torch
 from torch import nn
 
 from starting_kit import loaders, runner
 from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import SolutionError
 from starting_kit.generators import random_state_restored
-from starting_kit.kaggle.pretended_gpu import DeviceMismatchError, OutOfOperationsError, pretended_gpu
+from starting_kit.kaggle.pretended_gpu import DeviceMismatchError, OutOfOperationsError, is_possible, pretended_gpu
 from starting_kit.tasks.data import Data
 from starting_kit.tasks.task import Task
 
@@ -38,6 +39,8 @@ def call_on_gpu(solution: Solution, net: nn.Module, task: Task, data: Data, batc
         batches: what the loaders yield.
         move_batches: whether the loaders bring their batches to the GPU.
     """
+    if not is_possible():
+        return Trial(ended=f"PyTorch {torch.__version__} cannot pretend to have one, newer versions can")
     lie = loaders.moved if move_batches else lambda batch, device: batch
     try:
         with random_state_restored(), pretended_gpu(), mock.patch.object(loaders, "moved", lie):

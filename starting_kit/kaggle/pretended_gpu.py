@@ -159,6 +159,11 @@ TOLD: dict[str, Any] = {
 }
 
 
+def is_possible() -> bool:
+    """Whether this PyTorch can pretend to have a GPU; the oldest that the kit takes cannot."""
+    return hasattr(torch._C, "_ensureCUDADeviceGuardSet")
+
+
 @contextmanager
 def pretended_gpu() -> Iterator[None]:
     """Within it `torch.cuda` has one GPU. `torch.compile` compiles nothing.

@@ -14,6 +14,8 @@ from starting_kit.kaggle import pretended_gpu as gpu
 from starting_kit.networks import build
 from starting_kit.tasks.casia_surf import TASK
 
+pytestmark = pytest.mark.skipif(not gpu.is_possible(), reason="this PyTorch cannot pretend to have a GPU")
+
 STEP = """
 import copy, torch, numpy as np
 from torch import nn

@@ -210,7 +210,7 @@ LEAVES = """
 
 
 def state() -> tuple[object, ...]:
-    of_torch = (torch.get_default_device(), torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads())
+    of_torch = (torch.empty(0).device, torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads())
     numerics = (torch.are_deterministic_algorithms_enabled(), torch.get_float32_matmul_precision(), torch.is_anomaly_enabled())
     flags = (torch.is_autocast_enabled("cpu"), torch.backends.cudnn.benchmark)
     of_system = (dict(os.environ), warnings.filters[:], signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGALRM))
