@@ -67,6 +67,8 @@ def _plain_progress_bars() -> Iterator[None]:
         yield
     finally:
         sys.meta_path.remove(finder)
+        if getattr(sys.modules.get("tqdm.notebook"), "__loader__", None) is finder:
+            del sys.modules["tqdm.notebook"]
 
 
 class _PlainProgress(Loader):

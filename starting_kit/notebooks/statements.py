@@ -86,7 +86,7 @@ def names_of(text: str) -> tuple[frozenset[str], frozenset[str]]:
     tree = ast.parse(text)
     binds, reads = set(bound_in_globals(tree)), {*read_of_environment(tree), *_changed_in_place(tree)}
     try:
-        waiting = [symtable.symtable(text, "", "exec")]
+        waiting = [symtable.symtable(_with_own_scopes(text), "", "exec")]
     except SyntaxError:  # a piece of a function, such as one inside it with `nonlocal`, stands on its own here
         names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
         defined = {node.name for node in tree.body if isinstance(node, DEFINITION)}
@@ -132,6 +132,23 @@ def executed(node: ast.AST, given: bool = False) -> Iterator[ast.AST]:
             yield child
         else:
             yield from executed(child, given)
+
+
+def _with_own_scopes(text: str) -> str:
+    """The same with generators for comprehensions, whose names newer versions of Python count as those of what is around."""
+    return ast.unparse(_Generators().visit(ast.parse(text))) if " for " in text else text
+
+
+class _Generators(ast.NodeTransformer):
+    def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
+        return self.generic_visit(ast.GeneratorExp(node.elt, node.generators))
+
+    def visit_SetComp(self, node: ast.SetComp) -> ast.AST:
+        return self.generic_visit(ast.GeneratorExp(node.elt, node.generators))
+
+    def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
+        pair = ast.Tuple([node.key, node.value], ast.Load())
+        return self.generic_visit(ast.GeneratorExp(pair, node.generators))
 
 
 def _bound_first(node: ast.stmt) -> set[str]:
