@@ -79,15 +79,20 @@ def _entry(key: ast.expr) -> set[str]:
 
 def _keys(call: ast.Call) -> Iterator[str]:
     """Keys that stand in a call of `update` or of a method for one key."""
-    for argument in call.args[:1]:
-        for key in argument.keys if isinstance(argument, ast.Dict) else [argument]:
-            if isinstance(key, ast.Constant):
-                yield str(key.value)
+    yield from (str(key.value) for key in _positional_keys(call) if isinstance(key, ast.Constant))
     yield from (keyword.arg for keyword in call.keywords if keyword.arg)
 
 
 def _is_written_down(call: ast.Call) -> bool:
     """Whether all keys that a call changes stand in it."""
-    keys = [key for a in call.args[:1] for key in (a.keys if isinstance(a, ast.Dict) else [a])]
     given = bool(call.args or call.keywords)
-    return given and all(isinstance(key, ast.Constant) for key in keys) and all(keyword.arg for keyword in call.keywords)
+    return (
+        given
+        and all(isinstance(key, ast.Constant) for key in _positional_keys(call))
+        and all(keyword.arg for keyword in call.keywords)
+    )
+
+
+def _positional_keys(call: ast.Call) -> list[ast.expr | None]:
+    """The key that is a call's first argument, or those of the dictionary that is; None for one that is unpacked into it."""
+    return [key for first in call.args[:1] for key in (first.keys if isinstance(first, ast.Dict) else [first])]
