@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from torch.optim import SGD, Adam, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
+from starting_kit.errors import first_line
 from starting_kit.lockstep.stacking import Mapped, NotStackableError, check_stackable, stack, unstack
 from starting_kit.networks import build
 from starting_kit.tasks.data import Data
@@ -92,7 +93,7 @@ def usable_engine(task: Task) -> tuple[Engine, str | None]:
             Mapped([build(task, seed) for seed in (0, 1)])(torch.zeros(4, *task.image_shape))
         except Exception as error:  # vmap's refusals have many types
             engine = ONE_AT_A_TIME
-            reasons.append(f"torch.func.vmap cannot map it ({str(error).splitlines()[0]}), so they are trained one at a time")
+            reasons.append(f"torch.func.vmap cannot map it ({first_line(error)}), so they are trained one at a time")
     return engine, f"{task.network}: {'; '.join(reasons)}. This takes longer." if reasons else None
 
 

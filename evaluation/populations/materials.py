@@ -12,7 +12,7 @@ from torch import nn
 from evaluation.populations import weights
 from evaluation.populations.population import Population
 from starting_kit.contract import Solution
-from starting_kit.errors import InputError, RunError
+from starting_kit.errors import InputError, RunError, first_line
 from starting_kit.networks import build
 from starting_kit.sources import are_unchanged
 from starting_kit.streams import printed
@@ -57,7 +57,7 @@ def _load_file(net: nn.Module, path: Path) -> nn.Module:
         net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except (OSError, RuntimeError, pickle.UnpicklingError) as error:
         raise InputError(
-            f"{path} holds no weights of this {type(net).__name__} ({str(error).splitlines()[0]}); --network says which it is."
+            f"{path} holds no weights of this {type(net).__name__} ({first_line(error)}); --network says which it is."
         ) from error
     return net
 
