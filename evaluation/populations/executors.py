@@ -4,6 +4,7 @@ Workers run solutions, which may raise, hang, exit or be killed; nothing they do
 worker writes its own files, so what passes between the processes is small: jobs, counts of finished models, errors.
 """
 
+import atexit
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -57,12 +58,14 @@ def report_finished(models: int) -> None:
         _finished.put(models)
 
 
-def _start_worker(stop: Event, finished: "SimpleQueue[int]") -> None:
+def _start_worker(stop: Event, finished: "SimpleQueue[int]", get_ready: Callable[[], object]) -> None:
     global _stop, _finished
     _stop, _finished = stop, finished
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent decides what it means
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # so does the signal to terminate that a scheduler sends
     threading.Thread(target=_exit_with_parent, daemon=True).start()
+    atexit.register(os._exit, 0)  # without taking libraries apart, for which a worker needs a second
+    get_ready()
 
 
 def _exit_with_parent() -> None:
@@ -72,21 +75,26 @@ def _exit_with_parent() -> None:
     os._exit(1)
 
 
+def nothing() -> None:
+    """A job that is done at once."""
+
+
 class LocalProcesses:
     """A pool of worker processes, as a context manager.
 
     Args:
-        workers: how many.
+        workers: how many; each starts when a job finds no idle one.
         notice: called with a sentence for the user.
+        get_ready: the first thing that each does; it must not raise.
     """
 
-    def __init__(self, workers: int, notice: Callable[[str], None]) -> None:
+    def __init__(self, workers: int, notice: Callable[[str], None], get_ready: Callable[[], object] = nothing) -> None:
         context = multiprocessing.get_context("spawn")
-        self._notice = notice
+        self._size, self._notice = workers, notice
         self._stop = context.Event()
         self._finished: SimpleQueue[int] = context.SimpleQueue()
         self._workers: set[BaseProcess] = set()
-        self._pool = ProcessPoolExecutor(workers, context, _start_worker, (self._stop, self._finished))
+        self._pool = ProcessPoolExecutor(workers, context, _start_worker, (self._stop, self._finished, get_ready))
 
     def __enter__(self) -> "LocalProcesses":
         return self
@@ -94,6 +102,10 @@ class LocalProcesses:
     def __exit__(self, *exception: object) -> None:
         self._stop.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def start(self, workers: int) -> None:
+        """Start some workers, or all that are left if they are fewer, before there is work for them."""
+        self._submit(nothing, [()] * min(workers, self._size))
 
     def run(self, function: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
         """Run one job and give its result; it raises what `run_all` raises."""
@@ -120,10 +132,7 @@ class LocalProcesses:
             Exception: the first that a job raised.
         """
         self._stop.clear()
-        others = set(multiprocessing.active_children())
-        with _worker_environment():
-            futures = [self._pool.submit(function, *job) for job in jobs]
-        self._workers |= set(multiprocessing.active_children()) - others
+        futures = self._submit(function, jobs)
         try:
             self._wait(futures, on_finished)
         except KeyboardInterrupt:
@@ -134,6 +143,13 @@ class LocalProcesses:
                 self._kill()
             raise
         return [future.result() for future in futures]
+
+    def _submit(self, function: Callable[[*Arguments], Result], jobs: Sequence[tuple[*Arguments]]) -> list[Future[Result]]:
+        others = set(multiprocessing.active_children())
+        with _worker_environment():
+            futures = [self._pool.submit(function, *job) for job in jobs]
+        self._workers |= set(multiprocessing.active_children()) - others
+        return futures
 
     def _wait(self, futures: list[Future[Result]], on_finished: Callable[[int], None]) -> None:
         waiting = set(futures)

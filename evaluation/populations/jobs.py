@@ -3,12 +3,22 @@
 What they stand for needs torch, which the scoring process does not load; so each imports it when it is called.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from evaluation.populations.population import Population
 from starting_kit.contract import BatchFormat, Solution
+from starting_kit.errors import InputError
 from starting_kit.tasks.task import Engine, Task
+
+
+def get_ready(task: Task) -> None:
+    """Import what other jobs need, and read the data; where these cannot be read, `look_at_data` says so."""
+    from evaluation.populations import materials, timing, trying  # noqa: F401
+
+    with suppress(InputError):
+        materials.load_data(task)
 
 
 def describe_solution(path: Path, settings: tuple[str, ...], tuned: dict[str, Any] | None) -> Solution:

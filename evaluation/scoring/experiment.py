@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,11 @@ def run(
         KeyboardInterrupt: the user interrupted; what was finished is kept.
     """
     # A process that has run a solution trains nothing: whatever a solution changes in its process ends with it.
-    with LocalProcesses(config.cores, reporter.notice) as trainers:
-        device_name = trainers.run(jobs.name_of_device, config.device)
-        with LocalProcesses(config.cores, reporter.notice) as unlearners:
+    get_ready = partial(jobs.get_ready, task)
+    with LocalProcesses(config.cores, reporter.notice, get_ready) as trainers:
+        with LocalProcesses(config.cores, reporter.notice, get_ready) as unlearners:
+            unlearners.start(1)  # beside the first trainer
+            device_name = trainers.run(jobs.name_of_device, config.device)
             plan = make_plan(config, task, path, tuned, trainers, unlearners, reporter)
             populations = plan.populations if task.forgotten_class is None else anamnesis.keeping_weights(plan.populations)
             _make("unlearned", populations, config.models, unlearners, reporter, seconds)

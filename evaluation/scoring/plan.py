@@ -67,6 +67,7 @@ def make_plan(
     original = trained["original"]
     _make_originals(original, trainers, reporter)
     with reporter.waiting("Trying the solution"):
+        unlearners.start(config.cores)  # the others, beside the one that tries
         batches, made_up = unlearners.run(jobs.find_batches, original, solution, config.data_free)
         solution = _with_remarks(solution, made_up, config, reporter)
         engine, why, forced = choose_engine(config.engine, original, solution, batches, unlearners, config.data_free)
