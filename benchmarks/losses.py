@@ -51,7 +51,7 @@ def show(config: ScoringConfig) -> None:
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
     outputs = made.outputs()
     for kind, title in ROWS.items():
-        before = losses_before(made.populations[kind], made.models)
+        before = losses_before(made.populations[kind], made.models[kind])
         print(f"| {title.format(config.solution)} | {' | '.join(cells(outputs[kind], before))} |")
 
 
@@ -71,7 +71,7 @@ def losses_before(population: Population, models: int) -> Floats:
     losses = []
     for model in range(models):
         if population.original is not None:
-            net = original_model(population.original, model % population.originals)
+            net = original_model(population.original, population.original_of(model))
         else:
             net = build(population.task, population.model_seed(model)).eval()
         logits = torch.from_numpy(logits_of(net, data.images[ids], population.task.classes))

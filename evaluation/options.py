@@ -129,8 +129,8 @@ def _add_experiment(parser: argparse.ArgumentParser) -> None:
         "--originals",
         type=int,
         metavar="K",
-        help="original models that unlearning starts from, in turn: 1 as in the competition, N as the definition of unlearning "
-        "has it (default: %(default)s)",
+        help="original models that unlearning starts from, N / K runs from each; the score is averaged over them. 1 as in the "
+        "competition (default: the task's number, 128 on digits, as far as each has 4 runs)",
     )
     add("--seed", type=int, help="all models' seeds derive from it (default: %(default)s)")
     add("--workers", type=int, metavar="W", help="processes, one thread each (default: one per core)")

@@ -17,10 +17,13 @@ Source: Politis, Romano and Wolf, Subsampling (Springer 1999), chapter 2, for su
 relative deviations without a rate of convergence rests on our measurements.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
+from evaluation.metric.designs import Groups
 from evaluation.metric.epsilon import resampled_epsilons
 from evaluation.metric.forgetting import points
 
@@ -34,11 +37,11 @@ FEWEST_MODELS = 8 * PARTS  # parts of fewer than 8 models show too few values of
 QUANTILE = float(ndtri(0.5 + CONFIDENCE / 2))
 
 
-class TooFewModelsError(ValueError):
-    """The populations are too small for an interval."""
+class NoIntervalError(ValueError):
+    """Why there is no interval, in one clause."""
 
 
-def subsamples(models: int, seed: int) -> NDArray[np.int32]:
+def subsamples(models: int, seed: int, originals: Groups | None = None) -> NDArray[np.int32]:
     """How often (0 or 1) each model is in each subsample, [CUTS, PARTS, models]; the parts of a cut are disjoint.
 
     They are the same for every solution, so that scores against the same retrained models can be compared subsample by
@@ -47,61 +50,80 @@ def subsamples(models: int, seed: int) -> NDArray[np.int32]:
     Args:
         models: size of the population.
         seed: two populations that are compared need different seeds.
+        originals: the number of the original model of each model, [models], whose models stay together (of each the same
+            number, which is that of the one with the fewest); None where each model is by itself.
 
     Raises:
-        TooFewModelsError: there are fewer than `FEWEST_MODELS`.
+        NoIntervalError: there are fewer than `FEWEST_MODELS`.
     """
     if models < FEWEST_MODELS:
-        raise TooFewModelsError(f"{models} models are too few for an interval, at least {FEWEST_MODELS} are needed")
-    random, size = np.random.default_rng(seed), models // PARTS
+        raise NoIntervalError(f"{models} models are too few for an interval, at least {FEWEST_MODELS} are needed")
+    units = np.arange(models)[:, None] if originals is None else _runs_of_each(originals)
+    random, size = np.random.default_rng(seed), len(units) // PARTS
     counts = np.zeros((CUTS, PARTS, models), dtype=np.int32)
     for cut in counts:
-        for part, members in zip(cut, random.permutation(models)[: size * PARTS].reshape(PARTS, size), strict=True):
-            part[members] = 1
+        for part, members in zip(cut, random.permutation(len(units))[: size * PARTS].reshape(PARTS, size), strict=True):
+            part[units[members]] = 1
     return counts
 
 
-def quality_deviations(unlearned: Floats, retrained: Floats, workers: int = 1) -> Floats:
+def _runs_of_each(originals: Groups) -> NDArray[np.int64]:
+    """The models that come from each original model, [originals, models of each]."""
+    runs = np.bincount(originals)
+    return np.stack([np.flatnonzero(originals == original)[: runs.min()] for original in range(len(runs))])
+
+
+def quality_deviations(
+    unlearned: Floats | Sequence[Floats], retrained: Floats, workers: int = 1, originals: Groups | None = None
+) -> Floats:
     """Relative deviations of F in subsamples.
 
     Args:
-        unlearned: confidences, [models, examples].
+        unlearned: confidences, [models, examples]; or several such populations, whose mean F it is about.
         retrained: confidences, [models, examples].
         workers: threads.
+        originals: of the unlearned models, where those from one original model stay together (`subsamples`).
 
     Returns:
         F of each subsample over the mean F of all, minus 1, [CUTS, PARTS]; NaN if F is 0 in all of them.
 
     Raises:
-        TooFewModelsError: a population has fewer than `FEWEST_MODELS`.
+        NoIntervalError: a population has fewer than `FEWEST_MODELS`.
         ValueError: the confidences are not 2-D with equally many examples, or hold NaN or infinity.
     """
-    of_unlearned, of_retrained = _of_both(unlearned, retrained)
-    values = resampled_epsilons(
-        unlearned,
-        retrained,
-        of_unlearned.reshape(-1, len(unlearned)),
-        of_retrained.reshape(-1, len(retrained)),
-        workers=workers,
-    )
-    quality = points(values, models=len(unlearned)).mean(axis=1).reshape(CUTS, PARTS)
+    populations = [unlearned] if isinstance(unlearned, np.ndarray) else unlearned
+    of_unlearned, of_retrained = _of_both(populations[0], retrained, originals)
+    counts = of_unlearned.reshape(-1, len(populations[0])), of_retrained.reshape(-1, len(retrained))
+    found = [resampled_epsilons(population, retrained, *counts, workers=workers) for population in populations]
+    quality = np.mean([points(values, models=len(retrained)).mean(axis=1) for values in found], axis=0).reshape(CUTS, PARTS)
     return quality / quality.mean() - 1 if quality.any() else np.full_like(quality, np.nan)
 
 
-def ratio_deviations(unlearned: Floats, retrained: Floats) -> Floats:
+def variance_between(values: ArrayLike) -> float:
+    """Relative variance of a mean over original models, as other ones might have been drawn: what the subsamples do not show.
+
+    Args:
+        values: of each original model, [originals].
+    """
+    known = np.asarray(values, dtype=np.float64)
+    return float(known.var(ddof=1) / len(known) / known.mean() ** 2) if known.any() else 0.0
+
+
+def ratio_deviations(unlearned: Floats, retrained: Floats, originals: Groups | None = None) -> Floats:
     """Relative deviations of an accuracy ratio in the same subsamples, scaled to what they would be with all models.
 
     Args:
         unlearned: accuracy of each unlearned model, [models].
         retrained: accuracy of each retrained model, [models].
+        originals: as for `quality_deviations`.
 
     Returns:
         [CUTS, PARTS].
 
     Raises:
-        TooFewModelsError: a population has fewer than `FEWEST_MODELS`.
+        NoIntervalError: a population has fewer than `FEWEST_MODELS`.
     """
-    of_unlearned, of_retrained = _of_both(unlearned, retrained)
+    of_unlearned, of_retrained = _of_both(unlearned, retrained, originals)
 
     def means(accuracy: Floats, counts: NDArray[np.int32]) -> Floats:
         found: Floats = counts @ accuracy / counts.sum(axis=-1)
@@ -112,9 +134,9 @@ def ratio_deviations(unlearned: Floats, retrained: Floats) -> Floats:
     return deviations
 
 
-def _of_both(unlearned: Floats, retrained: Floats) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _of_both(unlearned: Floats, retrained: Floats, originals: Groups | None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """The subsamples of two populations that are compared; the first axis of both arrays is that of models."""
-    return subsamples(len(unlearned), seed=0), subsamples(len(retrained), seed=1)
+    return subsamples(len(unlearned), seed=0, originals=originals), subsamples(len(retrained), seed=1)
 
 
 def spread(deviations: Floats) -> float:
@@ -122,25 +144,36 @@ def spread(deviations: Floats) -> float:
     return float(np.sqrt(deviations.var(axis=1, ddof=1).mean()))
 
 
-def interval(value: float, deviations: Floats) -> Interval:
-    """The interval of a value with these relative deviations."""
-    factor = np.exp(QUANTILE * spread(deviations))
+def interval(value: float, deviations: Floats, between: float = 0.0) -> Interval:
+    """The interval of a value with these relative deviations, and a relative variance between original models."""
+    factor = np.exp(QUANTILE * np.sqrt(spread(deviations) ** 2 + between))
     return float(value / factor), float(value * factor)
 
 
-def difference(value: float, deviations: Floats, other: float, other_deviations: Floats) -> tuple[Interval, float]:
+def difference(
+    value: float,
+    deviations: Floats,
+    other: float,
+    other_deviations: Floats,
+    by_original: tuple[ArrayLike, ArrayLike] | None = None,
+) -> tuple[Interval, float]:
     """Interval and two-sided p-value of the difference of two scores, value - other.
 
-    Scores against the same retrained models share much of their randomness; it cancels, because the deviations are paired.
+    Scores against the same retrained models, from the same original ones, share much of their randomness; it cancels, because
+    the deviations are paired.
 
     Args:
         value: a score.
         deviations: its relative deviations, [CUTS, PARTS].
         other: another score.
         other_deviations: its relative deviations in the same subsamples.
+        by_original: both scores of each original model, [originals], where they are means of these.
     """
-    found, standard_error = value - other, spread(value * deviations - other * other_deviations)
-    if standard_error == 0:
+    found, variance = value - other, spread(value * deviations - other * other_deviations) ** 2
+    if by_original is not None:
+        of_each = np.asarray(by_original[0], dtype=np.float64) - np.asarray(by_original[1], dtype=np.float64)
+        variance += float(of_each.var(ddof=1)) / len(of_each)
+    if variance == 0:
         return (found, found), float(found == 0)
-    half = QUANTILE * standard_error
-    return (found - half, found + half), float(2 * ndtr(-abs(found) / standard_error))
+    half = QUANTILE * float(np.sqrt(variance))
+    return (found - half, found + half), float(2 * ndtr(-abs(found) / np.sqrt(variance)))

@@ -1,12 +1,13 @@
 """What is measured, as types: they load without the compiler and scipy, which measuring needs."""
 
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
 T = TypeVar("T")
 
 Interval = tuple[float, float]
+Design = Literal["one original", "averaged", "pooled"]
 
 
 class Measured(Struct, Generic[T], frozen=True):
@@ -38,13 +39,42 @@ class ExampleEpsilon(Struct, frozen=True):
     epsilon: float
 
 
+class Pooled(Struct, frozen=True):
+    """All runs as one population, whichever original model they come from.
+
+    Attributes:
+        score, relative, forgetting_quality: as on the scorecard.
+    """
+
+    score: Measured[float]
+    relative: Measured[float]
+    forgetting_quality: float
+
+
+class ByOriginal(Struct, frozen=True):
+    """What the runs from each original model come to.
+
+    Attributes:
+        share_of_variance: of the confidences' variance, how much is between original models; the median forget example.
+        forgetting_quality: of each original model.
+        score: of each original model.
+    """
+
+    share_of_variance: float
+    forgetting_quality: list[float]
+    score: Measured[list[float]]
+
+
 class Scores(Struct, frozen=True, kw_only=True):
     """Score and ε with what they are made of; fields are those of the scorecard."""
 
     different_models: int | UnsetType = UNSET
     different_retrained_models: int | UnsetType = UNSET
+    design: Design | UnsetType = UNSET
     score: Measured[float]
     relative: Measured[float]
+    pooled: Pooled | UnsetType = UNSET
+    by_original: ByOriginal | UnsetType = UNSET
     ceiling: Measured[float]
     ceiling_models: int
     floor: Measured[float]
@@ -69,3 +99,4 @@ class Intervals(Struct, frozen=True, kw_only=True):
     retain_ratio_interval: Measured[Interval]
     test_ratio_interval: Measured[Interval]
     score_deviations: Measured[list[list[float]]]
+    pooled_interval: Measured[Interval] | UnsetType = UNSET

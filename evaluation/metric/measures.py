@@ -1,61 +1,31 @@
 """What is measured on populations: the numbers of a scorecard that follow from the outputs alone, whoever made them."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from msgspec import UNSET, UnsetType
-from numpy.typing import NDArray
 
-from evaluation.metric import intervals
-from evaluation.metric.epsilon import epsilons
-from evaluation.metric.forgetting import forgetting_quality
-from evaluation.metric.measured import ExampleEpsilon, Interval, Intervals, Means, Measured, Scores, T
+from evaluation.metric import designs, intervals
+from evaluation.metric.comparison import Comparison, average, compare, compare_by_original
+from evaluation.metric.designs import Floats, Groups
+from evaluation.metric.measured import (
+    ByOriginal,
+    Design,
+    ExampleEpsilon,
+    Interval,
+    Intervals,
+    Means,
+    Measured,
+    Pooled,
+    Scores,
+    T,
+)
 from evaluation.metric.outputs import Outputs
-from evaluation.metric.utility import accuracy_ratio, score
 
 DEVIATION_DIGITS = 6  # of relative deviations kept on scorecards
+FEWEST_ORIGINALS = 16  # original models that can stand for others
+RESAMPLED_ORIGINALS = 8  # original models whose runs are subsampled; how these differ among each other is known without that
 NO_ACCURACIES = "retain or test accuracies are not known"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One population against the retrained one: forgetting quality, accuracy ratios, and their product, the score.
-
-    A ratio, and with it the score, is None where the accuracy of one of the populations is not known.
-    """
-
-    epsilons: NDArray[np.float64]
-    forgetting_quality: float
-    retain_ratio: float | None
-    test_ratio: float | None
-
-    @property
-    def score(self) -> float | None:
-        """The competition's score."""
-        if self.retain_ratio is None or self.test_ratio is None:
-            return None
-        return score(self.forgetting_quality, self.retain_ratio, self.test_ratio)
-
-
-def compare(outputs: Outputs, retrained: Outputs, workers: int = 1) -> Comparison:
-    """Score a population against the retrained population.
-
-    Args:
-        outputs: of unlearned models (or of others, for ceiling and floor).
-        retrained: of retrained models, on the same examples.
-        workers: threads.
-
-    Raises:
-        ValueError: populations that cannot be compared (see `epsilons`).
-    """
-
-    def ratio(split: str) -> float | None:
-        if split not in outputs.accuracy or split not in retrained.accuracy:
-            return None
-        return accuracy_ratio(outputs.accuracy[split], retrained.accuracy[split])
-
-    examples = epsilons(outputs.confidences["forget"], retrained.confidences["forget"], workers=workers)
-    return Comparison(examples, forgetting_quality(examples, outputs.models), ratio("retain"), ratio("test"))
 
 
 def scores(
@@ -70,16 +40,18 @@ def scores(
         original: for the floor; None where such models are not known.
         workers: threads.
     """
-    result, ceiling = compare(unlearned, retrained, workers), compare(*reference, workers).score
+    design, pooled = design_of(unlearned), compare(unlearned, retrained, workers)
+    by_original = compare_by_original(unlearned, retrained, workers) if design == "averaged" else [pooled]
+    result, ceiling = average(by_original), compare(*reference, workers).score
     floor = compare(original, retrained, workers).score if original else None
     return Scores(
         different_models=_if_fewer(unlearned),
         different_retrained_models=_if_fewer(retrained),
+        design=design or UNSET,
         score=_or_reason(result.score, NO_ACCURACIES),
-        relative=_or_reason(
-            result.score / ceiling if result.score is not None and ceiling else None,
-            NO_ACCURACIES if result.score is None else "the ceiling is 0",
-        ),
+        relative=_relative(result.score, ceiling),
+        pooled=_pooled(pooled, ceiling) if design == "averaged" else UNSET,
+        by_original=_by_original(unlearned, by_original) if design == "averaged" else UNSET,
         ceiling=_or_reason(ceiling, NO_ACCURACIES),
         ceiling_models=reference[0].models,
         floor=_or_reason(floor, NO_ACCURACIES if original else "original models are not known"),
@@ -100,6 +72,35 @@ def scores(
     )
 
 
+def design_of(unlearned: Outputs) -> Design | None:
+    """Which question the score answers (see `designs`); None where nobody knows which original models the runs come from."""
+    if unlearned.originals is None:
+        return None
+    if not unlearned.originals.any():
+        return "one original"
+    return "averaged" if designs.can_be_averaged(unlearned.originals) else "pooled"
+
+
+def _pooled(pooled: Comparison, ceiling: float | None) -> Pooled:
+    return Pooled(_or_reason(pooled.score, NO_ACCURACIES), _relative(pooled.score, ceiling), pooled.forgetting_quality)
+
+
+def _by_original(unlearned: Outputs, comparisons: Sequence[Comparison]) -> ByOriginal:
+    assert unlearned.originals is not None, "what is averaged has known original models"
+    scores = [each.score for each in comparisons if each.score is not None]
+    return ByOriginal(
+        share_of_variance=designs.share_of_originals(unlearned.confidences["forget"], unlearned.originals),
+        forgetting_quality=[each.forgetting_quality for each in comparisons],
+        score=Measured(scores) if len(scores) == len(comparisons) else Measured(reason=NO_ACCURACIES),
+    )
+
+
+def _relative(score: float | None, ceiling: float | None) -> Measured[float]:
+    if score is None:
+        return Measured(reason=NO_ACCURACIES)
+    return Measured(score / ceiling) if ceiling else Measured(reason="the ceiling is 0")
+
+
 def score_intervals(unlearned: Outputs, retrained: Outputs, measured: Scores, workers: int) -> Intervals:
     """95 % intervals of what `scores` measured.
 
@@ -109,31 +110,81 @@ def score_intervals(unlearned: Outputs, retrained: Outputs, measured: Scores, wo
         measured: the numbers.
         workers: threads.
     """
+    together = _resampled_together(unlearned)
     try:
-        quality = intervals.quality_deviations(unlearned.confidences["forget"], retrained.confidences["forget"], workers)
-    except intervals.TooFewModelsError as error:
+        quality = _quality_deviations(_representative(unlearned, measured), retrained, measured, together, workers)
+    except intervals.NoIntervalError as error:
         return no_intervals(str(error))
-    if np.isnan(quality).all():
-        if measured.forgetting_quality:
-            return no_intervals("no forget example earns points with a third of the models")
-        quality = np.zeros_like(quality)
-    deviations = {"forgetting": quality}
-    values = {"forgetting": measured.forgetting_quality}
-    for split, ratio in (("retain", measured.retain_ratio.value), ("test", measured.test_ratio.value)):
-        if ratio is not None:
-            values[f"{split}_ratio"] = ratio
-            deviations[f"{split}_ratio"] = intervals.ratio_deviations(unlearned.accuracy[split], retrained.accuracy[split])
-    if measured.score.value is not None:
-        values["score"] = measured.score.value
-        deviations["score"] = sum(deviations.values(), start=np.zeros_like(quality))
-    found: dict[str, Measured[Interval]] = {
-        f"{name}_interval": Measured(intervals.interval(values[name], deviations[name]))
-        if name in deviations
-        else Measured(reason=NO_ACCURACIES)
-        for name in ("score", "forgetting", "retain_ratio", "test_ratio")
-    }
-    kept = deviations["score"].round(DEVIATION_DIGITS).tolist() if "score" in deviations else None
-    return Intervals(**found, score_deviations=_or_reason(kept, NO_ACCURACIES))
+    retain, test = (_ratio_deviations(split, unlearned, retrained, together) for split in ("retain", "test"))
+    ratios = None if retain is None or test is None else retain + test
+    of_score = None if ratios is None else quality + ratios
+    kept = None if of_score is None else of_score.round(DEVIATION_DIGITS).tolist()
+    by_original = measured.by_original if together is not None and measured.by_original else None
+    return Intervals(
+        score_interval=_interval(measured.score, of_score, by_original.score.value if by_original else None),
+        forgetting_interval=_interval(
+            Measured(measured.forgetting_quality), quality, by_original.forgetting_quality if by_original else None
+        ),
+        retain_ratio_interval=_interval(measured.retain_ratio, retain),
+        test_ratio_interval=_interval(measured.test_ratio, test),
+        score_deviations=_or_reason(kept, NO_ACCURACIES),
+        pooled_interval=_pooled_interval(unlearned, retrained, measured, ratios, workers),
+    )
+
+
+def _pooled_interval(
+    unlearned: Outputs, retrained: Outputs, measured: Scores, ratios: Floats | None, workers: int
+) -> Measured[Interval] | UnsetType:
+    if measured.pooled is UNSET:
+        return UNSET
+    together, confidences = _resampled_together(unlearned), unlearned.confidences["forget"]
+    try:
+        quality = _quality_deviations([confidences], retrained, measured, together, workers)
+    except intervals.NoIntervalError as error:
+        return Measured(reason=str(error))
+    return _interval(measured.pooled.score, None if ratios is None else quality + ratios)
+
+
+def _resampled_together(unlearned: Outputs) -> Groups | None:
+    """The original model of each run where these are enough to stand for others: then an interval is about others, too."""
+    originals = unlearned.originals
+    return originals if originals is not None and originals.max() + 1 >= FEWEST_ORIGINALS else None
+
+
+def _representative(unlearned: Outputs, measured: Scores) -> list[Floats]:
+    """The populations whose subsamples stand for chance: where a score is averaged, of some original models, evenly spread."""
+    confidences = unlearned.confidences["forget"]
+    if measured.design != "averaged":
+        return [confidences]
+    assert unlearned.originals is not None, "what is averaged has known original models"
+    populations = list(designs.populations(confidences, unlearned.originals))
+    return populations[:: -(-len(populations) // RESAMPLED_ORIGINALS)]
+
+
+def _quality_deviations(
+    populations: Sequence[Floats], retrained: Outputs, measured: Scores, together: Groups | None, workers: int
+) -> Floats:
+    deviations = intervals.quality_deviations(populations, retrained.confidences["forget"], workers, together)
+    if not np.isnan(deviations).all():
+        return deviations
+    if measured.forgetting_quality:
+        raise intervals.NoIntervalError("no forget example earns points with a third of the models")
+    return np.zeros_like(deviations)
+
+
+def _ratio_deviations(split: str, unlearned: Outputs, retrained: Outputs, together: Groups | None) -> Floats | None:
+    if split not in unlearned.accuracy or split not in retrained.accuracy:
+        return None
+    return intervals.ratio_deviations(unlearned.accuracy[split], retrained.accuracy[split], together)
+
+
+def _interval(
+    value: Measured[float], deviations: Floats | None, by_original: Sequence[float] | None = None
+) -> Measured[Interval]:
+    if value.value is None or deviations is None:
+        return Measured(reason=NO_ACCURACIES)
+    between = intervals.variance_between(by_original) if by_original else 0.0
+    return Measured(intervals.interval(value.value, deviations, between))
 
 
 def no_intervals(reason: str) -> Intervals:

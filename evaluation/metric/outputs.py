@@ -25,6 +25,8 @@ class Outputs:
             confidences are known.
         accuracy: per split, of each model, [models], in [0, 1].
         age_error: per split, of each model, [models], in years; empty where no ages are known.
+        originals: of unlearned models, the number of the original model that each comes from, [models]; None where it is not
+            known.
     """
 
     ids: Mapping[str, NDArray[np.int64]]
@@ -32,6 +34,7 @@ class Outputs:
     forget_margins: Floats | None
     accuracy: Mapping[str, Floats]
     age_error: Mapping[str, Floats] = field(default_factory=dict)
+    originals: NDArray[np.int64] | None = None
 
     @classmethod
     def from_logits(
@@ -61,14 +64,15 @@ class Outputs:
         rows = (b"".join(values[model].tobytes() for values in known) for model in range(self.models))
         return len({hashlib.sha256(row).digest() for row in rows})
 
-    def take(self, models: slice) -> "Outputs":
-        """Some of the models."""
+    def take(self, models: slice | NDArray[np.int64]) -> "Outputs":
+        """Some of the models, by their numbers."""
         return Outputs(
             self.ids,
             {split: values[models] for split, values in self.confidences.items()},
             None if self.forget_margins is None else self.forget_margins[models],
             {split: values[models] for split, values in self.accuracy.items()},
             {split: values[models] for split, values in self.age_error.items()},
+            None if self.originals is None else self.originals[models],
         )
 
     def halves(self) -> tuple["Outputs", "Outputs"]:

@@ -25,6 +25,7 @@ Kind = Literal["original", "retrained", "second_retrained", "unlearned"]
 
 STORE_FORMAT = 1  # part of every key: raised when the content of shards changes
 SHARD = 16  # models per shard, where they are made one at a time
+IN_A_ROW = 4  # runs from one original model, then from the next: the fewest that show how much runs from one model differ
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class Population:
         runs: the folder of all populations.
         engine: how the models are made; part of the identity, because rounding depends on it.
         solution, batches, original: for unlearned models, what ran, on which batches, and on whose models.
-        originals: how many original models unlearning starts from, in turn; a population of original models keeps so many's
-            weights.
+        originals: how many original models unlearning starts from; a population of original models keeps so many's weights.
+        in_a_row: how many models in a row start from the same original one, before the next has its turn.
         device: where the models are made, "cpu" or "cuda". Networks are trained in bfloat16 on a GPU.
         kept: of how many of the first models the weights are kept as well, for what needs more than outputs; like N no part
             of the identity.
@@ -57,6 +58,7 @@ class Population:
     batches: BatchFormat | None = None
     original: "Population | None" = None
     originals: int = 1
+    in_a_row: int = IN_A_ROW
     device: str = "cpu"
     kept: int = 0
     trainer: Solution | None = None
@@ -66,6 +68,10 @@ class Population:
         """Seed of a model, in [0, 2**63)."""
         text = f"{self.task.name} v{self.task.version} {self.kind} {self.master_seed} {model}"
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1
+
+    def original_of(self, model: int) -> int:
+        """The number of the original model that an unlearned model comes from."""
+        return model // self.in_a_row % self.originals
 
     def identity(self) -> dict[str, Any]:
         """Everything that determines the models' outputs, ready for JSON."""
@@ -87,7 +93,7 @@ class Population:
         if self.solution is None or self.original is None:
             return identity
         if self.originals > 1:
-            identity["originals"] = self.originals
+            identity["originals"] = {"models": self.originals, "in_a_row": self.in_a_row}
         if self.data_free:
             identity["data_free"] = True
         return {**identity, "original": self.original.key, **_identity_of(self.solution), "batches": self.batches}

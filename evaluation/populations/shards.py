@@ -49,11 +49,19 @@ def make(
 
 def make_originals(
     population: Population,
+    models: int,
     executor: LocalProcesses,
     on_finished: Callable[[int], None],
     notice: Callable[[str], None],
 ) -> None:
-    """Make the original models that unlearning starts from, unless they are there already.
+    """Make the first of the original models that unlearning starts from, unless they are there already.
+
+    Args:
+        population: of the original models.
+        models: how many are needed.
+        executor: where they are trained.
+        on_finished: called with the number of models newly finished, or found.
+        notice: called with a sentence for the user.
 
     Raises:
         RunError: training failed, or a file cannot be written; what was finished is kept.
@@ -61,13 +69,12 @@ def make_originals(
     """
     first = 0 if population.task.original is None else 1  # that one comes with the data set
     with prepared(population, notice):
-        models = range(first, population.originals)
-        wanted = [model for model in models if not is_stored(population.weights_path(model), notice)]
-        on_finished(population.originals - len(wanted))
+        wanted = [model for model in range(first, models) if not is_stored(population.weights_path(model), notice)]
+        on_finished(models - len(wanted))
         shards: dict[int, list[int]] = {}
         for model in wanted:
             shards.setdefault(model // population.shard_size, []).append(model)
-        executor.run_all(jobs.make_shard, [(population, shard, models) for shard, models in shards.items()], on_finished)
+        executor.run_all(jobs.make_shard, [(population, *of_shard) for of_shard in shards.items()], on_finished)
 
 
 def missing_models(population: Population, models: int, notice: Callable[[str], None]) -> dict[int, list[int]]:
@@ -98,7 +105,8 @@ def load(population: Population, models: int) -> Outputs:
         return {split: arrays[f"{what}_{split}"] for split in SPLITS if f"{what}_{split}" in arrays}
 
     outputs = Outputs.from_logits(by_split("logits"), by_split("labels"), by_split("ids"), by_split("accuracy"))
-    return dataclasses.replace(outputs, age_error=by_split("age_error"))
+    known = None if population.original is None else np.array([population.original_of(model) for model in range(models)])
+    return dataclasses.replace(outputs, age_error=by_split("age_error"), originals=known)
 
 
 def load_arrays(population: Population, models: int) -> Arrays:

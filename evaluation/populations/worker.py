@@ -137,7 +137,7 @@ def unlearn(population: Population, model: int, data: Data) -> nn.Module:
     """
     solution, batches, original = population.unlearning()
     require_unchanged(solution)
-    net = original_model(original, model % population.originals)
+    net = original_model(original, population.original_of(model))
     runner.start_afresh(population.model_seed(model))
     try:
         with printing_to(population, f"model {model}"):
@@ -149,7 +149,7 @@ def unlearn(population: Population, model: int, data: Data) -> nn.Module:
 def _unlearn_in_lockstep(population: Population, models: Sequence[int]) -> list[nn.Module]:
     solution, batches, original = population.unlearning()
     require_unchanged(solution)
-    nets = [original_model(original, model % population.originals) for model in models]
+    nets = [original_model(original, population.original_of(model)) for model in models]
     data = [load_data(population.task)] * len(models)
     seeds = [population.model_seed(model) for model in models]
     runner.start_afresh(seeds[0])

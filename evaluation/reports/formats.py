@@ -31,6 +31,15 @@ def equal_models(card: Scorecard) -> Iterator[str]:
             yield f"{what}: {why}. The score takes them for {models} that differ."
 
 
+def from_originals(card: Scorecard) -> str:
+    """From how many original models the unlearned ones come, and what that makes of the score; after the number of models."""
+    if card.originals is None:
+        return ""
+    if card.originals == 1:
+        return " from one original"
+    return f" from {card.originals} originals{', averaged' if card.design == 'averaged' else ', pooled'}"
+
+
 def marked(sentence: str) -> str:
     """A note for the console, marked as one; one that begins with WARNING louder."""
     _, loud, text = sentence.rpartition("WARNING: ")

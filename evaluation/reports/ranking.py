@@ -15,7 +15,19 @@ from evaluation.scoring import codec
 from evaluation.scoring.scorecard import Scorecard
 from starting_kit.errors import InputError, did_you_mean
 
-GROUP = ("task", "task_version", "data", "forget", "network", "epochs", "metric_version", "models", "originals", "seed")
+GROUP = (
+    "task",
+    "task_version",
+    "data",
+    "forget",
+    "network",
+    "epochs",
+    "metric_version",
+    "models",
+    "originals",
+    "design",
+    "seed",
+)
 SIGNIFICANT = 0.05
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from evaluation.metric.forgetting import BIN_WIDTH, end_of_bins, points
 from evaluation.metric.measured import Interval, Means, Measured
-from evaluation.reports.formats import equal_models, interval, marked, number, percent, values_in_use
+from evaluation.reports.formats import equal_models, from_originals, interval, marked, number, percent, values_in_use
 from evaluation.scoring.scorecard import ClassForgetting, Estimate, Opinion, PerPopulation, Scorecard
 from starting_kit.tasks.task import Task
 
@@ -38,8 +38,7 @@ def show(card: Scorecard, screen: Console) -> None:
     for name, value in lines_of(card):
         lines.add_row(name, value)
     version = f" v{card.task_version}" if card.task_version else ""
-    originals = f" from {card.originals} original models" if (card.originals or 1) > 1 else ""
-    title = f"{card.solution} on {card.task}{version}, {card.models} models{originals}"
+    title = f"{card.solution} on {card.task}{version}, {card.models} models{from_originals(card)}"
     screen.print(Panel(lines, title=title, title_align="left", expand=False))
     screen.print(_histogram(np.array([each.epsilon for each in card.epsilons]), card.models))
     screen.print(_opinions(card.attacks, card.ceiling_models))
@@ -59,6 +58,12 @@ def lines_of(card: Scorecard) -> Iterator[tuple[str, str]]:
     else:
         yield "score", _with_interval(f"[bold]{number(card.score)}[/]", card.score_interval)
     yield "score / ceiling", percent(card.relative)
+    if card.pooled and card.by_original:
+        bounds = Measured[Interval]() if card.pooled_interval is UNSET else card.pooled_interval
+        yield "pooled score", f"{_with_interval(number(card.pooled.score), bounds)}, {percent(card.pooled.relative)} of ceiling"
+        yield "original models", f"{percent(card.by_original.share_of_variance)} of the variance between runs"
+    elif card.design == "one original":
+        yield "original models", "one; the score of another one may well be a third higher or lower"
     of_models = "" if card.ceiling_models == card.models else f" ({card.ceiling_models} models)"
     yield "ceiling, floor", f"{number(card.ceiling)}{of_models}, {number(card.floor)}"
     yield "forgetting quality F", _with_interval(number(card.forgetting_quality), card.forgetting_interval)

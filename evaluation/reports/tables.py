@@ -9,7 +9,7 @@ from rich.box import Box
 from rich.console import Console
 from rich.table import Table
 
-from evaluation.reports.formats import interval, known, number, percent
+from evaluation.reports.formats import from_originals, interval, known, number, percent
 from evaluation.reports.ranking import GROUP, Row
 from starting_kit.errors import InputError
 
@@ -33,8 +33,7 @@ def title(table: Sequence[Row]) -> str:
         else card.task
     ]
     parts += [] if card.trainer is UNSET else [f"all models trained by {card.trainer}"]
-    parts.append(f"{card.models} models")
-    parts += [f"from {card.originals} original models"] if (card.originals or 1) > 1 else []
+    parts.append(f"{card.models} models{from_originals(card)}")
     parts += [f"seed {card.seed}"] if card.seed else []
     ends = f"ceiling {number(card.ceiling)}, floor {number(card.floor)}"
     return f"{', '.join(parts)}, metric v{card.metric_version}; {ends}"

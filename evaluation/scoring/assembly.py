@@ -55,7 +55,7 @@ def of_experiment(
     """
     return Scorecard(
         **_origin(made),
-        models=made.models,
+        models=made.models["unlearned"],
         notes=list(notes) or msgspec.UNSET,
         attacks=attacks,
         class_forgetting=class_forgetting,
@@ -177,7 +177,7 @@ def _file_name(made: Experiment, config: ScoringConfig, values: str | None) -> s
     parts += [values] if values else []
     parts += [*sorted(config.define), *(f"{name}={value}" for name, value in sorted(solution.settings.items()))]
     parts += [f"n{config.models}"] if config.models != DEFAULT_MODELS else []
-    parts += [f"originals{config.originals}"] if config.originals > 1 else []
+    parts += [f"originals{config.originals}"] if config.originals else []
     parts += [f"seed{config.seed}"] if config.seed else []
     parts += [config.engine] if config.engine else []
     parts += [config.device] if config.device != "cpu" else []

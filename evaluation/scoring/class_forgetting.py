@@ -95,7 +95,7 @@ def of_experiment(made: Experiment) -> Measured[ClassForgetting]:
         return Measured(reason="the forget request is no class")
 
     def load(kind: Kind) -> ClassOutputs:
-        return ClassOutputs.of(load_arrays(made.populations[kind], made.models), forgotten)
+        return ClassOutputs.of(load_arrays(made.populations[kind], made.models[kind]), forgotten)
 
     return Measured(ClassForgetting(forgotten, **measure(load), anamnesis_index=made.anamnesis))
 

@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Literal
 
 from evaluation.metric.forgetting import FEWEST_MODELS
+from evaluation.populations.population import IN_A_ROW
 from evaluation.scoring.scorecard import DEFAULT_MODELS
 from starting_kit import tasks
 from starting_kit.errors import InputError
 from starting_kit.files import require_writable
 from starting_kit.tasks.task import Task
+
+REFERENCE = 128  # original models that show what there was to forget
+OTHER_NETWORK = 16  # original models of a network that is not the task's, whose weights may take much room
 
 
 def data_folder() -> Path:
@@ -21,6 +25,21 @@ def data_folder() -> Path:
 def available_cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Design:
+    """Which original models unlearning starts from.
+
+    Attributes:
+        originals: how many.
+        in_a_row: runs from one of them before the next has its turn.
+        trained: how many original models there are, those included that only show what there was to forget.
+    """
+
+    originals: int
+    in_a_row: int
+    trained: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +95,7 @@ class ScoringConfig(Common):
         solution: a name in the zoo, or the path of a .py file or a notebook.
         task, data, forget, network, epochs: the task, where its data lie, and what is wanted otherwise than the task has it.
         models: in each population.
-        originals: original models that unlearning starts from, in turn.
+        originals: original models that unlearning starts from; None for the task's number, as far as each has four runs.
         seed: all models' seeds derive from it.
         engine: how the solution is called; None for lockstep where a trial allows it.
         device: where models are trained and unlearned.
@@ -97,7 +116,7 @@ class ScoringConfig(Common):
     network: str | None = None
     epochs: int | None = None
     models: int = DEFAULT_MODELS
-    originals: int = 1
+    originals: int | None = None
     seed: int = 0
     engine: Literal["lockstep", "single"] | None = None
     device: Literal["cpu", "cuda"] = "cpu"
@@ -118,7 +137,7 @@ class ScoringConfig(Common):
             raise InputError(
                 f"--models {self.models} is too few; the metric needs at least {FEWEST_MODELS} (the competition took 512)."
             )
-        if not 1 <= self.originals <= self.models:
+        if self.originals is not None and not 1 <= self.originals <= self.models:
             raise InputError(f"--originals {self.originals} must lie between 1 and the number of models, {self.models}.")
         if self.seed < 0:
             raise InputError(f"--seed {self.seed} must not be negative.")
@@ -135,6 +154,17 @@ class ScoringConfig(Common):
         if self.epochs is not None and self.epochs < 1:
             raise InputError(f"--epochs {self.epochs} is too few; at least 1 is needed.")
         return tasks.find(self.task, self.data, self.forget, self.network, self.epochs)
+
+    def design(self, task: Task) -> Design:
+        """Which original models unlearning starts from, on a task of the user's choice."""
+        originals = self.originals or max(1, min(_usual_originals(task), self.models // IN_A_ROW))
+        return Design(originals, min(IN_A_ROW, self.models // originals), max(originals, min(REFERENCE, self.models)))
+
+
+def _usual_originals(task: Task) -> int:
+    if task.original is not None:  # a folder with an original of its own is about that one
+        return 1
+    return min(task.originals, OTHER_NETWORK) if "network" in task.changed else task.originals
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from evaluation.metric.measured import Measured
 from evaluation.metric.outputs import Outputs
 from evaluation.populations import jobs, shards
@@ -30,7 +32,7 @@ class Experiment:
 
     Attributes:
         populations: by their kind.
-        models: how many models each has.
+        models: how many models each has, by its kind.
         engine_reason: why the solution ran in lockstep, or did not.
         cost: time of an unlearning over time of a retraining.
         device_name: where the models were made, for people.
@@ -39,7 +41,7 @@ class Experiment:
     """
 
     populations: dict[Kind, Population]
-    models: int
+    models: dict[Kind, int]
     engine_reason: str
     cost: float
     device_name: str = "cpu"
@@ -47,15 +49,17 @@ class Experiment:
     pictures: bytes | None = None
 
     def outputs(self) -> dict[Kind, Outputs]:
-        """Outputs of the populations.
+        """Outputs of the populations, of equally many models; original ones are there as often as unlearned ones start there.
 
         Raises:
             RunError: a shard was damaged after it had been made.
         """
         try:
-            return {kind: shards.load(population, self.models) for kind, population in self.populations.items()}
+            loaded = {kind: shards.load(population, self.models[kind]) for kind, population in self.populations.items()}
         except DamagedFileError as error:
             raise RunError(f"{error} was damaged or removed; run the same command to make it again.") from error
+        unchanged, runs = loaded["original"], self.models["unlearned"]
+        return {**loaded, "original": unchanged.take(np.arange(runs) * unchanged.models // runs)}
 
 
 def run(
@@ -89,14 +93,16 @@ def run(
             device_name = trainers.run(jobs.name_of_device, config.device)
             plan = make_plan(config, task, path, tuned, trainers, unlearners, reporter)
             populations = plan.populations if task.forgotten_class is None else anamnesis.keeping_weights(plan.populations)
-            _make("unlearned", populations, config.models, unlearners, reporter, seconds)
+            models = {kind: plan.design.trained if kind == "original" else config.models for kind in populations}
+            _make_originals(populations["original"], trainers, reporter, seconds)
+            _make("unlearned", populations, models["unlearned"], unlearners, reporter, seconds)
             with reporter.waiting("Timing the solution against retraining"):
                 cost = measure_cost(populations["unlearned"], populations["retrained"], trainers, unlearners)
             pictures = _draw(populations["unlearned"], unlearners, reporter) if config.pictures else None
         for kind in TRAINED:
-            _make(kind, populations, config.models, trainers, reporter, seconds)
+            _make(kind, populations, models[kind], trainers, reporter, seconds)
         index = _relearn(populations, config.models, trainers, reporter, seconds)
-    return Experiment(populations, config.models, plan.engine_reason, cost, device_name, index, pictures)
+    return Experiment(populations, models, plan.engine_reason, cost, device_name, index, pictures)
 
 
 def _make(
@@ -109,6 +115,12 @@ def _make(
 ) -> None:
     with timed(seconds, kind), reporter.stage(kind.replace("_", " "), models) as on_finished:
         shards.make(populations[kind], models, executor, on_finished, reporter.notice)
+
+
+def _make_originals(original: Population, trainers: LocalProcesses, reporter: Reporter, seconds: dict[str, float]) -> None:
+    if original.originals > 1:  # the first is there since the solution was tried on it
+        with timed(seconds, "originals"), reporter.stage("to start from", original.originals) as on_finished:
+            shards.make_originals(original, original.originals, trainers, on_finished, reporter.notice)
 
 
 def _draw(unlearned: Population, executor: LocalProcesses, reporter: Reporter) -> bytes:

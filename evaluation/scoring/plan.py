@@ -10,7 +10,7 @@ from typing import Any
 from evaluation.populations import jobs, shards
 from evaluation.populations.executors import LocalProcesses
 from evaluation.populations.population import Kind, Population
-from evaluation.scoring.config import ScoringConfig
+from evaluation.scoring.config import Design, ScoringConfig
 from evaluation.scoring.reporter import Reporter, tell_all
 from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import InputError
@@ -25,10 +25,12 @@ class Plan:
 
     Attributes:
         populations: the unlearned one, and the three that are trained.
+        design: which original models unlearning starts from.
         engine_reason: why the solution runs in lockstep, or does not.
     """
 
     populations: dict[Kind, Population]
+    design: Design
     engine_reason: str
 
 
@@ -41,7 +43,7 @@ def make_plan(
     unlearners: LocalProcesses,
     reporter: Reporter,
 ) -> Plan:
-    """Plan the populations, after making the original models to start from and trying the solution on the first.
+    """Plan the populations, after trying the solution on the first original model, which is made if it is missing.
 
     Args:
         config: of the scoring.
@@ -61,18 +63,19 @@ def make_plan(
     tell_all(reporter, solution.remarks, config.runs / "remarks.log")
     if config.pictures and not solution.pictures:
         raise InputError(f"--pictures: {path} makes no images up (it defines no function `pictures`); leave the option out.")
-    task = _with_digest(config, task, trainers, reporter)
-    task, engine = _engine_of_training(config, task, solution, trainers, reporter)
+    task, engine = _engine_of_training(config, _with_digest(config, task, trainers, reporter), solution, trainers, reporter)
     trained = _trained(config, task, solution, engine)
     original = trained["original"]
-    _make_originals(original, trainers, reporter)
+    with reporter.waiting("Preparing the original model"):
+        shards.make_originals(original, 1, trainers, lambda newly: None, reporter.notice)
     with reporter.waiting("Trying the solution"):
         unlearners.start(config.cores)  # the others, beside the one that tries
         batches, made_up = unlearners.run(jobs.find_batches, original, solution, config.data_free)
         solution = _with_remarks(solution, made_up, config, reporter)
         engine, why, forced = choose_engine(config.engine, original, solution, batches, unlearners, config.data_free)
         solution = _with_remarks(solution, forced, config, reporter)
-    return Plan({"unlearned": original.unlearned_by(solution, batches, engine, config.data_free), **trained}, why)
+    unlearned = original.unlearned_by(solution, batches, engine, config.data_free)
+    return Plan({"unlearned": unlearned, **trained}, config.design(task), why)
 
 
 def _with_remarks(solution: Solution, remarks: Sequence[str], config: ScoringConfig, reporter: Reporter) -> Solution:
@@ -81,14 +84,15 @@ def _with_remarks(solution: Solution, remarks: Sequence[str], config: ScoringCon
 
 
 def _trained(config: ScoringConfig, task: Task, solution: Solution, engine: Engine) -> dict[Kind, Population]:
-    trainer = solution if solution.trains else None
+    trainer, design = solution if solution.trains else None, config.design(task)
     of_kind = partial(
         Population,
         task,
         master_seed=config.seed,
         runs=config.runs,
         engine=engine,
-        originals=config.originals,
+        originals=design.originals,
+        in_a_row=design.in_a_row,
         device=config.device,
         trainer=trainer,
     )
@@ -118,15 +122,6 @@ def _engine_of_training(
     if notice:
         reporter.notice(notice)
     return dataclasses.replace(task, unlearned_at_once=1) if engine == ONE_AT_A_TIME else task, engine
-
-
-def _make_originals(original: Population, trainers: LocalProcesses, reporter: Reporter) -> None:
-    if original.originals > 1:
-        with reporter.stage("to start from", original.originals) as on_finished:
-            shards.make_originals(original, trainers, on_finished, reporter.notice)
-    else:
-        with reporter.waiting("Preparing the original model"):
-            shards.make_originals(original, trainers, lambda newly: None, reporter.notice)
 
 
 def choose_engine(

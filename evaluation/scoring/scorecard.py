@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from evaluation.metric.measured import ExampleEpsilon, Interval, Means, Measured
+from evaluation.metric.measured import ByOriginal, Design, ExampleEpsilon, Interval, Means, Measured, Pooled
 
 METRIC_VERSION = 1
 DEFAULT_MODELS = 512
@@ -148,8 +148,11 @@ class Scorecard(Struct, frozen=True, kw_only=True):
     notes: list[str] | UnsetType = UNSET
     data: str | None = None
     retrained_population: str
+    design: Design | UnsetType = UNSET
     score: Measured[float]
     relative: Measured[float]
+    pooled: Pooled | UnsetType = UNSET
+    by_original: ByOriginal | UnsetType = UNSET
     ceiling: Measured[float]
     ceiling_models: int
     floor: Measured[float]
@@ -169,6 +172,7 @@ class Scorecard(Struct, frozen=True, kw_only=True):
     retain_ratio_interval: Measured[Interval]
     test_ratio_interval: Measured[Interval]
     score_deviations: Measured[list[list[float]]]
+    pooled_interval: Measured[Interval] | UnsetType = UNSET
     attacks: dict[str, Opinion]
     class_forgetting: Measured[ClassForgetting] | UnsetType = UNSET
     cost: float | None = None

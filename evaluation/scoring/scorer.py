@@ -183,7 +183,7 @@ def _export(made: Experiment, folder: Path, approach: str) -> None:
     """Write logits and accuracies of the unlearned and the retrained models."""
 
     def arrays(kind: Kind) -> Arrays:
-        return load_arrays(made.populations[kind], made.models)
+        return load_arrays(made.populations[kind], made.models[kind])
 
     def accuracy(arrays: Arrays) -> Arrays:
         return {split: arrays[f"accuracy_{split}"] for split in SPLITS}

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from evaluation.metric.forgetting import FEWEST_MODELS
+from evaluation.populations.population import IN_A_ROW
 from evaluation.scoring.config import available_cores, data_folder
 from starting_kit.errors import InputError
 
 FEW = 4  # a trial may end after the number of its models divided by this
-ORIGINALS = 4  # models that trials start from, in turn: what works with one of them need not work with another
+FEWEST_TRIED = 2 * IN_A_ROW  # models: what works with one original model need not work with another
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class TuningConfig:
         Raises:
             InputError: a number out of range.
         """
-        for option, least in (("trials", 1), ("models", FEW * ORIGINALS * FEWEST_MODELS), ("workers", 1), ("seed", 0)):
+        for option, least in (("trials", 1), ("models", FEW * FEWEST_TRIED), ("workers", 1), ("seed", 0)):
             value = getattr(self, option)
             if value is not None and value < least:
                 raise InputError(f"--{option} {value} is too few; at least {least} is needed.")

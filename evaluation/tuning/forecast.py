@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from evaluation.metric import measures
+from evaluation.metric import designs
+from evaluation.metric.comparison import compare
 from evaluation.metric.outputs import Outputs
 from evaluation.scoring.scorecard import DEFAULT_MODELS
 
 
-def forecast(unlearned: Outputs, retrained: Outputs, originals: int = 1, models: int = DEFAULT_MODELS) -> float:
-    """The score to be expected with more models than there are, the mean over the original models that they come from.
+def forecast(unlearned: Outputs, retrained: Outputs, models: int = DEFAULT_MODELS) -> float:
+    """The score to be expected with more models than there are, averaged over the original models that they come from.
 
     Few models flatter what varies too little or lies far off, because no ε that they show exceeds the logarithm of their
     number: with 32 a solution may score 0.02, with 512 the same one 0.0003. Means and standard deviations need no tails. So
@@ -21,26 +22,27 @@ def forecast(unlearned: Outputs, retrained: Outputs, originals: int = 1, models:
     Args:
         unlearned: what is scored.
         retrained: what it is compared with.
-        originals: how many original models the unlearned ones come from, in turn.
-        models: that are to be expected, from one original model.
+        models: that are to be expected.
     """
-    parts = [unlearned.take(slice(first, None, originals)) for first in range(originals)]
     rng = np.random.default_rng(0)
-    expected = _normal(retrained, models, rng)
-    return float(np.mean([score(_normal(part, models, rng), expected) for part in parts]))
-
-
-def _normal(outputs: Outputs, models: int, rng: np.random.Generator) -> Outputs:
-    """So many models, normally distributed, with the means and deviations of some."""
-    confidences = outputs.confidences["forget"]
-    draws = rng.standard_normal((models, confidences.shape[1]))
-    drawn = confidences.mean(axis=0) + confidences.std(axis=0, ddof=1) * draws
-    return replace(outputs, confidences={"forget": drawn})
+    confidences, of_retrained = unlearned.confidences["forget"], retrained.confidences["forget"]
+    draws, other_draws = (rng.standard_normal((models, confidences.shape[1])) for _ in range(2))
+    centres, spread = confidences.mean(axis=0)[None], confidences.std(axis=0, ddof=1)
+    if unlearned.originals is not None and designs.can_be_averaged(unlearned.originals):
+        centres, spread = (
+            designs.centres(confidences, unlearned.originals),
+            np.sqrt(designs.variance_within(confidences, unlearned.originals)),
+        )
+    expected = replace(
+        retrained, confidences={"forget": of_retrained.mean(axis=0) + of_retrained.std(axis=0, ddof=1) * other_draws}
+    )
+    parts = (replace(unlearned, confidences={"forget": centre + spread * draws}, originals=None) for centre in centres)
+    return float(np.mean([score(part, expected) for part in parts]))
 
 
 def score(unlearned: Outputs, retrained: Outputs) -> float:
     """The competition's score, on what tuning may see."""
-    found = measures.compare(unlearned, retrained).score
+    found = compare(unlearned, retrained).score
     assert found is not None
     return found
 

@@ -13,7 +13,7 @@ from evaluation.scoring.cost import measure_cost
 from evaluation.scoring.plan import choose_engine, make_plan
 from evaluation.scoring.reporter import Reporter
 from evaluation.scoring.scorecard import COST_LIMIT
-from evaluation.tuning.config import ORIGINALS, TuningConfig
+from evaluation.tuning.config import TuningConfig
 from evaluation.tuning.forecast import forecast, without_test
 from starting_kit.contract import Solution
 from starting_kit.errors import InputError
@@ -96,7 +96,7 @@ class Trials:
         """
         shards.make(population, models, unlearners, on_finished, self.reporter.notice)
         unlearned, retrained = (without_test(shards.load(kind, models)) for kind in (population, self.retrained))
-        return forecast(unlearned, retrained, ORIGINALS)
+        return forecast(unlearned, retrained)
 
 
 def prepare(config: TuningConfig, task: Task, path: Path, trainers: LocalProcesses, reporter: Reporter) -> Trials:
@@ -119,7 +119,6 @@ def prepare(config: TuningConfig, task: Task, path: Path, trainers: LocalProcess
         task=config.task,
         data=config.data,
         seed=SEED + config.seed,
-        originals=ORIGINALS,
         runs=config.runs / "tuning",
     )
     with LocalProcesses(1, reporter.notice) as unlearners:

@@ -108,4 +108,5 @@ TASK = Task(
     loader_batch_size=64,
     engine=ONE_AT_A_TIME,
     unlearned_at_once=1,
+    originals=16,  # of 43 MB each
 )

@@ -90,4 +90,5 @@ TASK = Task(
     loader_batch_size=32,
     engine=ONE_AT_A_TIME,
     unlearned_at_once=1,
+    originals=16,  # of 43 MB each
 )

@@ -75,6 +75,8 @@ class Task:
         unlearned_at_once: models that a solution unlearns in one call, if it runs in lockstep. Fewer than are trained at once,
             because a solution's batches are larger and need as much memory.
         original: weights of the original model, if they come with the data set; else it is trained.
+        originals: how many original models unlearning starts from, unless the user says: as many as a score needs to be the
+            same for other ones, or fewer where their weights take much room.
         pixel_range: smallest and largest value that a pixel can have.
         folder: holds the data sets that are not embedded (`--data`).
         changed: which fields the user has changed.
@@ -99,6 +101,7 @@ class Task:
     engine: Engine
     unlearned_at_once: int
     original: Path | None = None
+    originals: int = 128
     pixel_range: tuple[float, float] = (0.0, 255.0)
     folder: Path = Path("data")
     changed: tuple[str, ...] = ()
@@ -129,7 +132,7 @@ class Task:
 
     def identity(self) -> dict[str, Any]:
         """The fields that determine the numbers, ready for JSON, but for the engine and what follows from the data set."""
-        of_data = ("read", "summary", "needs", "marker_globs", "original", "pixel_range", "folder")
+        of_data = ("read", "summary", "needs", "marker_globs", "original", "originals", "pixel_range", "folder")
         left_out = (*of_data, "engine", "unlearned_at_once", "changed")
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in left_out}
         return {**fields, "recipe": dataclasses.asdict(self.recipe), "forget": str(forget_requests.parse(self.forget))}

@@ -31,7 +31,7 @@ def test_the_same_subsamples_each_time_and_others_for_other_populations():
 
 
 def test_too_few_models_have_no_interval():
-    with pytest.raises(intervals.TooFewModelsError, match="23 models are too few for an interval, at least 24"):
+    with pytest.raises(intervals.NoIntervalError, match="23 models are too few for an interval, at least 24"):
         intervals.subsamples(23, seed=0)
 
 

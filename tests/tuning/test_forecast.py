@@ -33,9 +33,9 @@ def test_few_models_forecast_what_many_score(shift, spread):
 
 def test_the_forecast_is_the_mean_over_original_models():
     near, far, retrained = normal_outputs(64, 1), normal_outputs(64, 2, shift=3), normal_outputs(64, 3)
-    confidences = np.empty((128, 200))
-    confidences[0::2], confidences[1::2] = near.confidences["forget"], far.confidences["forget"]
+    confidences = np.concatenate([near.confidences["forget"], far.confidences["forget"]])
     both = dataclasses.replace(normal_outputs(128, 0), confidences={"forget": confidences})
     apart = [forecast(part, retrained) for part in (near, far)]
-    assert forecast(both, retrained, originals=2) == pytest.approx(np.mean(apart), rel=0.2)
+    known = dataclasses.replace(both, originals=np.repeat([0, 1], 64))
+    assert forecast(known, retrained) == pytest.approx(np.mean(apart), rel=0.2)
     assert forecast(both, retrained) < np.mean(apart) / 2  # as one population they would be something else
