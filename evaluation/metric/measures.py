@@ -1,6 +1,7 @@
 """What is measured on populations: the numbers of a scorecard that follow from the outputs alone, whoever made them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from msgspec import UNSET, UnsetType
@@ -58,13 +59,7 @@ def scores(
         forgetting_quality=result.forgetting_quality,
         retain_ratio=_or_reason(result.retain_ratio, NO_ACCURACIES),
         test_ratio=_or_reason(result.test_ratio, NO_ACCURACIES),
-        retain_accuracy=_accuracies("retain", unlearned, retrained),
-        test_accuracy=_accuracies("test", unlearned, retrained),
-        forget_accuracy=_accuracies("forget", unlearned, retrained),
-        retain_age_error=_age_errors("retain", unlearned, retrained),
-        forget_age_error=_age_errors("forget", unlearned, retrained),
-        validation_age_error=_age_errors("validation", unlearned, retrained),
-        test_age_error=_age_errors("test", unlearned, retrained),
+        **_means_by_split(unlearned, retrained),
         epsilons=[
             ExampleEpsilon(int(example), float(epsilon))
             for example, epsilon in zip(retrained.ids["forget"], result.epsilons, strict=True)
@@ -209,13 +204,17 @@ def _or_reason(value: T | None, reason: str) -> Measured[T]:
     return Measured(reason=reason) if value is None else Measured(value)
 
 
+def _means_by_split(unlearned: Outputs, retrained: Outputs) -> dict[str, Any]:
+    """Accuracies, and where ages are known errors of these, under their names on the scorecard."""
+    accuracies = {f"{split}_accuracy": _accuracies(split, unlearned, retrained) for split in ("retain", "test", "forget")}
+    return accuracies | {f"{split}_age_error": _age_errors(split, unlearned, retrained) for split in unlearned.age_error}
+
+
 def _accuracies(split: str, unlearned: Outputs, retrained: Outputs) -> Measured[Means]:
     if split not in unlearned.accuracy or split not in retrained.accuracy:
         return Measured(reason=f"{split} accuracies are not known")
     return Measured(Means(float(unlearned.accuracy[split].mean()), float(retrained.accuracy[split].mean())))
 
 
-def _age_errors(split: str, unlearned: Outputs, retrained: Outputs) -> Means | UnsetType:
-    if split not in unlearned.age_error:
-        return UNSET
+def _age_errors(split: str, unlearned: Outputs, retrained: Outputs) -> Means:
     return Means(float(unlearned.age_error[split].mean()), float(retrained.age_error[split].mean()))

@@ -86,35 +86,34 @@ def run(
         KeyboardInterrupt: the user interrupted; what was finished is kept.
     """
     # A process that has run a solution trains nothing: whatever a solution changes in its process ends with it.
-    get_ready = partial(jobs.get_ready, task)
-    with LocalProcesses(config.cores, reporter.notice, get_ready) as trainers:
-        with LocalProcesses(config.cores, reporter.notice, get_ready) as unlearners:
+    of_workers = config.cores, reporter.notice, partial(jobs.get_ready, task)
+    with LocalProcesses(*of_workers) as trainers:
+        with LocalProcesses(*of_workers) as unlearners:
             unlearners.start(1)  # beside the first trainer
             device_name = trainers.run(jobs.name_of_device, config.device)
             plan = make_plan(config, task, path, tuned, trainers, unlearners, reporter)
             populations = plan.populations if task.forgotten_class is None else anamnesis.keeping_weights(plan.populations)
-            models = {kind: plan.design.trained if kind == "original" else config.models for kind in populations}
             _make_originals(populations["original"], trainers, reporter, seconds)
-            _make("unlearned", populations, models["unlearned"], unlearners, reporter, seconds)
+            _make("unlearned", populations, plan.models, unlearners, reporter, seconds)
             with reporter.waiting("Timing the solution against retraining"):
                 cost = measure_cost(populations["unlearned"], populations["retrained"], trainers, unlearners)
             pictures = _draw(populations["unlearned"], unlearners, reporter) if config.pictures else None
         for kind in TRAINED:
-            _make(kind, populations, models[kind], trainers, reporter, seconds)
+            _make(kind, populations, plan.models, trainers, reporter, seconds)
         index = _relearn(populations, config.models, trainers, reporter, seconds)
-    return Experiment(populations, models, plan.engine_reason, cost, device_name, index, pictures)
+    return Experiment(populations, plan.models, plan.engine_reason, cost, device_name, index, pictures)
 
 
 def _make(
     kind: Kind,
     populations: dict[Kind, Population],
-    models: int,
+    models: dict[Kind, int],
     executor: LocalProcesses,
     reporter: Reporter,
     seconds: dict[str, float],
 ) -> None:
-    with timed(seconds, kind), reporter.stage(kind.replace("_", " "), models) as on_finished:
-        shards.make(populations[kind], models, executor, on_finished, reporter.notice)
+    with timed(seconds, kind), reporter.stage(kind.replace("_", " "), models[kind]) as on_finished:
+        shards.make(populations[kind], models[kind], executor, on_finished, reporter.notice)
 
 
 def _make_originals(original: Population, trainers: LocalProcesses, reporter: Reporter, seconds: dict[str, float]) -> None:

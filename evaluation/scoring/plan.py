@@ -10,7 +10,7 @@ from typing import Any
 from evaluation.populations import jobs, shards
 from evaluation.populations.executors import LocalProcesses
 from evaluation.populations.population import Kind, Population
-from evaluation.scoring.config import Design, ScoringConfig
+from evaluation.scoring.config import ScoringConfig
 from evaluation.scoring.reporter import Reporter, tell_all
 from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import InputError
@@ -25,12 +25,12 @@ class Plan:
 
     Attributes:
         populations: the unlearned one, and the three that are trained.
-        design: which original models unlearning starts from.
+        models: how many of each.
         engine_reason: why the solution runs in lockstep, or does not.
     """
 
     populations: dict[Kind, Population]
-    design: Design
+    models: dict[Kind, int]
     engine_reason: str
 
 
@@ -68,14 +68,22 @@ def make_plan(
     original = trained["original"]
     with reporter.waiting("Preparing the original model"):
         shards.make_originals(original, 1, trainers, lambda newly: None, reporter.notice)
+    unlearned, why = _unlearned(config, original, solution, unlearners, reporter)
+    models = dict.fromkeys(("unlearned", *TRAINED), config.models) | {"original": config.design(task).trained}
+    return Plan({"unlearned": unlearned, **trained}, models, why)
+
+
+def _unlearned(
+    config: ScoringConfig, original: Population, solution: Solution, unlearners: LocalProcesses, reporter: Reporter
+) -> tuple[Population, str]:
+    """What the solution makes of the original models, after a trial; and why it runs in lockstep, or does not."""
     with reporter.waiting("Trying the solution"):
         unlearners.start(config.cores)  # the others, beside the one that tries
         batches, made_up = unlearners.run(jobs.find_batches, original, solution, config.data_free)
         solution = _with_remarks(solution, made_up, config, reporter)
         engine, why, forced = choose_engine(config.engine, original, solution, batches, unlearners, config.data_free)
         solution = _with_remarks(solution, forced, config, reporter)
-    unlearned = original.unlearned_by(solution, batches, engine, config.data_free)
-    return Plan({"unlearned": unlearned, **trained}, config.design(task), why)
+    return original.unlearned_by(solution, batches, engine, config.data_free), why
 
 
 def _with_remarks(solution: Solution, remarks: Sequence[str], config: ScoringConfig, reporter: Reporter) -> Solution:

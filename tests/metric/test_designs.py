@@ -1,7 +1,5 @@
 """Runs from several original models: what is pooled, and what is averaged over them."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 

@@ -11,7 +11,6 @@ from PIL import Image
 from conftest import run_script
 from evaluation.populations import jobs
 from evaluation.scoring import SILENT, ScoringConfig, experiment, plan
-from evaluation.scoring.config import Design
 from starting_kit import contract, networks, runner, tasks
 from starting_kit.errors import DataWithheldError, InputError, SolutionError
 
@@ -75,7 +74,9 @@ def test_drawing_is_told_of_only_where_something_is_drawn(monkeypatch, wanted):
     workers = SimpleNamespace(run=lambda job, *arguments: b"PNG" if job is jobs.draw else "cpu", start=lambda workers: None)
     population = SimpleNamespace(task=SimpleNamespace(forgotten_class=None))
     monkeypatch.setattr(experiment, "LocalProcesses", lambda *arguments: nullcontext(workers))
-    planned = plan.Plan(dict.fromkeys(("unlearned", "retrained", "original"), population), Design(1, 4, 4), "")
+    planned = plan.Plan(
+        dict.fromkeys(("unlearned", *plan.TRAINED), population), dict.fromkeys(("unlearned", *plan.TRAINED), 4), ""
+    )
     for name, given in (("make_plan", planned), ("measure_cost", 0.1), ("_make", None), ("_make_originals", None)):
         monkeypatch.setattr(experiment, name, lambda *arguments, given=given: given)
     config = ScoringConfig(solution="mine.py", pictures=wanted)
