@@ -1,6 +1,7 @@
 """What a worker finds out before models are made: of the device, the data, the network, and of a solution that it tries."""
 
 import hashlib
+import os
 
 import torch
 
@@ -26,6 +27,16 @@ def name_of_device(device: str) -> str:
     if not torch.cuda.is_available():
         raise InputError("--device cuda: PyTorch finds no GPU that it can use here; leave the option out to work on the CPU.")
     return torch.cuda.get_device_name()
+
+
+def instruction_set() -> str:
+    """Which of the CPU's instructions PyTorch computes with, and oneDNN where it may not use all: they decide how it rounds.
+
+    >>> instruction_set()
+    'AVX512'
+    """
+    capability, limit = torch.backends.cpu.get_cpu_capability(), os.environ.get("ONEDNN_MAX_CPU_ISA")
+    return f"{capability}, oneDNN {limit}" if limit else capability
 
 
 def look_at_data(task: Task) -> tuple[str, list[str]]:
