@@ -81,7 +81,8 @@ def compare_all(cards: Sequence[Scorecard]) -> ties.Pairs:
     p_values = np.full((len(cards), len(cards)), np.nan)
     for one, other in combinations(range(len(cards)), 2):
         test = difference(cards[one], cards[other])
-        p_values[one, other] = p_values[other, one] = np.nan if test is None else test[1]
+        if test is not None:
+            p_values[one, other] = p_values[other, one] = ties.of_student(test[1], cards[one].models)
     return ties.Pairs(np.array([card.score.value or 0.0 for card in cards]), p_values)
 
 

@@ -19,8 +19,8 @@ COLUMNS = ("#", "ranks", "solution", "values", "score", "95 % interval", "of cei
 NOT_ON_TERMINALS = ("of ceiling", "forget acc.")  # 80 characters have no room for them
 NUMBERS = ("score", "relative", "ceiling", "floor", "forgetting_quality", "retain_ratio", "test_ratio", "cost")  # in CSV
 RANKS = (
-    "Ranks: from the best to the worst that an entry may have, as it is compared in pairs with all others; of the differences "
-    "found at most 5 % are chance (Benjamini–Hochberg)."
+    "Ranks: the best and the worst that an entry may have. All pairs of the table are compared; at most some 5 % of the "
+    "differences found are chance (Benjamini–Hochberg)."
 )
 EQUAL_MODELS = "† some of its models are one and the same."
 UNRANKED = "cost above 20 % of a retraining"
@@ -93,7 +93,7 @@ def notes(table: Sequence[Row]) -> list[str]:
         share = median(share for _, share in smallest)
         said.append(
             f"Smallest difference that {table[0].card.models} models can tell: {number(smallest[0][0])} between the first two, "
-            f"{share:.0%} of the score in the median of neighbours (80 % power at p < 0.05)."
+            f"{100 * share:.0f} % of the score in the median of neighbours (80 % power at p < 0.05)."
         )
     return said + machines([row.card for row in table])
 
@@ -138,7 +138,7 @@ def as_markdown(tables: Sequence[Sequence[Row]], ends: int | None = None) -> str
         shown, gap = list(table), []
         if ends is not None and len(ranked) > 2 * ends:
             shown, more, slow = [*ranked[:ends], *ranked[-ends:]], len(ranked) - 2 * ends, len(table) - len(ranked)
-            gap = [f"| | *{more} more{f', {slow} unranked' if slow else ''}* |" + " |" * (len(COLUMNS) - 2)]
+            gap = [f"| | | *{more} more{f', {slow} unranked' if slow else ''}* |" + " |" * (len(COLUMNS) - 3)]
         lines = [_markdown_row(row) for row in shown]
         said = " ".join([*legend(shown, "In italics, unranked"), *notes(table)])
         head = [f"**{title(table)}**", "", f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
