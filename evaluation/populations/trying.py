@@ -30,10 +30,10 @@ def name_of_device(device: str) -> str:
 
 
 def instruction_set() -> str:
-    """Which of the CPU's instructions PyTorch computes with, and oneDNN where it may not use all: they decide how it rounds.
+    """The CPU's instructions that PyTorch computes with, and oneDNN's where those are limited: they decide how it rounds.
 
-    >>> instruction_set()
-    'AVX512'
+    Returns:
+        PyTorch's name, such as AVX512, with the value of `ONEDNN_MAX_CPU_ISA` after it if that is set.
     """
     capability, limit = torch.backends.cpu.get_cpu_capability(), os.environ.get("ONEDNN_MAX_CPU_ISA")
     return f"{capability}, oneDNN {limit}" if limit else capability

@@ -73,8 +73,8 @@ def show(table: Sequence[Row], screen: Console) -> None:
         texts = cells(row)
         view.add_row(*(texts[i] for i in shown), end_section=last_ranked)
     screen.print(view)
-    for sentence in [" ".join(legend(table, "Unranked")), *notes(table)]:
-        screen.print(sentence)
+    for sentence in [*legend(table, "Unranked"), *notes(table)]:
+        screen.print(sentence, markup=False)
 
 
 def legend(rows: Sequence[Row], unranked: str) -> list[str]:
@@ -147,8 +147,7 @@ def as_markdown(tables: Sequence[Sequence[Row]], ends: int | None = None) -> str
 
 
 def _markdown_row(row: Row) -> str:
-    texts = cells(row)
-    return f"| {' | '.join(texts if row.rank is not None else [f'*{text}*' for text in texts])} |"
+    return f"| {' | '.join(cells(row) if row.rank is not None else [f'*{text}*' for text in cells(row)])} |"
 
 
 def insert(markdown: str, path: Path) -> str:
