@@ -3,9 +3,10 @@
 Only like is ranked with like: scores of different tasks, task versions, forget requests, networks, metric versions, numbers
 of models or master seeds stand in tables of their own, and so do those of a solution that brings its own trainer. Entries that
 take more than 20 % of the time of a retraining are listed below a line, unranked, as the competition would have rejected them.
-A score with a star differs significantly (p < 0.05) from the one above it; the test is paired, since both were compared with
-the same retrained models. "Acc. kept" is the product of the retain and the test ratio. "Values" are those of the
-hyper-parameters: published with the solution, its author's own, tuned to the task (evaluation/tune.py), or set by hand.
+"Ranks" are those that an entry may have: others that do not differ from it significantly may stand above or below it. All pairs
+of a table are compared, on the same retrained models, and of the differences found at most 5 % are chance. "Acc. kept" is the
+product of the retain and the test ratio. "Values" are those of the hyper-parameters: published with the solution, its author's
+own, tuned to the task (evaluation/tune.py), or set by hand.
 
 A score with a dagger is that of models some of which are one and the same, as where a solution sets a seed.
 
@@ -14,6 +15,7 @@ A score with a dagger is that of models some of which are one and the same, as w
     python evaluation/leaderboard.py
     python evaluation/leaderboard.py --task digits --csv leaderboard.csv --markdown leaderboard.md
     python evaluation/leaderboard.py --compare scl scl--published
+    python evaluation/leaderboard.py --compare scl seif kookmin eu_k
     python evaluation/leaderboard.py --reported
 
 A Markdown file that has the lines <!-- leaderboard --> and <!-- /leaderboard --> keeps what is outside them.
@@ -28,7 +30,7 @@ if __package__ in (None, ""):  # run as a file: import the project from its root
 
 from rich.console import Console
 
-from evaluation.reports import ranking, reported, reported_table, tables
+from evaluation.reports import comparison, ranking, reported, reported_table, tables
 from evaluation.shell import command_parser, run_command
 from starting_kit.errors import InputError
 from starting_kit.files import write_bytes
@@ -42,7 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--results", type=Path, default=Path("results"), metavar="DIR", help="scorecards (default: %(default)s)"
     )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write all rows to this file")
-    parser.add_argument("--compare", nargs=2, metavar=("A", "B"), help="say whether two entries differ, and print no table")
+    parser.add_argument(
+        "--compare", nargs="+", metavar=("A", "B"), help="say which of two or more entries differ, and print no table"
+    )
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables to this file, or between its markers")
     parser.add_argument("--reported", action="store_true", help="reported beside measured scores, with their rank correlation")
     parser.add_argument("--ends", type=int, metavar="N", help="in Markdown, only the first and the last N ranked rows")
@@ -63,7 +67,7 @@ def publish(options: argparse.Namespace) -> None:
         raise InputError("--ends is for --markdown; the table that is printed has all rows.")
     cards = ranking.read_all(options.results, options.task)
     if options.compare:
-        print(ranking.compare(*(ranking.find(cards, name) for name in options.compare)))
+        print(comparison.compare([ranking.find(cards, name) for name in options.compare]))
         return
     ranked = ranking.rank(cards)
     screen = Console(highlight=False)

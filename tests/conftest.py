@@ -161,6 +161,20 @@ def sixteen(of_all_processes, tmp_path_factory):
 
 
 @pytest.fixture
+def results(sixteen, tmp_path):
+    """A folder of scorecards that differ from a real one as given."""
+
+    def write(**cards):
+        for name, changes in cards.items():
+            path = tmp_path / "results" / changes.get("task", "digits") / f"{name}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps({**sixteen.card, **changes}))
+        return tmp_path / "results"
+
+    return write
+
+
+@pytest.fixture
 def score(sixteen, tmp_path):
     """Run score.py on 16 models, on the populations that are there, with scorecards in tmp_path."""
 

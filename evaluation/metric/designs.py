@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 Groups = NDArray[np.int64]
 
 FEWEST_RUNS = 4  # from each original model
+FEWEST_ORIGINALS = 16  # that stand for others: with them, intervals are about other original models, too
 
 
 def can_be_averaged(originals: Groups | None) -> bool:

@@ -24,7 +24,6 @@ from evaluation.metric.measured import (
 from evaluation.metric.outputs import Outputs
 
 DEVIATION_DIGITS = 6  # of relative deviations kept on scorecards
-FEWEST_ORIGINALS = 16  # original models that can stand for others
 RESAMPLED_ORIGINALS = 8  # original models whose runs are subsampled; how these differ among each other is known without that
 NO_ACCURACIES = "retain or test accuracies are not known"
 
@@ -143,7 +142,7 @@ def _pooled_interval(
 def _resampled_together(unlearned: Outputs) -> Groups | None:
     """The original model of each run where these are enough to stand for others: then an interval is about others, too."""
     originals = unlearned.originals
-    return originals if originals is not None and originals.max() + 1 >= FEWEST_ORIGINALS else None
+    return originals if originals is not None and originals.max() + 1 >= designs.FEWEST_ORIGINALS else None
 
 
 def _representative(unlearned: Outputs, measured: Scores) -> list[Floats]:

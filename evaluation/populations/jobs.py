@@ -35,6 +35,13 @@ def name_of_device(device: str) -> str:
     return trying.name_of_device(device)
 
 
+def instruction_set() -> str:
+    """See `trying`."""
+    from evaluation.populations import trying
+
+    return trying.instruction_set()
+
+
 def look_at_data(task: Task) -> tuple[str, list[str]]:
     """See `trying`."""
     from evaluation.populations import trying

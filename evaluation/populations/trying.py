@@ -1,6 +1,7 @@
 """What a worker finds out before models are made: of the device, the data, the network, and of a solution that it tries."""
 
 import hashlib
+import os
 
 import torch
 
@@ -26,6 +27,16 @@ def name_of_device(device: str) -> str:
     if not torch.cuda.is_available():
         raise InputError("--device cuda: PyTorch finds no GPU that it can use here; leave the option out to work on the CPU.")
     return torch.cuda.get_device_name()
+
+
+def instruction_set() -> str:
+    """The CPU's instructions that PyTorch computes with, and oneDNN's where those are limited: they decide how it rounds.
+
+    Returns:
+        PyTorch's name, such as AVX512, with the value of `ONEDNN_MAX_CPU_ISA` after it if that is set.
+    """
+    capability, limit = torch.backends.cpu.get_cpu_capability(), os.environ.get("ONEDNN_MAX_CPU_ISA")
+    return f"{capability}, oneDNN {limit}" if limit else capability
 
 
 def look_at_data(task: Task) -> tuple[str, list[str]]:

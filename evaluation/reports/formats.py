@@ -1,13 +1,14 @@
 """Numbers and other contents of scorecards for people."""
 
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from msgspec import UNSET, UnsetType
 from rich.markup import escape
 
 from evaluation.metric.measured import Interval, Measured
-from evaluation.scoring.scorecard import Hyperparameters, Scorecard
+from evaluation.scoring.scorecard import Environment, Hyperparameters, Scorecard
 
 SOURCES: dict[str | UnsetType, str] = {
     "published": "published",
@@ -15,6 +16,7 @@ SOURCES: dict[str | UnsetType, str] = {
     "tuned": "tuned for this task",
     UNSET: "set in part",
 }
+NOT_RECORDED = "not recorded"
 
 
 def equal_models(card: Scorecard) -> Iterator[str]:
@@ -38,6 +40,25 @@ def from_originals(card: Scorecard) -> str:
     if card.originals == 1:
         return " from one original"
     return f" from {card.originals} originals{', averaged' if card.design == 'averaged' else ', pooled'}"
+
+
+def machines(cards: Sequence[Scorecard]) -> list[str]:
+    """A warning where entries come from different kinds of machines, or it is not known from which; else nothing."""
+    kinds = Counter(_kind(card.environment) for card in cards if card.task_version is not None)  # others: made elsewhere
+    if kinds.total() < 2 or (len(kinds) == 1 and NOT_RECORDED not in kinds):
+        return []
+    counts = ", ".join(f"{kind}: {entries}" for kind, entries in sorted(kinds.items()))
+    return [
+        f"Not all entries are known to come from one kind of machine ({counts}): the same command gives other numbers on "
+        "another kind, see docs/statistics.md."
+    ]
+
+
+def _kind(made_with: Environment) -> str:
+    """What decides how numbers are rounded: the GPU, or the CPU's instructions."""
+    if made_with.device != "cpu":
+        return made_with.device
+    return NOT_RECORDED if made_with.instruction_set is UNSET else made_with.instruction_set
 
 
 def marked(sentence: str) -> str:

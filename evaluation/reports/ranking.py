@@ -1,16 +1,17 @@
-"""Which entries of a leaderboard may be compared, which is better, and whether the difference is real."""
+"""Which entries of a leaderboard may be compared, which is better, and which ranks each may have."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import combinations, groupby, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from msgspec import UNSET
 
-from evaluation.metric import intervals
-from evaluation.reports.formats import equal_models, interval
+from evaluation.metric import designs, intervals
+from evaluation.metric.measured import Measured
+from evaluation.reports import ties
 from evaluation.scoring import codec
 from evaluation.scoring.scorecard import Scorecard
 from starting_kit.errors import InputError, did_you_mean
@@ -28,7 +29,6 @@ GROUP = (
     "design",
     "seed",
 )
-SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Row:
     Attributes:
         card: its scorecard.
         rank: None above the cost limit.
-        differs_from_above: whether its score differs significantly from that of the entry above.
+        ranks: the best and the worst that it may have, since entries that do not differ significantly tie.
     """
 
     card: Scorecard
     rank: int | None
-    differs_from_above: bool
+    ranks: Measured[tuple[int, int]]
 
 
 def read_all(results: Path, task: str | None) -> list[Scorecard]:
@@ -69,16 +69,48 @@ def rank(cards: Sequence[Scorecard]) -> list[list[Row]]:
         score = card.score.value
         return card.within_limit is False, score is None, -(score or 0), card.entry
 
-    tables = []
-    for _, cards_of_group in groupby(sorted(cards, key=group), key=group):
-        rows: list[Row] = []
-        for i, card in enumerate(sorted(cards_of_group, key=place)):
-            above = rows[-1].card if rows and rows[-1].card.within_limit == card.within_limit else None
-            test = difference(above, card) if above else None
-            differs = test is not None and test[1] < SIGNIFICANT
-            rows.append(Row(card, None if card.within_limit is False else i + 1, differs))
-        tables.append(rows)
-    return tables
+    return [_rows(sorted(cards_of_group, key=place)) for _, cards_of_group in groupby(sorted(cards, key=group), key=group)]
+
+
+def _rows(cards: Sequence[Scorecard]) -> list[Row]:
+    """A table of entries in their order; only those that are ranked are compared."""
+    ranked = [card for card in cards if card.within_limit is not False]
+    pairs = compare_all(ranked)
+    rows = [Row(card, i + 1, _ranks(card, pairs, i)) for i, card in enumerate(ranked)]
+    return rows + [Row(card, None, Measured(reason="unranked")) for card in cards[len(ranked) :]]
+
+
+def _ranks(card: Scorecard, pairs: ties.Pairs, entry: int) -> Measured[tuple[int, int]]:
+    if card.score_deviations.value is None:
+        return Measured(reason=card.score_deviations.reason or "no interval")
+    if len(pairs.scores) > 1 and not pairs.is_compared(entry):
+        return Measured(reason="compared with other retrained models than the rest")
+    return Measured(pairs.ranks(entry))
+
+
+def compare_all(cards: Sequence[Scorecard]) -> ties.Pairs:
+    """All pairs of some entries."""
+    p_values = np.full((len(cards), len(cards)), np.nan)
+    for one, other in combinations(range(len(cards)), 2):
+        test = difference(cards[one], cards[other])
+        if test is not None:
+            p_values[one, other] = p_values[other, one] = ties.of_student(test[1], cards[one].models)
+    return ties.Pairs(np.array([card.score.value or 0.0 for card in cards]), p_values)
+
+
+def smallest_differences(cards: Sequence[Scorecard]) -> list[tuple[float, float]]:
+    """The smallest difference that can be told between neighbours, and its share of their mean score, pair by pair.
+
+    The share is what holds for a table: standard errors grow with the score, and scores of one table differ by orders of
+    magnitude. Pairs that cannot be compared, and those of two zeros, have none.
+    """
+    found = []
+    for one, other in pairwise(cards):
+        test, total = difference(one, other), (one.score.value or 0) + (other.score.value or 0)
+        if test and total:
+            smallest = ties.smallest_difference(test[0])
+            found.append((smallest, 2 * smallest / total))
+    return found
 
 
 def difference(first: Scorecard, second: Scorecard) -> tuple[intervals.Interval, float] | None:
@@ -93,7 +125,16 @@ def difference(first: Scorecard, second: Scorecard) -> tuple[intervals.Interval,
         np.array(first.score_deviations.value),
         second.score.value,
         np.array(second.score_deviations.value),
+        _by_original(first, second),
     )
+
+
+def _by_original(first: Scorecard, second: Scorecard) -> tuple[list[float], list[float]] | None:
+    """Both scores of each original model, where these are enough to stand for others."""
+    if not (first.by_original and second.by_original) or (first.originals or 0) < designs.FEWEST_ORIGINALS:
+        return None
+    scores = first.by_original.score.value, second.by_original.score.value
+    return None if scores[0] is None or scores[1] is None else (scores[0], scores[1])
 
 
 def find(cards: Sequence[Scorecard], name: str) -> Scorecard:
@@ -108,33 +149,3 @@ def find(cards: Sequence[Scorecard], name: str) -> Scorecard:
     if len(found) > 1:
         raise InputError(f"{name!r} is an entry of {', '.join(card.task for card in found)}; choose with --task.")
     return found[0]
-
-
-def compare(first: Scorecard, second: Scorecard) -> str:
-    """Whether two entries differ, for people.
-
-    Raises:
-        InputError: they cannot be compared.
-    """
-    names = f"{first.entry} and {second.entry}"
-    if others := [field for field in GROUP if getattr(first, field) != getattr(second, field)]:
-        values = " and ".join(str(getattr(card, others[0])) for card in (first, second))
-        raise InputError(f"{names} cannot be compared: {others[0]} is {values}.")
-    if first.retrained_population != second.retrained_population:
-        raise InputError(f"{names} were compared with different retrained models; score both again.")
-    test = difference(first, second)
-    scores = first.score.value, second.score.value
-    if test is None or scores[0] is None or scores[1] is None:
-        without = first if first.score_deviations.value is None else second
-        reason = without.score_deviations.reason
-        again = "; score it again without it" if reason == "--no-intervals" else ""
-        raise InputError(f"{names} cannot be compared: {without.entry} has no interval ({reason}){again}.")
-    (low, high), p_value = test
-    lines = [
-        f"{card.entry}: {score:.6f}, 95 % interval {interval(card.score_interval)}"
-        for card, score in zip((first, second), scores, strict=True)
-    ]
-    verdict = "they differ" if p_value < SIGNIFICANT else "no difference has been shown"
-    change = f"difference: {scores[0] - scores[1]:+.6f}, 95 % interval {low:+.6f} to {high:+.6f}, p = {p_value:.2g}"
-    warnings = [f"{card.entry}: {sentence}" for card in (first, second) for sentence in equal_models(card)]
-    return "\n".join([*warnings, *lines, f"{change}: {verdict}"])

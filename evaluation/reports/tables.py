@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from msgspec import UNSET
@@ -9,14 +10,18 @@ from rich.box import Box
 from rich.console import Console
 from rich.table import Table
 
-from evaluation.reports.formats import from_originals, interval, known, number, percent
+from evaluation.reports import ranking
+from evaluation.reports.formats import from_originals, interval, known, machines, number, percent
 from evaluation.reports.ranking import GROUP, Row
 from starting_kit.errors import InputError
 
-COLUMNS = ("#", "solution", "values", "score", "95 % interval", "of ceiling", "acc. kept", "cost", "forget acc.")
-ON_TERMINALS = COLUMNS[:-1]  # what 80 characters have room for
+COLUMNS = ("#", "ranks", "solution", "values", "score", "95 % interval", "of ceiling", "acc. kept", "cost", "forget acc.")
+NOT_ON_TERMINALS = ("of ceiling", "forget acc.")  # 80 characters have no room for them
 NUMBERS = ("score", "relative", "ceiling", "floor", "forgetting_quality", "retain_ratio", "test_ratio", "cost")  # in CSV
-LEGEND = "* differs from the entry above (p < 0.05)."
+RANKS = (
+    "Ranks: the best and the worst that an entry may have. All pairs of the table are compared; at most some 5 % of the "
+    "differences found are chance (Benjamini–Hochberg)."
+)
 EQUAL_MODELS = "† some of its models are one and the same."
 UNRANKED = "cost above 20 % of a retraining"
 # Narrow enough for 80 characters; lines below the head and between sections only.
@@ -44,9 +49,10 @@ def cells(row: Row) -> tuple[str, ...]:
     card, forget = row.card, row.card.forget_accuracy.value
     return (
         "-" if row.rank is None else str(row.rank),
+        "-" if row.ranks.value is None else "–".join(str(rank) for rank in dict.fromkeys(row.ranks.value)),
         card.entry.replace("--published", "").replace("--tuned", ""),
         card.hyperparameters.source if card.hyperparameters else "-",
-        number(card.score) + "*" * row.differs_from_above + "†" * card.has_equal_models,
+        number(card.score) + "†" * card.has_equal_models,
         interval(card.score_interval),
         percent(card.relative),
         percent(card.accuracy_kept),
@@ -58,20 +64,37 @@ def cells(row: Row) -> tuple[str, ...]:
 def show(table: Sequence[Row], screen: Console) -> None:
     """Print a table, with a line above the entries that are unranked."""
     view = Table(title=title(table), title_justify="left", box=LINES, padding=0, pad_edge=False)
-    for column in ON_TERMINALS:
-        view.add_column(column, no_wrap=column in ("solution", "values", "score", "95 % interval"))
+    shown = [i for i, column in enumerate(COLUMNS) if column not in NOT_ON_TERMINALS]
+    for i in shown:
+        view.add_column(COLUMNS[i], no_wrap=COLUMNS[i] not in ("acc. kept", "cost"))
     for row, following in zip(table, [*table[1:], None], strict=True):
         last_ranked = following is not None and row.rank is not None and following.rank is None
-        view.add_row(*cells(row)[: len(ON_TERMINALS)], end_section=last_ranked)
+        texts = cells(row)
+        view.add_row(*(texts[i] for i in shown), end_section=last_ranked)
     screen.print(view)
-    screen.print(" ".join(legend(table, "Unranked")))
+    for sentence in [*legend(table, "Unranked"), *notes(table)]:
+        screen.print(sentence, markup=False)
 
 
-def legend(table: Sequence[Row], unranked: str) -> list[str]:
-    """What the marks of a table mean."""
-    marked, slow = any(row.differs_from_above for row in table), any(row.rank is None for row in table)
-    equal = any(row.card.has_equal_models for row in table)
-    return [LEGEND] * marked + [EQUAL_MODELS] * equal + [f"{unranked}: {UNRANKED}."] * slow
+def legend(rows: Sequence[Row], unranked: str) -> list[str]:
+    """What the marks of some rows mean."""
+    slow, equal = any(row.rank is None for row in rows), any(row.card.has_equal_models for row in rows)
+    return [EQUAL_MODELS] * equal + [f"{unranked}: {UNRANKED}."] * slow
+
+
+def notes(table: Sequence[Row]) -> list[str]:
+    """What the ranks of a whole table mean, which differences can be told, and from which machines it comes."""
+    ranked = [row for row in table if row.rank is not None]
+    reasons = dict.fromkeys(str(row.ranks.reason) for row in ranked if row.ranks.value is None)
+    said = [RANKS] if any(row.ranks.value for row in ranked) and len(ranked) > 1 else []
+    said += [f"No ranks: {'; '.join(reasons)}."] if reasons else []
+    if smallest := ranking.smallest_differences([row.card for row in ranked]):
+        share = median(share for _, share in smallest)
+        said.append(
+            f"Smallest difference that {table[0].card.models} models can tell: {number(smallest[0][0])} between the first two, "
+            f"{100 * share:.0f} % of the score in the median of neighbours (80 % power at p < 0.05)."
+        )
+    return said + machines([row.card for row in table])
 
 
 def as_csv(tables: Sequence[Sequence[Row]]) -> str:
@@ -86,15 +109,17 @@ def as_csv(tables: Sequence[Sequence[Row]]) -> str:
 def _record(row: Row) -> dict[str, Any]:
     card = row.card
     low, high = card.score_interval.value or (None, None)
+    rank_low, rank_high = row.ranks.value or (None, None)
     return {
         **{name: getattr(card, name) for name in GROUP},
         "rank": row.rank,
+        "rank_low": rank_low,
+        "rank_high": rank_high,
         "entry": card.entry,
         "values": card.hyperparameters.source if card.hyperparameters else None,
         **{name: known(getattr(card, name)) for name in NUMBERS},
         "score_low": low,
         "score_high": high,
-        "differs_from_above": row.differs_from_above,
         "different_models": None if card.different_models is UNSET else card.different_models,
     }
 
@@ -112,17 +137,16 @@ def as_markdown(tables: Sequence[Sequence[Row]], ends: int | None = None) -> str
         shown, gap = list(table), []
         if ends is not None and len(ranked) > 2 * ends:
             shown, more, slow = [*ranked[:ends], *ranked[-ends:]], len(ranked) - 2 * ends, len(table) - len(ranked)
-            gap = [f"| | *{more} more{f', {slow} unranked' if slow else ''}* |" + " |" * (len(COLUMNS) - 2)]
+            gap = [f"| | | *{more} more{f', {slow} unranked' if slow else ''}* |" + " |" * (len(COLUMNS) - 3)]
         lines = [_markdown_row(row) for row in shown]
-        notes = " ".join(legend(shown, "In italics, unranked")).replace("*", "\\*")
+        said = " ".join([*legend(shown, "In italics, unranked"), *notes(table)])
         head = [f"**{title(table)}**", "", f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
-        parts.append("\n".join([*head, *lines[:ends], *gap, *lines[len(lines[:ends]) :], *(["", notes] if notes else [])]))
+        parts.append("\n".join([*head, *lines[:ends], *gap, *lines[len(lines[:ends]) :], *(["", said] if said else [])]))
     return "\n\n".join(parts) + "\n"
 
 
 def _markdown_row(row: Row) -> str:
-    texts = [text.replace("*", "\\*") for text in cells(row)]
-    return f"| {' | '.join(texts if row.rank is not None else [f'*{text}*' for text in texts])} |"
+    return f"| {' | '.join(cells(row) if row.rank is not None else [f'*{text}*' for text in cells(row)])} |"
 
 
 def insert(markdown: str, path: Path) -> str:

@@ -62,7 +62,7 @@ def of_experiment(
         cost=made.cost,
         within_limit=made.cost <= COST_LIMIT,
         seconds=seconds,
-        environment=environment(workers, made.device_name),
+        environment=environment(workers, made.device_name, made.instruction_set),
         **_fields(scores),
         **_fields(intervals),
     )
@@ -195,7 +195,7 @@ def _shortened(name: str) -> str:
     return f"{encoded[: LONGEST_NAME - len(digest) - 1].decode(errors='ignore')}-{digest}"
 
 
-def environment(workers: int, device: str = "cpu") -> Environment:
+def environment(workers: int, device: str = "cpu", instruction_set: str | msgspec.UnsetType = msgspec.UNSET) -> Environment:
     """What this process and its workers run on."""
     return Environment(
         python=platform.python_version(),
@@ -205,6 +205,7 @@ def environment(workers: int, device: str = "cpu") -> Environment:
         device=device,
         workers=workers,
         git_commit=_git_commit(),
+        instruction_set=instruction_set,
     )
 
 

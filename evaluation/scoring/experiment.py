@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import UNSET, UnsetType
 
 from evaluation.metric.measured import Measured
 from evaluation.metric.outputs import Outputs
@@ -36,6 +37,7 @@ class Experiment:
         engine_reason: why the solution ran in lockstep, or did not.
         cost: time of an unlearning over time of a retraining.
         device_name: where the models were made, for people.
+        instruction_set: which of the CPU's instructions the workers compute with.
         anamnesis: the Anamnesis Index; None where no class is to be forgotten.
         pictures: a PNG of what the solution makes up, if that was asked for.
     """
@@ -45,6 +47,7 @@ class Experiment:
     engine_reason: str
     cost: float
     device_name: str = "cpu"
+    instruction_set: str | UnsetType = UNSET
     anamnesis: Measured[AnamnesisIndex] | None = None
     pictures: bytes | None = None
 
@@ -91,6 +94,7 @@ def run(
         with LocalProcesses(*of_workers) as unlearners:
             unlearners.start(1)  # beside the first trainer
             device_name = trainers.run(jobs.name_of_device, config.device)
+            instruction_set = trainers.run(jobs.instruction_set)
             plan = make_plan(config, task, path, tuned, trainers, unlearners, reporter)
             populations = plan.populations if task.forgotten_class is None else anamnesis.keeping_weights(plan.populations)
             _make_originals(populations["original"], trainers, reporter, seconds)
@@ -101,7 +105,7 @@ def run(
         for kind in TRAINED:
             _make(kind, populations, plan.models, trainers, reporter, seconds)
         index = _relearn(populations, config.models, trainers, reporter, seconds)
-    return Experiment(populations, plan.models, plan.engine_reason, cost, device_name, index, pictures)
+    return Experiment(populations, plan.models, plan.engine_reason, cost, device_name, instruction_set, index, pictures)
 
 
 def _make(

@@ -106,7 +106,11 @@ class ClassForgetting(Struct, frozen=True):
 
 
 class Environment(Struct, frozen=True):
-    """What a score was made with."""
+    """What a score was made with.
+
+    Attributes:
+        instruction_set: which of the CPU's instructions the workers compute with; unset where that is not known.
+    """
 
     python: str
     torch: str
@@ -115,6 +119,7 @@ class Environment(Struct, frozen=True):
     device: str
     workers: int
     git_commit: Measured[str]
+    instruction_set: str | UnsetType = UNSET
 
 
 class Scorecard(Struct, frozen=True, kw_only=True):

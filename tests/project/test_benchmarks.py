@@ -154,3 +154,11 @@ def test_zero_shot_shows_that_a_class_is_forgotten_and_others_are_not(tmp_path):
     assert percent["retrained"][1] == 0
     assert percent["emmn"][0] > 50 > percent["emmn"][1]
     assert {len(row) for row in rows} == {len(head)}
+
+
+def test_equal_entries_are_found_equal(tmp_path):
+    head, _, *rows = tables("ties.py", "--tables", 1, "--runs", tmp_path)
+    assert [row[0] for row in rows] == ["equal", "equal_correlated", "5_better"]
+    assert {len(row) for row in rows} == {len(head)}
+    assert float(rows[0][1].split("%")[0]) < 20
+    assert rows[2][-1].startswith("100.0%")

@@ -1,5 +1,5 @@
 import csv
-import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,20 +9,6 @@ from evaluation.metric import intervals
 from evaluation.reports import ranking
 from evaluation.reports.tables import as_csv, as_markdown
 from evaluation.scoring import codec
-
-
-@pytest.fixture
-def results(sixteen, tmp_path):
-    """A folder of scorecards that differ from a real one as given."""
-
-    def write(**cards):
-        for name, changes in cards.items():
-            path = tmp_path / "results" / changes.get("task", "digits") / f"{name}.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps({**sixteen.card, **changes}))
-        return tmp_path / "results"
-
-    return write
 
 
 def ranks(tables):
@@ -72,8 +58,8 @@ def test_the_command_prints_and_writes_the_table(results, tmp_path):
     text = readme.read_text()
     assert text.startswith("before\n<!-- leaderboard -->\n**digits v2, forget random:0.2")
     assert text.endswith("<!-- /leaderboard -->\nafter\n")
-    assert "| 1 | one | published | 0.0123 | - |" in text
-    assert "| *-* | *dear* |" in text
+    assert "| 1 | - | one | published | 0.0123 | - |" in text
+    assert "| *-* | *-* | *dear* |" in text
     assert "old" not in text
 
 
@@ -84,7 +70,7 @@ def test_of_a_long_table_the_ends_can_be_shown(results):
 
     def entries(ends):
         lines = as_markdown(tables, ends).splitlines()
-        return [line.split("|")[2].strip() for line in lines if line[:2] == "| "][1:]
+        return [line.split("|")[3].strip() for line in lines if line[:2] == "| "][1:]
 
     assert entries(2) == ["solution6", "solution5", "*3 more, 1 unranked*", "solution1", "solution0"]
     assert entries(4) == entries(None) == [*(f"solution{i}" for i in range(6, -1, -1)), "*slow*"]
@@ -119,21 +105,69 @@ def deviations(seed):
     return (np.random.default_rng(seed).normal(size=(21, 3)) / 10).tolist()
 
 
-def test_a_star_marks_what_differs_from_the_entry_above(results):
+def test_ranks_are_those_that_an_entry_may_have(results):
     shared = {"score_interval": [0.01, 0.1]}
     cards = {
         "best": {"score": 0.090, "score_deviations": deviations(0)},
         "alike": {"score": 0.089, "score_deviations": deviations(1)},
         "far": {"score": 0.020, "score_deviations": deviations(2)},
         "dear": {"score": 0.095, "score_deviations": deviations(3), "within_limit": False},
-        "without": {"score": 0.001, "score_deviations": None},
+        "without": {"score": 0.001, "score_deviations": None, "score_deviations_reason": "--no-intervals"},
     }
     (table,) = ranking.rank(ranking.read_all(results(**{n: {**shared, **card} for n, card in cards.items()}), None))
-    marked = {row.card.entry: row.differs_from_above for row in table}
-    assert marked == {"best": False, "alike": False, "far": True, "without": False, "dear": False}
+    assert [(row.card.entry, row.ranks.value) for row in table] == [
+        ("best", (1, 3)),  # it may be that "without" is the best
+        ("alike", (1, 3)),
+        ("far", (3, 4)),
+        ("without", None),
+        ("dear", None),
+    ]
     text = as_markdown([table])
-    assert r"| 3 | far | published | 0.0200\* |" in text
-    assert "differs from the entry above" in text
+    assert "| 3 | 3–4 | far | published | 0.0200 |" in text
+    assert "| 4 | - | without | published | 0.0010 |" in text
+    assert "Ranks: the best and the worst that an entry may have." in text
+    assert "No ranks: --no-intervals." in text
+
+
+def test_the_smallest_difference_that_can_be_told(results):
+    """2.8 standard errors of the difference of the first two, and the median share of the score."""
+    scores = {"one": 0.09, "two": 0.08, "three": 0.001}
+    cards = {name: {"score": score, "score_deviations": deviations(i)} for i, (name, score) in enumerate(scores.items())}
+    (table,) = ranking.rank(ranking.read_all(results(**cards), None))
+    smallest, shares = [], []
+    for (one, first), (other, second) in pairwise(enumerate(scores.values())):
+        (low, high), _ = intervals.difference(first, np.array(deviations(one)), second, np.array(deviations(other)))
+        smallest.append(2.8016 * (high - low) / (2 * 1.95996))
+        shares.append(smallest[-1] / ((first + second) / 2))
+    expected = (
+        f"{smallest[0]:.4f} between the first two, {100 * np.median(shares):.0f} % of the score in the median of neighbours"
+    )
+    assert f"Smallest difference that 16 models can tell: {expected}" in as_markdown([table])
+
+
+def with_instructions(sixteen, **changes):
+    environment = {name: value for name, value in sixteen.card["environment"].items() if name != "instruction_set"}
+    return {"environment": {**environment, **changes}}
+
+
+@pytest.mark.parametrize(
+    ("machines", "counts"),
+    [
+        ([{"instruction_set": "AVX2"}, {"instruction_set": "AVX512"}], "AVX2: 1, AVX512: 1"),
+        ([{"instruction_set": "AVX2"}, {"instruction_set": "AVX2", "device": "NVIDIA T4"}], "AVX2: 1, NVIDIA T4: 1"),
+        ([{"instruction_set": "AVX2"}, {}, {}], "AVX2: 1, not recorded: 2"),
+        ([{}, {}], "not recorded: 2"),
+        ([{"instruction_set": "AVX2"}, {"instruction_set": "AVX2"}], None),
+        ([{}], None),
+    ],
+)
+def test_other_kinds_of_machines_are_warned_of(results, sixteen, machines, counts):
+    folder = results(**{f"entry{i}": with_instructions(sixteen, **machine) for i, machine in enumerate(machines)})
+    text = as_markdown(ranking.rank(ranking.read_all(folder, None)))
+    if counts is None:
+        assert "kind of machine" not in text
+    else:
+        assert f"Not all entries are known to come from one kind of machine ({counts}): the same command gives other" in text
 
 
 def test_tuned_and_published_values_are_told_apart(results):
@@ -141,8 +175,8 @@ def test_tuned_and_published_values_are_told_apart(results):
     tables = ranking.rank(ranking.read_all(results(**{"one": fitted, "one--published": {"score": 0.01}}), None))
     assert ranks(tables) == [[(1, "one"), (2, "one--published")]]
     text = as_markdown(tables)
-    assert "| 1 | one | tuned | 0.0500 |" in text
-    assert "| 2 | one | published | 0.0100 |" in text
+    assert "| 1 | - | one | tuned | 0.0500 |" in text
+    assert "| 2 | - | one | published | 0.0100 |" in text
     assert [row["values"] for row in csv.DictReader(as_csv(tables).splitlines())] == ["tuned", "published"]
 
 
@@ -151,10 +185,10 @@ def test_a_dagger_marks_scores_of_models_that_are_the_same(results):
     folder = results(**cards, trained={"score": 0.03, "different_retrained_models": 15})
     (table,) = tables = ranking.rank(ranking.read_all(folder, None))
     text = as_markdown(tables)
-    assert "| 1 | trained | published | 0.0300† |" in text
-    assert "| 2 | usual | published | 0.0200 |" in text
-    assert "| 3 | seeded | published | 0.0100† |" in text
-    assert text.endswith("† some of its models are one and the same.\n")
+    assert "| 1 | - | trained | published | 0.0300† |" in text
+    assert "| 2 | - | usual | published | 0.0200 |" in text
+    assert "| 3 | - | seeded | published | 0.0100† |" in text
+    assert "† some of its models are one and the same." in text
     assert "one and the same" not in as_markdown([[row for row in table if row.card.entry == "usual"]])
     assert [row["different_models"] for row in csv.DictReader(as_csv(tables).splitlines())] == ["", "", "1"]
 
@@ -164,7 +198,7 @@ def test_the_csv_has_the_numbers_as_the_scorecards_have_them(results):
     tables = ranking.rank(ranking.read_all(results(one=changes, two={"score": 1e-9}), None))
     one, two = list(csv.DictReader(as_csv(tables).splitlines()))[::-1]
     assert (one["score"], one["floor"], one["score_low"], one["score_high"]) == (repr(1 / 3), "", "0.1", repr(1 / 7))
-    assert (one["rank"], one["models"], one["cost"], one["differs_from_above"]) == ("", "16", "0.25", "False")
+    assert (one["rank"], one["rank_low"], one["rank_high"], one["models"], one["cost"]) == ("", "", "", "16", "0.25")
     assert (two["score"], two["rank"], two["score_low"], two["epochs"]) == ("1e-09", "1", "", "20")
 
 
@@ -172,52 +206,8 @@ def test_other_retrained_models_are_no_pair(results):
     one = {"score": 0.09, "score_deviations": deviations(0)}
     other = {"score": 0.02, "score_deviations": deviations(1), "retrained_population": "other"}
     (table,) = ranking.rank(ranking.read_all(results(one=one, other=other), None))
-    assert not any(row.differs_from_above for row in table)
-
-
-def test_two_entries_are_compared(results):
-    cards = {
-        name: {"score": score, "score_deviations": deviations(seed), "score_interval": [score * 0.8, score * 1.2]}
-        for seed, (name, score) in enumerate({"one": 0.09, "two": 0.02}.items())
-    }
-    run = run_script("leaderboard.py", "--results", results(**cards), "--compare", "one", "two")
-    assert run.returncode == 0, run.stderr
-    assert "one: 0.090000, 95 % interval 0.072–0.108" in run.stdout
-    expected = intervals.difference(0.09, np.array(deviations(0)), 0.02, np.array(deviations(1)))
-    assert f"difference: +0.070000, 95 % interval {expected[0][0]:+.6f} to {expected[0][1]:+.6f}" in run.stdout
-    assert f"p = {expected[1]:.2g}: they differ" in run.stdout
-    folder = results(**{**cards, "two": {**cards["two"], "different_models": 4}})
-    run = run_script("leaderboard.py", "--results", folder, "--compare", "one", "two")
-    assert run.stdout.startswith("two: 16 models, but only 4 different ones")
-
-
-@pytest.mark.parametrize(
-    ("changes", "names", "message"),
-    [
-        ({}, ("one", "twoo"), "There is no entry 'twoo'. Did you mean two?"),
-        ({"models": 64}, ("one", "two"), "one and two cannot be compared: models is 16 and 64."),
-        ({"retrained_population": "x"}, ("one", "two"), "were compared with different retrained models; score both again."),
-        (
-            {"score_deviations": None, "score_deviations_reason": "16 models are too few for an interval"},
-            ("one", "two"),
-            "one and two cannot be compared: two has no interval (16 models are too few for an interval).",
-        ),
-        (
-            {"score_deviations": None, "score_deviations_reason": "--no-intervals"},
-            ("two", "one"),
-            "two has no interval (--no-intervals); score it again without it.",
-        ),
-        ({"task": "z"}, ("one", "both"), "'both' is an entry of digits, z; choose with --task."),
-    ],
-)
-def test_what_cannot_be_compared_ends_in_a_sentence(results, changes, names, message):
-    has = {"score_deviations": deviations(0), "score_interval": [0.01, 0.1]}
-    folder = results(one=has, two={**has, **changes}, both=has)
-    results(both={**has, "task": changes.get("task", "digits")})
-    run = run_script("leaderboard.py", "--results", folder, "--compare", *names)
-    assert message in run.stderr
-    assert run.stderr.startswith("error: ")
-    assert run.returncode == 2
+    assert not any(row.ranks.value for row in table)
+    assert "No ranks: compared with other retrained models than the rest." in as_markdown([table])
 
 
 @pytest.mark.parametrize(

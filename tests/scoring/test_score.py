@@ -33,6 +33,7 @@ def test_scorecard_has_what_the_design_promises(sixteen):
     assert card["within_limit"] == (card["cost"] <= 0.2)
     assert 0.001 < card["cost"] < 0.2
     assert card["environment"]["workers"] == 2
+    assert card["environment"]["instruction_set"].startswith(torch.backends.cpu.get_cpu_capability())
     assert 0 < card["floor"] < card["ceiling"] < 1
     assert card["score"] < card["ceiling"]
     assert card["relative"] == pytest.approx(card["score"] / card["ceiling"])

@@ -1,0 +1,141 @@
+"""How often the leaderboard tells entries apart that are equal, and those that are not, on simulated populations.
+
+    python benchmarks/ties.py          (60 tables a cell; --tables 5 for a first look)
+
+Each table has 49 entries, of which each is N unlearned models, compared with the same N retrained models. Tables are kept in
+--runs, so that the same command resumes where it was stopped.
+"""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy is imported
+
+import argparse
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from evaluation.metric import intervals
+from evaluation.metric.epsilon import epsilons
+from evaluation.metric.forgetting import forgetting_quality
+from evaluation.reports import ties
+from starting_kit.files import read_arrays, write_arrays
+
+Floats = NDArray[np.float64]
+
+ENTRIES = 49
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Of what kind the entries of a table are.
+
+    Attributes:
+        models: N.
+        examples: in the forget set.
+        correlation: share of the variance that is a factor common to all examples of a model.
+        good: how many entries are as retrained; the others are shifted by a standard deviation.
+    """
+
+    models: int
+    examples: int
+    correlation: float
+    good: int = ENTRIES
+
+    def draw(self, random: np.random.Generator, shift: float) -> Floats:
+        """Confidences of one population, [models, examples]."""
+        common, own = random.normal(size=(self.models, 1)), random.normal(size=(self.models, self.examples))
+        values: Floats = 1.5 * (np.sqrt(self.correlation) * common + np.sqrt(1 - self.correlation) * own + shift)
+        return values
+
+
+CELLS = {
+    "equal": Cell(128, 30, 0.0),
+    "equal_correlated": Cell(128, 10, 0.5),
+    "5_better": Cell(128, 10, 0.0, good=5),
+}
+
+
+def simulate(cell: Cell, number: int) -> dict[str, Floats]:
+    """Scores [entries] and their deviations [entries, cuts, parts] of one table."""
+    random = np.random.default_rng([number, cell.models, cell.examples])
+    retrained = cell.draw(random, 0.0)
+    populations = [cell.draw(random, 0.0 if entry < cell.good else 1.0) for entry in range(ENTRIES)]
+    return {
+        "scores": np.array([forgetting_quality(epsilons(each, retrained), cell.models) for each in populations]),
+        "deviations": np.array([intervals.quality_deviations(each, retrained) for each in populations]),
+    }
+
+
+def measure(name: str, number: int, folder: Path) -> list[float]:
+    """Of one table, in the order of `COLUMNS`; it is made if it is not there."""
+    cell, path = CELLS[name], folder / f"{name}_{number}.npz"
+    table = read_arrays(path)
+    if table is None:
+        table = simulate(cell, number)
+        write_arrays(path, table)
+    scores, deviations = table["scores"], table["deviations"]
+    single, tailed = np.full((2, ENTRIES, ENTRIES), np.nan)
+    for one, other in combinations(range(ENTRIES), 2):
+        _, found = intervals.difference(scores[one], deviations[one], scores[other], deviations[other])
+        single[one, other] = single[other, one] = found
+        tailed[one, other] = tailed[other, one] = ties.of_student(found, cell.models)
+    pairs, order, good = ties.Pairs(scores, tailed), np.argsort(-scores), np.arange(ENTRIES) < cell.good
+    equal, ranks = good[:, None] == good, np.array([pairs.ranks(entry) for entry in range(ENTRIES)])
+    return [
+        np.mean(single[equal & ~np.isnan(single)] < ties.SIGNIFICANT),
+        np.mean(single[order[:-1], order[1:]] < ties.SIGNIFICANT),
+        single[order[0], order[-1]] < ties.SIGNIFICANT,
+        ties.Pairs(scores, single).differ.any(),
+        pairs.differ.any(),
+        (pairs.differ & equal).sum() / max(pairs.differ.sum(), 1),
+        ranks[good, 1].max() == cell.good and (good.all() or ranks[~good, 0].min() == cell.good + 1),
+    ]
+
+
+COLUMNS = (
+    "equal pairs, p < 0.05",
+    "neighbours, p < 0.05",
+    "first and last, p < 0.05",
+    "tables in which any pair differs, adjusted, without Student's t",
+    "with it",
+    "differences found, of equal entries",
+    "ranks separate better from worse",
+)
+
+
+def rows(tables: int, folder: Path) -> Iterator[str]:
+    """The rows of the table: means over simulated tables with two standard errors."""
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for name in CELLS:
+            values = np.array(list(pool.map(measure, [name] * tables, range(tables), [folder] * tables)))
+            means, errors = values.mean(axis=0), 2 * values.std(axis=0) / np.sqrt(tables)
+            shares = [f"{mean:.1%} ± {error:.1%}" for mean, error in zip(means, errors, strict=True)]
+            yield f"| {name} | {' | '.join(shares)} |"
+
+
+def main() -> None:
+    """Simulate and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables", type=int, default=60, help="per cell (default: %(default)s)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where tables are kept")
+    options = parser.parse_args()
+    folder = options.runs / "ties"
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f"{options.tables} tables of {ENTRIES} entries per cell; ± two standard errors\n")
+    print(f"| cell | {' | '.join(COLUMNS)} |")
+    print("|---" * (len(COLUMNS) + 1) + "|")
+    for row in rows(options.tables, folder):
+        print(row)
+
+
+if __name__ == "__main__":
+    main()
