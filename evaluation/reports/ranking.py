@@ -55,16 +55,16 @@ def rank(cards: Sequence[Scorecard]) -> list[list[Row]]:
 
     def place(card: Scorecard) -> tuple[Any, ...]:
         score = card.score.value
-        return card.within_limit is False, score is None, -(score or 0), card.entry
+        return card.is_above_limit, score is None, -(score or 0), card.entry
 
     tables = []
     for _, cards_of_group in groupby(sorted(cards, key=group), key=group):
         rows: list[Row] = []
         for i, card in enumerate(sorted(cards_of_group, key=place)):
-            above = rows[-1].card if rows and rows[-1].card.within_limit == card.within_limit else None
+            above = rows[-1].card if rows and rows[-1].card.is_above_limit == card.is_above_limit else None
             test = difference(above, card) if above else None
             differs = test is not None and test[1] < SIGNIFICANT
-            rows.append(Row(card, None if card.within_limit is False else i + 1, differs))
+            rows.append(Row(card, None if card.is_above_limit else i + 1, differs))
         tables.append(rows)
     return tables
 

@@ -18,6 +18,7 @@ ON_TERMINALS = COLUMNS[:-1]  # what 80 characters have room for
 NUMBERS = ("score", "relative", "ceiling", "floor", "forgetting_quality", "retain_ratio", "test_ratio", "cost")  # in CSV
 LEGEND = "* differs from the entry above (p < 0.05)."
 EQUAL_MODELS = "† some of its models are one and the same."
+UNDECIDED = "? above or below 20 % of a retraining: the interval of the cost contains it."
 UNRANKED = "cost above 20 % of a retraining"
 # Narrow enough for 80 characters; lines below the head and between sections only.
 LINES = Box("    \n    \n ── \n    \n ── \n    \n    \n    \n")
@@ -51,7 +52,7 @@ def cells(row: Row) -> tuple[str, ...]:
         interval(card.score_interval),
         percent(card.relative),
         percent(card.accuracy_kept),
-        percent(card.cost),
+        percent(card.cost) + "?" * card.is_undecided,
         percent(forget.unlearned if forget else None),
     )
 
@@ -72,7 +73,8 @@ def legend(table: Sequence[Row], unranked: str) -> list[str]:
     """What the marks of a table mean."""
     marked, slow = any(row.differs_from_above for row in table), any(row.rank is None for row in table)
     equal = any(row.card.has_equal_models for row in table)
-    return [LEGEND] * marked + [EQUAL_MODELS] * equal + [f"{unranked}: {UNRANKED}."] * slow
+    undecided = any(row.card.is_undecided for row in table)
+    return [LEGEND] * marked + [EQUAL_MODELS] * equal + [UNDECIDED] * undecided + [f"{unranked}: {UNRANKED}."] * slow
 
 
 def as_csv(tables: Sequence[Sequence[Row]]) -> str:
@@ -93,6 +95,8 @@ def _record(row: Row) -> dict[str, Any]:
         "entry": card.entry,
         "values": card.hyperparameters.source if card.hyperparameters else None,
         **{name: known(getattr(card, name)) for name in NUMBERS},
+        "within_limit": None if card.within_limit is None else card.within_limit.value,
+        "operations": None if card.operations is UNSET else card.operations.value,
         "score_low": low,
         "score_high": high,
         "differs_from_above": row.differs_from_above,

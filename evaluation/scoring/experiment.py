@@ -15,7 +15,7 @@ from evaluation.populations.executors import LocalProcesses
 from evaluation.populations.population import Kind, Population
 from evaluation.scoring import anamnesis
 from evaluation.scoring.config import ScoringConfig
-from evaluation.scoring.cost import measure_cost
+from evaluation.scoring.cost import Cost, measure_cost
 from evaluation.scoring.plan import TRAINED, make_plan
 from evaluation.scoring.reporter import Reporter
 from evaluation.scoring.scorecard import AnamnesisIndex
@@ -32,7 +32,7 @@ class Experiment:
         populations: by their kind.
         models: how many models each has.
         engine_reason: why the solution ran in lockstep, or did not.
-        cost: time of an unlearning over time of a retraining.
+        cost: of an unlearning, as a share of a retraining.
         device_name: where the models were made, for people.
         anamnesis: the Anamnesis Index; None where no class is to be forgotten.
         pictures: a PNG of what the solution makes up, if that was asked for.
@@ -41,7 +41,7 @@ class Experiment:
     populations: dict[Kind, Population]
     models: int
     engine_reason: str
-    cost: float
+    cost: Cost
     device_name: str = "cpu"
     anamnesis: Measured[AnamnesisIndex] | None = None
     pictures: bytes | None = None
@@ -90,8 +90,7 @@ def run(
             plan = make_plan(config, task, path, tuned, trainers, unlearners, reporter)
             populations = plan.populations if task.forgotten_class is None else anamnesis.keeping_weights(plan.populations)
             _make("unlearned", populations, config.models, unlearners, reporter, seconds)
-            with reporter.waiting("Timing the solution against retraining"):
-                cost = measure_cost(populations["unlearned"], populations["retrained"], trainers, unlearners)
+            cost = _measure_cost(populations, config.models, trainers, unlearners, reporter)
             pictures = _draw(populations["unlearned"], unlearners, reporter) if config.pictures else None
         for kind in TRAINED:
             _make(kind, populations, config.models, trainers, reporter, seconds)
@@ -109,6 +108,17 @@ def _make(
 ) -> None:
     with timed(seconds, kind), reporter.stage(kind.replace("_", " "), models) as on_finished:
         shards.make(populations[kind], models, executor, on_finished, reporter.notice)
+
+
+def _measure_cost(
+    populations: dict[Kind, Population],
+    models: int,
+    trainers: LocalProcesses,
+    unlearners: LocalProcesses,
+    reporter: Reporter,
+) -> Cost:
+    with reporter.waiting("Timing the solution against retraining"):
+        return measure_cost(populations["unlearned"], populations["retrained"], trainers, unlearners, models, reporter.notice)
 
 
 def _draw(unlearned: Population, executor: LocalProcesses, reporter: Reporter) -> bytes:

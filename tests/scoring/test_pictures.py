@@ -75,7 +75,7 @@ def test_drawing_is_told_of_only_where_something_is_drawn(monkeypatch, wanted):
     population = SimpleNamespace(task=SimpleNamespace(forgotten_class=None))
     monkeypatch.setattr(experiment, "LocalProcesses", lambda *arguments: nullcontext(workers))
     planned = plan.Plan(dict.fromkeys(("unlearned", "retrained"), population), "")
-    for name, given in (("make_plan", planned), ("measure_cost", 0.1), ("_make", None)):
+    for name, given in (("make_plan", planned), ("_measure_cost", None), ("_make", None)):
         monkeypatch.setattr(experiment, name, lambda *arguments, given=given: given)
     config = ScoringConfig(solution="mine.py", pictures=wanted)
     made = experiment.run(config, population.task, "mine.py", None, telling, {})
