@@ -65,6 +65,9 @@ def time_limit(seconds: float | None, may_end: Callable[[], bool] = lambda: True
 
 
 def _is_endable(frame: FrameType | None) -> bool:
+    """Whether the call is under way, and in it no import, of which half a module would be left to all later calls."""
     while frame is not None and frame.f_code is not endable.__code__:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return False
         frame = frame.f_back
     return frame is not None

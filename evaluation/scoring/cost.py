@@ -5,7 +5,7 @@ else runs, until the 95 % interval of the ratio is on one side of the limit or n
 
 The interval is about the logarithms of the ratios, turn by turn: what slows both down cancels. From six turns on it is that of
 the Wilcoxon signed-rank test around the Hodges-Lehmann estimate, the median of all means of two (Hodges, Lehmann 1963), which
-one turn in four may spoil; below, it is Student's. Stopped when it is decided, it covers 93 to 99 % (docs/statistics.md).
+one turn in four may spoil; below, it is Student's. Timed until it is decided it still covers (docs/statistics.md).
 """
 
 import time
@@ -107,15 +107,15 @@ def measure_cost(
         RunError: the file cannot be written.
         SolutionError: the solution failed.
     """
-    path, start = unlearned.folder / "cost.json", time.monotonic()
+    path = unlearned.folder / "cost.json"
     machine = trainers.run(jobs.kind_of_machine, retrained.device)
     kept = _read(path, notice)
     if kept is None:
         kept = Kept(machine, (), _operations(unlearned, retrained, trainers, unlearners))
-        start = time.monotonic()
     elif kept.machine != machine:
         notice(f"The cost was timed on another kind of machine ({kept.machine}), and is timed again.")
         kept = Kept(machine, (), kept.operations)
+    start = time.monotonic()  # workers have started, and operations are counted
     while wants_more(kept.turns, time.monotonic() - start):
         turn = _time_turn(unlearned, retrained, trainers, unlearners, len(kept.turns) % models)
         kept = Kept(machine, (*kept.turns, turn), kept.operations)
