@@ -2,7 +2,6 @@
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -13,24 +12,24 @@ class TimeUpError(BaseException):
     """Not an Exception: a solution that catches those must not catch it."""
 
 
-_timed: list[list[float]] = []  # what `calls_timed` gave, while it lasts
+_timed: list[tuple[Callable[[], float], list[float]]] = []  # clocks and what `calls_timed` gave, while it lasts
 
 
 def endable(function: Callable[..., Any], /, *arguments: Any, **options: Any) -> Any:
     """Call a function, which a time limit around it may end; whatever is done before and after the call is finished."""
-    start = time.perf_counter()
+    starts = [(now, now(), seconds) for now, seconds in _timed]
     try:
         return function(*arguments, **options)
     finally:
-        for seconds in _timed:
-            seconds.append(time.perf_counter() - start)
+        for now, start, seconds in starts:
+            seconds.append(now() - start)
 
 
 @contextmanager
-def calls_timed() -> Iterator[list[float]]:
-    """Seconds of each `endable` call while this lasts, without what is done before and after it."""
+def calls_timed(now: Callable[[], float]) -> Iterator[list[float]]:
+    """Seconds of each `endable` call while this lasts, by a clock, without what is done before and after it."""
     seconds: list[float] = []
-    _timed.append(seconds)
+    _timed.append((now, seconds))
     try:
         yield seconds
     finally:
@@ -66,6 +65,9 @@ def time_limit(seconds: float | None, may_end: Callable[[], bool] = lambda: True
 
 
 def _is_endable(frame: FrameType | None) -> bool:
+    """Whether the call is under way, and in it no import, of which half a module would be left to all later calls."""
     while frame is not None and frame.f_code is not endable.__code__:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return False
         frame = frame.f_back
     return frame is not None

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from evaluation.metric.measured import Measured
 from evaluation.populations.population import Population
 from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import InputError
@@ -89,6 +90,27 @@ def time_retraining(retrained: Population, model: int) -> float:
     from evaluation.populations import timing
 
     return timing.time_retraining(retrained, model)
+
+
+def kind_of_machine(device: str) -> str:
+    """See `timing`."""
+    from evaluation.populations import timing
+
+    return timing.kind_of_machine(device)
+
+
+def operations_of_unlearning(unlearned: Population) -> Measured[int]:
+    """See `operations`."""
+    from evaluation.populations import operations
+
+    return operations.of_unlearning(unlearned)
+
+
+def operations_of_retraining(retrained: Population) -> Measured[int]:
+    """See `operations`."""
+    from evaluation.populations import operations
+
+    return operations.of_retraining(retrained)
 
 
 def draw(unlearned: Population) -> bytes:

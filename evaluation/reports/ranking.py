@@ -67,14 +67,14 @@ def rank(cards: Sequence[Scorecard]) -> list[list[Row]]:
 
     def place(card: Scorecard) -> tuple[Any, ...]:
         score = card.score.value
-        return card.within_limit is False, score is None, -(score or 0), card.entry
+        return card.is_above_limit, score is None, -(score or 0), card.entry
 
     return [_rows(sorted(cards_of_group, key=place)) for _, cards_of_group in groupby(sorted(cards, key=group), key=group)]
 
 
 def _rows(cards: Sequence[Scorecard]) -> list[Row]:
     """A table of entries in their order; only those that are ranked are compared."""
-    ranked = [card for card in cards if card.within_limit is not False]
+    ranked = [card for card in cards if not card.is_above_limit]
     pairs = compare_all(ranked)
     rows = [Row(card, i + 1, _ranks(card, pairs, i)) for i, card in enumerate(ranked)]
     return rows + [Row(card, None, Measured(reason="unranked")) for card in cards[len(ranked) :]]

@@ -68,9 +68,7 @@ def lines_of(card: Scorecard) -> Iterator[tuple[str, str]]:
     yield "ceiling, floor", f"{number(card.ceiling)}{of_models}, {number(card.floor)}"
     yield "forgetting quality F", _with_interval(number(card.forgetting_quality), card.forgetting_interval)
     yield from _accuracy_lines(card)
-    if card.cost is not None:
-        limit = "within" if card.within_limit else "[red]above[/]"
-        yield "cost", f"{card.cost:.1%} of a retraining, {limit} the limit of 20 %"
+    yield from _cost_lines(card)
     if card.engine:
         lockstep = f"lockstep, {card.engine.models_at_once} models at once"
         alone = f"one model at a time ({escape(card.engine.reason)})"
@@ -93,6 +91,23 @@ def _accuracy_lines(card: Scorecard) -> Iterator[tuple[str, str]]:
     for split, error in (("test", card.test_age_error), ("forget", card.forget_age_error)):
         if error is not UNSET:
             yield f"{split} age error", f"{error.unlearned:.2f} years, retrained {error.retrained:.2f}"
+
+
+def _cost_lines(card: Scorecard) -> Iterator[tuple[str, str]]:
+    if card.cost is None:
+        return
+    bounds = None if card.cost_interval is UNSET else card.cost_interval.value
+    between = f"  \\[{bounds[0]:.1%}–{bounds[1]:.1%}]" if bounds else ""
+    limit = "[red]above[/] the limit of 20 %" if card.is_above_limit else "within the limit of 20 %"
+    if card.is_undecided:
+        limit = "[yellow]undecided[/] whether above 20 %: the same command times it further"
+    yield "cost", f"{card.cost:.1%}{between} of a retraining, {limit}"
+    if card.operations is not UNSET:
+        counted = card.operations.value
+        yield (
+            "operations",
+            f"- ({escape(str(card.operations.reason))})" if counted is None else f"{counted:.1%} of a retraining's",
+        )
 
 
 def _with_interval(value: str, bounds: Measured[Interval]) -> str:

@@ -23,6 +23,7 @@ RANKS = (
     "differences found are chance (Benjamini–Hochberg)."
 )
 EQUAL_MODELS = "† some of its models are one and the same."
+UNDECIDED = "? above or below 20 % of a retraining: the interval of the cost contains it."
 UNRANKED = "cost above 20 % of a retraining"
 # Narrow enough for 80 characters; lines below the head and between sections only.
 LINES = Box("    \n    \n ── \n    \n ── \n    \n    \n    \n")
@@ -56,7 +57,7 @@ def cells(row: Row) -> tuple[str, ...]:
         interval(card.score_interval),
         percent(card.relative),
         percent(card.accuracy_kept),
-        percent(card.cost),
+        percent(card.cost) + "?" * card.is_undecided,
         percent(forget.unlearned if forget else None),
     )
 
@@ -79,7 +80,8 @@ def show(table: Sequence[Row], screen: Console) -> None:
 def legend(rows: Sequence[Row], unranked: str) -> list[str]:
     """What the marks of some rows mean."""
     slow, equal = any(row.rank is None for row in rows), any(row.card.has_equal_models for row in rows)
-    return [EQUAL_MODELS] * equal + [f"{unranked}: {UNRANKED}."] * slow
+    undecided = any(row.card.is_undecided for row in rows)
+    return [EQUAL_MODELS] * equal + [UNDECIDED] * undecided + [f"{unranked}: {UNRANKED}."] * slow
 
 
 def notes(table: Sequence[Row]) -> list[str]:
@@ -118,6 +120,8 @@ def _record(row: Row) -> dict[str, Any]:
         "entry": card.entry,
         "values": card.hyperparameters.source if card.hyperparameters else None,
         **{name: known(getattr(card, name)) for name in NUMBERS},
+        "within_limit": None if card.within_limit is None else card.within_limit.value,
+        "operations": None if card.operations is UNSET else card.operations.value,
         "score_low": low,
         "score_high": high,
         "different_models": None if card.different_models is UNSET else card.different_models,

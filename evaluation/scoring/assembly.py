@@ -16,7 +16,6 @@ from evaluation.scoring.config import ScoringConfig
 from evaluation.scoring.experiment import Experiment
 from evaluation.scoring.external import Pair
 from evaluation.scoring.scorecard import (
-    COST_LIMIT,
     DEFAULT_MODELS,
     ClassForgetting,
     EngineUsed,
@@ -59,8 +58,11 @@ def of_experiment(
         notes=list(notes) or msgspec.UNSET,
         attacks=attacks,
         class_forgetting=class_forgetting,
-        cost=made.cost,
-        within_limit=made.cost <= COST_LIMIT,
+        cost=made.cost.share,
+        cost_interval=made.cost.interval,
+        cost_turns=made.cost.turns,
+        within_limit=made.cost.within_limit,
+        operations=made.cost.operations,
         seconds=seconds,
         environment=environment(workers, made.device_name, made.instruction_set),
         **_fields(scores),

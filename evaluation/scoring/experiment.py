@@ -18,7 +18,7 @@ from evaluation.populations.executors import LocalProcesses
 from evaluation.populations.population import Kind, Population
 from evaluation.scoring import anamnesis
 from evaluation.scoring.config import ScoringConfig
-from evaluation.scoring.cost import measure_cost
+from evaluation.scoring.cost import Cost, measure_cost
 from evaluation.scoring.plan import TRAINED, make_plan
 from evaluation.scoring.reporter import Reporter
 from evaluation.scoring.scorecard import AnamnesisIndex
@@ -35,7 +35,7 @@ class Experiment:
         populations: by their kind.
         models: how many models each has, by its kind.
         engine_reason: why the solution ran in lockstep, or did not.
-        cost: time of an unlearning over time of a retraining.
+        cost: of an unlearning, as a share of a retraining.
         device_name: where the models were made, for people.
         instruction_set: which of the CPU's instructions the workers compute with.
         anamnesis: the Anamnesis Index; None where no class is to be forgotten.
@@ -45,7 +45,7 @@ class Experiment:
     populations: dict[Kind, Population]
     models: dict[Kind, int]
     engine_reason: str
-    cost: float
+    cost: Cost
     device_name: str = "cpu"
     instruction_set: str | UnsetType = UNSET
     anamnesis: Measured[AnamnesisIndex] | None = None
@@ -99,8 +99,7 @@ def run(
             populations = plan.populations if task.forgotten_class is None else anamnesis.keeping_weights(plan.populations)
             _make_originals(populations["original"], trainers, reporter, seconds)
             _make("unlearned", populations, plan.models, unlearners, reporter, seconds)
-            with reporter.waiting("Timing the solution against retraining"):
-                cost = measure_cost(populations["unlearned"], populations["retrained"], trainers, unlearners)
+            cost = _measure_cost(populations, config.models, trainers, unlearners, reporter)
             pictures = _draw(populations["unlearned"], unlearners, reporter) if config.pictures else None
         for kind in TRAINED:
             _make(kind, populations, plan.models, trainers, reporter, seconds)
@@ -124,6 +123,17 @@ def _make_originals(original: Population, trainers: LocalProcesses, reporter: Re
     if original.originals > 1:  # the first is there since the solution was tried on it
         with timed(seconds, "originals"), reporter.stage("to start from", original.originals) as on_finished:
             shards.make_originals(original, original.originals, trainers, on_finished, reporter.notice)
+
+
+def _measure_cost(
+    populations: dict[Kind, Population],
+    models: int,
+    trainers: LocalProcesses,
+    unlearners: LocalProcesses,
+    reporter: Reporter,
+) -> Cost:
+    with reporter.waiting("Timing the solution against retraining"):
+        return measure_cost(populations["unlearned"], populations["retrained"], trainers, unlearners, models, reporter.notice)
 
 
 def _draw(unlearned: Population, executor: LocalProcesses, reporter: Reporter) -> bytes:

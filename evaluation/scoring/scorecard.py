@@ -11,7 +11,16 @@ METRIC_VERSION = 1
 DEFAULT_MODELS = 512
 COST_LIMIT = 0.20  # of the time of a retraining: the competition's rule
 # What two runs of the same thing need not agree in.
-EXEMPT = ("cost", "within_limit", "seconds", "environment")
+EXEMPT = (
+    "cost",
+    "cost_interval",
+    "cost_interval_reason",
+    "cost_turns",
+    "within_limit",
+    "within_limit_reason",
+    "seconds",
+    "environment",
+)
 
 
 class EngineUsed(Struct, frozen=True):
@@ -181,7 +190,10 @@ class Scorecard(Struct, frozen=True, kw_only=True):
     attacks: dict[str, Opinion]
     class_forgetting: Measured[ClassForgetting] | UnsetType = UNSET
     cost: float | None = None
-    within_limit: bool | None = None
+    cost_interval: Measured[Interval] | UnsetType = UNSET
+    cost_turns: int | UnsetType = UNSET
+    within_limit: Measured[bool] | None = None
+    operations: Measured[float] | UnsetType = UNSET
     seconds: dict[str, float]
     environment: Environment
     path: Path | None = None
@@ -201,3 +213,13 @@ class Scorecard(Struct, frozen=True, kw_only=True):
         """The product of the retain and the test ratio."""
         ratios = self.retain_ratio.value, self.test_ratio.value
         return None if ratios[0] is None or ratios[1] is None else ratios[0] * ratios[1]
+
+    @property
+    def is_above_limit(self) -> bool:
+        """Whether it costs more than the limit, and so is not ranked."""
+        return self.within_limit is not None and self.within_limit.value is False
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether its cost is so near the limit that the interval contains it: it is ranked, with a mark."""
+        return self.cost is not None and self.within_limit is not None and self.within_limit.value is None

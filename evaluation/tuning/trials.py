@@ -9,7 +9,7 @@ from evaluation.populations import jobs, shards
 from evaluation.populations.executors import LocalProcesses
 from evaluation.populations.population import Population
 from evaluation.scoring.config import ScoringConfig
-from evaluation.scoring.cost import measure_cost
+from evaluation.scoring.cost import estimate_cost
 from evaluation.scoring.plan import choose_engine, make_plan
 from evaluation.scoring.reporter import Reporter
 from evaluation.scoring.scorecard import COST_LIMIT
@@ -78,8 +78,12 @@ class Trials:
         return replace(self.published, solution=solution, engine=self.engines[choices])
 
     def cost(self, population: Population, unlearners: LocalProcesses, runs: int = 1) -> float:
-        """Time of an unlearning over time of a retraining, medians of so many each."""
-        return measure_cost(population, self.retrained, self.trainers, unlearners, runs)
+        """Time of an unlearning over time of a retraining, by so many turns.
+
+        It is neither decided nor kept, unlike the cost of a scoring: one turn tells the sampler where the cost rises, a trial's
+        models are removed, and the finalists' few turns are compared with a limit that is a tenth below the competition's.
+        """
+        return estimate_cost(population, self.retrained, self.trainers, unlearners, runs)
 
     def forecast(
         self,

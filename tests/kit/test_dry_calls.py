@@ -1,6 +1,9 @@
 """A dry call finds out which kit's batches a solution reads, on all batches and within seconds."""
 
+import importlib
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +95,16 @@ def test_a_time_limit_ends_what_handles_exceptions_and_lets_what_surrounds_the_c
             time.sleep(0.2)
     assert len(caught) == 2
     assert time.monotonic() - start > 0.4
+
+
+def test_an_import_in_a_call_is_finished_before_the_call_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "takes_long_to_load.py").write_text("import time\ntime.sleep(0.3)\nwhole = True\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def importing() -> None:
+        importlib.import_module("takes_long_to_load")
+        time.sleep(10)
+
+    with pytest.raises(TimeUpError), time_limit(0.1):
+        endable(importing)
+    assert sys.modules.pop("takes_long_to_load").whole

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -67,13 +66,21 @@ def test_a_first_call_that_takes_long_is_not_waited_for_before_one_is_timed(
     unlearned: Unlearned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timing, "WARM_UP", 0.2)
-    seconds = timing.time_unlearning(unlearned(f"{HEAD}__import__('time').sleep(0.5)"), 0)
+    from_now = f"{HEAD}import time; end = time.process_time() + 0.5"
+    seconds = timing.time_unlearning(unlearned(f"{from_now}\n    while time.process_time() < end: pass"), 0)
     assert seconds >= 0.5
     with pytest.raises(SolutionError, match="ValueError"):
         timing.time_unlearning(unlearned(f"{HEAD}raise ValueError"), 0)
 
 
 def test_what_the_kit_does_around_a_call_costs_nothing(unlearned: Unlearned, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 10.0, 15.0])  # before a first call, then before and after the one that counts
-    monkeypatch.setattr("starting_kit.time_limit.time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    clock = iter([10.0, 15.0])  # before and after the call that counts, and never else
+    monkeypatch.setattr(timing, "clock", lambda device: lambda: next(clock))
     assert timing.time_unlearning(unlearned(f"{HEAD}pass"), 0) == 5
+
+
+def test_waiting_costs_nothing_and_the_work_of_other_processes_does(unlearned: Unlearned) -> None:
+    assert timing.time_unlearning(unlearned(f"{HEAD}__import__('time').sleep(0.5)"), 0) < 0.25
+    work = "import time\nwhile time.process_time() < 0.5: pass"
+    process = f"{HEAD}import subprocess, sys; subprocess.run([sys.executable, '-c', {work!r}])"
+    assert timing.time_unlearning(unlearned(process), 0) > 0.4

@@ -26,6 +26,22 @@ def test_best_first_and_those_above_the_cost_limit_unranked(results):
     assert ranks(tables) == [[(1, "high"), (2, "middle"), (3, "low"), (None, "expensive")]]
 
 
+def test_an_entry_whose_cost_is_undecided_is_ranked_with_a_mark(results):
+    near = {"score": 0.09, "cost": 0.201, "within_limit": None, "within_limit_reason": "undecided"}
+    unknown = {"score": 0.03, "cost": None, "within_limit": None, "within_limit_reason": codec.ELSEWHERE}
+    dear = {"score": 0.5, "cost": 0.3, "within_limit": False, "operations": 0.4}
+    tables = ranking.rank(ranking.read_all(results(near=near, clear={"score": 0.05}, unknown=unknown, dear=dear), None))
+    assert ranks(tables) == [[(1, "near"), (2, "clear"), (3, "unknown"), (None, "dear")]]
+    text = as_markdown(tables)
+    assert [line.split("|")[8].strip() for line in text.splitlines() if "20.1%" in line] == ["20.1%?"]
+    assert text.count("?") == 2
+    assert "? above or below 20 % of a retraining: the interval of the cost contains it." in text
+    assert "above or below" not in as_markdown([tables[0][1:]])
+    rows = list(csv.DictReader(as_csv(tables).splitlines()))
+    assert [row["within_limit"] for row in rows] == ["", "True", "", "False"]
+    assert rows[3]["operations"] == "0.4"
+
+
 @pytest.mark.parametrize(
     "other",
     [

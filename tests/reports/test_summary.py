@@ -3,9 +3,11 @@
 import io
 
 import pytest
+from msgspec import UNSET
 from msgspec.structs import replace
 from rich.console import Console
 
+from evaluation.metric.measured import Measured
 from evaluation.reports import formats, summary
 from evaluation.scoring import codec
 from evaluation.scoring.scorecard import Hyperparameters
@@ -57,3 +59,22 @@ def test_without_hyperparameters_nothing_is_said_of_them(card):
 def test_notes_are_printed_as_they_are(card):
     note = "cell 3 was [bold]not run[/]: it trains"
     assert f"note: {note}\n" in shown(replace(card, notes=[note]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "cost 17.2% [15.9%–18.8%] of a retraining, within the limit of 20 %"),
+        ({"within_limit": Measured(False)}, "of a retraining, above the limit of 20 %"),
+        ({"within_limit": Measured(reason="undecided")}, "undecided whether above 20 %: the same command times it further"),
+        ({"cost_interval": Measured(reason="one turn")}, "cost 17.2% of a retraining, within"),
+        ({"cost_interval": UNSET, "operations": UNSET}, "cost 17.2% of a retraining, within"),
+        ({}, "operations 14.0% of a retraining's"),
+        ({"operations": Measured(reason="it fails")}, "operations - (it fails)"),
+    ],
+)
+def test_the_cost_is_said_with_its_interval_and_what_it_means(card, changes, said):
+    usual = {"cost": 0.172, "cost_interval": Measured((0.159, 0.188)), "operations": Measured(0.14)}
+    text = " ".join(shown(replace(card, **{**usual, **changes})).replace("│", " ").split())
+    assert said in text
+    assert ("operations" in text) == (changes.get("operations") is not UNSET)

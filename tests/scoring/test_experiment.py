@@ -1,13 +1,14 @@
 """How long things take is measured so that it takes no longer than it must."""
 
 import dataclasses
+import time
 from types import SimpleNamespace
 
 import pytest
 
 from evaluation.populations import timing
 from evaluation.populations.population import Population
-from evaluation.scoring import cost, plan
+from evaluation.scoring import plan
 from starting_kit import contract, tasks
 from starting_kit.errors import InputError
 from starting_kit.tasks.task import ONE_AT_A_TIME
@@ -16,33 +17,27 @@ TASK = tasks.find("digits")
 
 
 class Here:
-    """Runs in this process what a worker would, and notes it."""
-
-    def __init__(self):
-        self.called = []
+    """Runs in this process what a worker would."""
 
     def run(self, function, *arguments):
-        self.called.append(function.__name__)
         return function(*arguments)
 
 
-def test_a_long_training_is_timed_by_an_epoch(tmp_path, monkeypatch):
+def test_a_training_is_timed_by_some_epochs_and_a_long_one_by_one(tmp_path, monkeypatch):
     population = Population(TASK, "retrained", 0, tmp_path, ONE_AT_A_TIME)
-    whole = timing.time_retraining(population, 0)
+    start = time.process_time()
+    timing.train_alone(population, TASK, 0, TASK.load().retain)
+    whole = time.process_time() - start
+    trained = []
+    train_alone = timing.train_alone
+    monkeypatch.setattr(timing, "train_alone", lambda *given: trained.append(given[1].recipe.epochs) or train_alone(*given))
+    from_five_epochs = timing.time_retraining(population, 0)
     monkeypatch.setattr(timing, "LONG", 0.0)
     from_one_epoch = timing.time_retraining(population, 0)
-    assert whole / 2 < from_one_epoch < whole * 2
-
-
-def test_long_timings_are_not_repeated(monkeypatch):
-    monkeypatch.setattr(timing, "time_unlearning", lambda population, model: 1.0 + model)
-    monkeypatch.setattr(timing, "time_retraining", lambda population, model: 10.0)
-    unlearners, trainers = Here(), Here()
-    assert cost.measure_cost(None, None, trainers, unlearners) == 0.2  # the median of 1, 2, 3 over 10
-    assert len(unlearners.called) == len(trainers.called) == cost.TIMED_RUNS
-    monkeypatch.setattr(cost, "LONG_TIMING", 0.0)
-    assert cost.measure_cost(None, None, trainers, unlearners) == 0.1
-    assert len(unlearners.called) == len(trainers.called) == cost.TIMED_RUNS + 1
+    monkeypatch.setattr(timing, "_first_epochs", {})
+    at_once = timing.time_retraining(population, 0)
+    assert trained == [1, 5, 1, 1]
+    assert all(whole / 2 < seconds < whole * 2 for seconds in (from_five_epochs, from_one_epoch, at_once))
 
 
 def test_a_task_for_one_model_at_a_time_is_not_run_in_lockstep(tmp_path):

@@ -74,10 +74,9 @@ def test_drawing_is_told_of_only_where_something_is_drawn(monkeypatch, wanted):
     workers = SimpleNamespace(run=lambda job, *arguments: b"PNG" if job is jobs.draw else "cpu", start=lambda workers: None)
     population = SimpleNamespace(task=SimpleNamespace(forgotten_class=None))
     monkeypatch.setattr(experiment, "LocalProcesses", lambda *arguments: nullcontext(workers))
-    planned = plan.Plan(
-        dict.fromkeys(("unlearned", *plan.TRAINED), population), dict.fromkeys(("unlearned", *plan.TRAINED), 4), ""
-    )
-    for name, given in (("make_plan", planned), ("measure_cost", 0.1), ("_make", None), ("_make_originals", None)):
+    kinds = ("unlearned", *plan.TRAINED)
+    planned = plan.Plan(dict.fromkeys(kinds, population), dict.fromkeys(kinds, 4), "")
+    for name, given in (("make_plan", planned), ("_measure_cost", None), ("_make", None), ("_make_originals", None)):
         monkeypatch.setattr(experiment, name, lambda *arguments, given=given: given)
     config = ScoringConfig(solution="mine.py", pictures=wanted)
     made = experiment.run(config, population.task, "mine.py", None, telling, {})

@@ -30,8 +30,11 @@ def test_scorecard_has_what_the_design_promises(sixteen):
     assert card["hyperparameters"]["values"]["learning_rate"] == 1e-3
     assert len(card["epsilons"]) == 90
     assert [entry["example"] for entry in card["epsilons"]] == TASK.load().forget.tolist()
-    assert card["within_limit"] == (card["cost"] <= 0.2)
-    assert 0.001 < card["cost"] < 0.2
+    low, high = card["cost_interval"]
+    assert 0.001 < low < card["cost"] < high < 0.2
+    assert card["within_limit"] is True
+    assert card["cost_turns"] >= 3
+    assert card["operations"] == pytest.approx(card["hyperparameters"]["values"]["epochs"] / 20)
     assert card["environment"]["workers"] == 2
     assert card["environment"]["instruction_set"].startswith(torch.backends.cpu.get_cpu_capability())
     assert 0 < card["floor"] < card["ceiling"] < 1
@@ -74,6 +77,7 @@ def test_summary_says_what_one_wants_to_know(sixteen):
         "ceiling, floor",
         "retain accuracy",
         "cost",
+        "operations",
         "16 models are too few for an interval",
         "U-LiRA, AUC",
         "ε",
