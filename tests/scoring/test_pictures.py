@@ -71,7 +71,7 @@ def test_a_solution_without_pictures_is_refused_before_the_work_begins(tmp_path)
 def test_drawing_is_told_of_only_where_something_is_drawn(monkeypatch, wanted):
     told = []
     telling = SimpleNamespace(notice=None, waiting=lambda title: nullcontext(told.append(title)))
-    workers = SimpleNamespace(run=lambda job, *arguments: b"PNG" if job is jobs.draw else "cpu")
+    workers = SimpleNamespace(start=lambda number: None, run=lambda job, *arguments: b"PNG" if job is jobs.draw else "cpu")
     population = SimpleNamespace(task=SimpleNamespace(forgotten_class=None))
     monkeypatch.setattr(experiment, "LocalProcesses", lambda *arguments: nullcontext(workers))
     planned = plan.Plan(dict.fromkeys(("unlearned", "retrained"), population), "")
