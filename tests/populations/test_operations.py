@@ -11,7 +11,7 @@ from starting_kit.networks import build
 from starting_kit.tasks.task import ONE_AT_A_TIME
 
 TASK = tasks.find("digits")
-# cnn-8-16-16 on 8x8 images, forwards: output pixels x output channels x inputs of each for a convolution; then the linear layer.
+# cnn-8-16-16 on 8x8 images, forwards: pixels x channels x inputs of each that a convolution gives; then the linear layer.
 FIRST = 2 * 64 * 8 * 9
 FORWARDS = FIRST + 2 * (16 * 16 * 72 + 16 * 16 * 144 + 16 * 10)
 
