@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 from evaluation.metric import intervals
 from evaluation.metric.epsilon import epsilons
 from evaluation.metric.forgetting import forgetting_quality
-from evaluation.metric.measured import ExampleEpsilon, Interval, Intervals, Means, Measured, Scores, T
+from evaluation.metric.measured import ExampleEpsilon, Interval, Intervals, Means, Measured, Memorisation, Scores, T
+from evaluation.metric.memorisation import THIRDS, memorisation, quality_by_thirds, thirds
 from evaluation.metric.outputs import Outputs
 from evaluation.metric.utility import accuracy_ratio, score
 
 DEVIATION_DIGITS = 6  # of relative deviations kept on scorecards
 NO_ACCURACIES = "retain or test accuracies are not known"
+NO_ORIGINALS = "original models are not known"
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def compare(outputs: Outputs, retrained: Outputs, workers: int = 1) -> Compariso
     """Score a population against the retrained population.
 
     Args:
-        outputs: of unlearned models (or of others, for ceiling and floor).
+        outputs: of unlearned models (or of others, for the ceiling and the originals' score).
         retrained: of retrained models, on the same examples.
         workers: threads.
 
@@ -61,28 +63,30 @@ def compare(outputs: Outputs, retrained: Outputs, workers: int = 1) -> Compariso
 def scores(
     unlearned: Outputs, retrained: Outputs, reference: tuple[Outputs, Outputs], original: Outputs | None, workers: int
 ) -> Scores:
-    """Score and ε with what they are made of, ceiling and floor.
+    """Score and ε with what they are made of, ceiling, the originals' score, and what there was to forget.
 
     Args:
         unlearned: what is scored.
         retrained: what it is compared with.
         reference: two populations of retrained models, the score of which is the ceiling.
-        original: for the floor; None where such models are not known.
+        original: models that have forgotten nothing; None where such models are not known.
         workers: threads.
     """
     result, ceiling = compare(unlearned, retrained, workers), compare(*reference, workers).score
-    floor = compare(original, retrained, workers).score if original else None
+    untouched = compare(original, retrained, workers) if original else None
+    originals_score, unknown = (untouched.score, NO_ACCURACIES) if untouched else (None, NO_ORIGINALS)
+    memorised = memorisation(original.confidences["forget"], retrained.confidences["forget"]) if original else None
     return Scores(
         different_models=_if_fewer(unlearned),
         different_retrained_models=_if_fewer(retrained),
         score=_or_reason(result.score, NO_ACCURACIES),
-        relative=_or_reason(
-            result.score / ceiling if result.score is not None and ceiling else None,
-            NO_ACCURACIES if result.score is None else "the ceiling is 0",
-        ),
+        relative=_share(result.score, ceiling, NO_ACCURACIES),
         ceiling=_or_reason(ceiling, NO_ACCURACIES),
         ceiling_models=reference[0].models,
-        floor=_or_reason(floor, NO_ACCURACIES if original else "original models are not known"),
+        originals_score=_or_reason(originals_score, unknown),
+        originals_relative=_share(originals_score, ceiling, unknown),
+        originals_models=original.models if original and original.models != unlearned.models else UNSET,
+        memorisation=_by_memorisation(memorised, result, unlearned.models, untouched, original),
         forgetting_quality=result.forgetting_quality,
         retain_ratio=_or_reason(result.retain_ratio, NO_ACCURACIES),
         test_ratio=_or_reason(result.test_ratio, NO_ACCURACIES),
@@ -93,11 +97,39 @@ def scores(
         forget_age_error=_age_errors("forget", unlearned, retrained),
         validation_age_error=_age_errors("validation", unlearned, retrained),
         test_age_error=_age_errors("test", unlearned, retrained),
-        epsilons=[
-            ExampleEpsilon(int(example), float(epsilon))
-            for example, epsilon in zip(retrained.ids["forget"], result.epsilons, strict=True)
-        ],
+        epsilons=_examples(retrained.ids["forget"], result.epsilons, memorised),
     )
+
+
+def _by_memorisation(
+    memorised: NDArray[np.float64] | None,
+    result: Comparison,
+    models: int,
+    untouched: Comparison | None,
+    original: Outputs | None,
+) -> Measured[Memorisation]:
+    if memorised is None or untouched is None or original is None:
+        return Measured(reason=NO_ORIGINALS)
+    if np.count_nonzero(~np.isnan(memorised)) < THIRDS:
+        return Measured(reason="the retrained models vary on fewer than three forget examples")
+    return Measured(
+        Memorisation(
+            float(np.nanmedian(memorised)),
+            [float(np.median(memorised[part])) for part in thirds(memorised)],
+            quality_by_thirds(memorised, result.epsilons, models),
+            quality_by_thirds(memorised, untouched.epsilons, original.models),
+        )
+    )
+
+
+def _examples(
+    ids: NDArray[np.int64], of_examples: NDArray[np.float64], memorised: NDArray[np.float64] | None
+) -> list[ExampleEpsilon]:
+    known = np.full(len(ids), np.nan) if memorised is None else memorised
+    return [
+        ExampleEpsilon(int(example), float(epsilon), UNSET if np.isnan(d) else float(d))
+        for example, epsilon, d in zip(ids, of_examples, known, strict=True)
+    ]
 
 
 def score_intervals(unlearned: Outputs, retrained: Outputs, measured: Scores, workers: int) -> Intervals:
@@ -152,6 +184,13 @@ def _if_fewer(outputs: Outputs) -> int | UnsetType:
     """How many models differ; unset where all of them do."""
     different = outputs.different_models
     return different if different < outputs.models else UNSET
+
+
+def _share(value: float | None, ceiling: float | None, unknown: str) -> Measured[float]:
+    """A score over the ceiling."""
+    return _or_reason(
+        value / ceiling if value is not None and ceiling else None, unknown if value is None else "the ceiling is 0"
+    )
 
 
 def _or_reason(value: T | None, reason: str) -> Measured[T]:

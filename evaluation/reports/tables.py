@@ -15,7 +15,16 @@ from starting_kit.errors import InputError
 
 COLUMNS = ("#", "solution", "values", "score", "95 % interval", "of ceiling", "acc. kept", "cost", "forget acc.")
 ON_TERMINALS = COLUMNS[:-1]  # what 80 characters have room for
-NUMBERS = ("score", "relative", "ceiling", "floor", "forgetting_quality", "retain_ratio", "test_ratio", "cost")  # in CSV
+NUMBERS = (
+    "score",
+    "relative",
+    "ceiling",
+    "originals_score",
+    "forgetting_quality",
+    "retain_ratio",
+    "test_ratio",
+    "cost",
+)  # in CSV
 LEGEND = "* differs from the entry above (p < 0.05)."
 EQUAL_MODELS = "† some of its models are one and the same."
 UNRANKED = "cost above 20 % of a retraining"
@@ -36,7 +45,7 @@ def title(table: Sequence[Row]) -> str:
     parts.append(f"{card.models} models")
     parts += [f"from {card.originals} original models"] if (card.originals or 1) > 1 else []
     parts += [f"seed {card.seed}"] if card.seed else []
-    ends = f"ceiling {number(card.ceiling)}, floor {number(card.floor)}"
+    ends = f"ceiling {number(card.ceiling)}, originals {number(card.originals_score)}"
     return f"{', '.join(parts)}, metric v{card.metric_version}; {ends}"
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from evaluation.metric.measured import Intervals, Measured, Scores
+from evaluation.metric.measured import Controls, Intervals, Measured, Scores
 from evaluation.scoring import codec
 from evaluation.scoring.config import ScoringConfig
 from evaluation.scoring.experiment import Experiment
@@ -35,6 +35,7 @@ def of_experiment(
     made: Experiment,
     scores: Scores,
     intervals: Intervals,
+    controls: Controls,
     attacks: dict[str, Opinion],
     class_forgetting: Measured[ClassForgetting],
     seconds: dict[str, float],
@@ -47,6 +48,7 @@ def of_experiment(
         made: the populations.
         scores: measured on them.
         intervals: of the scores.
+        controls: measured on them.
         attacks: second opinions.
         class_forgetting: what else is measured where a class is to be forgotten.
         seconds: spent on each stage.
@@ -65,6 +67,7 @@ def of_experiment(
         environment=environment(workers, made.device_name),
         **_fields(scores),
         **_fields(intervals),
+        **_fields(controls),
     )
 
 
@@ -102,6 +105,7 @@ def of_external(
     pair: Pair,
     scores: Scores,
     intervals: Intervals,
+    controls: Controls,
     attacks: dict[str, Opinion],
     seconds: dict[str, float],
     workers: int,
@@ -114,6 +118,7 @@ def of_external(
         pair: the populations.
         scores: measured on them.
         intervals: of the scores.
+        controls: measured on them.
         attacks: second opinions.
         seconds: spent on each stage.
         workers: how many threads.
@@ -131,10 +136,11 @@ def of_external(
         environment=environment(workers),
         **_fields(scores),
         **_fields(intervals),
+        **_fields(controls),
     )
 
 
-def _fields(measured: Scores | Intervals) -> dict[str, Any]:
+def _fields(measured: Scores | Intervals | Controls) -> dict[str, Any]:
     return {name: getattr(measured, name) for name in measured.__struct_fields__}
 
 

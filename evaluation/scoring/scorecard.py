@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from evaluation.metric.measured import ExampleEpsilon, Interval, Means, Measured
+from evaluation.metric.measured import ExampleEpsilon, Interval, Means, Measured, Memorisation, Nearness, OutlyingRuns
 
 METRIC_VERSION = 1
 DEFAULT_MODELS = 512
@@ -51,6 +51,8 @@ class Opinion(Struct, frozen=True):
         better: which values are good.
         unlearned, retrained: named numbers; None where one or all cannot be computed.
         retrained_models: of how many models the latter are.
+        false_alarms: share of its tests at the 5 % level that call the second retrained population different; unset for an
+            opinion that tests nothing.
         reason: why something is None.
     """
 
@@ -58,6 +60,7 @@ class Opinion(Struct, frozen=True):
     unlearned: dict[str, float | None] | None
     retrained: dict[str, float | None] | None
     retrained_models: int
+    false_alarms: float | UnsetType = UNSET
     reason: str | UnsetType = UNSET
 
 
@@ -121,8 +124,8 @@ class Scorecard(Struct, frozen=True, kw_only=True):
     """The result of scoring one solution on one task.
 
     A field is None where populations were made elsewhere, so that it is not known, and unset where it does not apply.
-    docs/scorecard.md says what each field means. The first two say that models are the same, before anything that is said of so
-    many models.
+    docs/scorecard.md says what each field means. The first three say that models are the same or have failed, before anything
+    that is said of so many models.
 
     Attributes:
         path: the file that it was written to or read from, None without one; not part of the file.
@@ -130,6 +133,7 @@ class Scorecard(Struct, frozen=True, kw_only=True):
 
     different_models: int | UnsetType = UNSET
     different_retrained_models: int | UnsetType = UNSET
+    outlying_runs: OutlyingRuns | UnsetType = UNSET
     solution: str
     task: str
     task_version: int | None = None
@@ -152,7 +156,9 @@ class Scorecard(Struct, frozen=True, kw_only=True):
     relative: Measured[float]
     ceiling: Measured[float]
     ceiling_models: int
-    floor: Measured[float]
+    originals_score: Measured[float]
+    originals_relative: Measured[float] | UnsetType = UNSET
+    originals_models: int | UnsetType = UNSET
     forgetting_quality: float
     retain_ratio: Measured[float]
     test_ratio: Measured[float]
@@ -163,6 +169,8 @@ class Scorecard(Struct, frozen=True, kw_only=True):
     forget_age_error: Means | UnsetType = UNSET
     validation_age_error: Means | UnsetType = UNSET
     test_age_error: Means | UnsetType = UNSET
+    nearness: Measured[Nearness] | UnsetType = UNSET
+    memorisation: Measured[Memorisation] | UnsetType = UNSET
     epsilons: list[ExampleEpsilon]
     score_interval: Measured[Interval]
     forgetting_interval: Measured[Interval]

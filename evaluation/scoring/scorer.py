@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from evaluation.metric.forgetting import FEWEST_MODELS
-from evaluation.metric.measured import Intervals, Scores
+from evaluation.metric.measured import Controls, Intervals, Scores
 from evaluation.metric.outputs import Outputs
 from evaluation.populations.population import Kind
 from evaluation.populations.shards import load_arrays
@@ -122,7 +125,8 @@ def _card_of(made: Experiment, config: ScoringConfig, seconds: dict[str, float],
 
     outputs = made.outputs()
     reference = outputs["second_retrained"], outputs["retrained"]
-    measured = measure(config, outputs["unlearned"], outputs["retrained"], reference, outputs["original"], seconds)
+    groups = np.arange(made.models) % made.populations["unlearned"].originals
+    measured = measure(config, outputs["unlearned"], outputs["retrained"], reference, outputs["original"], seconds, groups)
     with timed(seconds, "class_forgetting"):
         of_class = class_forgetting.of_experiment(made)
     of_solution = made.populations["unlearned"].unlearning().solution.remarks
@@ -161,11 +165,16 @@ def measure(
     reference: tuple[Outputs, Outputs],
     original: Outputs | None,
     seconds: dict[str, float],
-) -> tuple[Scores, Intervals, dict[str, Opinion]]:
-    """All that is measured on unlearned and retrained outputs; `reference` are two retrained populations."""
+    groups: NDArray[np.integer] | None = None,
+) -> tuple[Scores, Intervals, Controls, dict[str, Opinion]]:
+    """All that is measured on unlearned and retrained outputs.
+
+    `reference` are two retrained populations, and `groups` says which original each unlearned model comes from.
+    """
     # Only now: compiler and scipy take 150 MB, which workers may need while populations are made.
     from evaluation.attacks import second_opinions
     from evaluation.metric import measures
+    from evaluation.metric.controls import controls
 
     with timed(seconds, "metric"):
         scores = measures.scores(unlearned, retrained, reference, original, config.cores)
@@ -174,9 +183,11 @@ def measure(
             intervals = measures.no_intervals("--no-intervals")
         else:
             intervals = measures.score_intervals(unlearned, retrained, scores, config.cores)
+    with timed(seconds, "controls"):
+        controlled = controls(unlearned, retrained, reference, original, groups)
     with timed(seconds, "attacks"):
         opinions = second_opinions(unlearned, retrained, reference)
-    return scores, intervals, {name: assembly.opinion(found) for name, found in opinions.items()}
+    return scores, intervals, controlled, {name: assembly.opinion(found) for name, found in opinions.items()}
 
 
 def _export(made: Experiment, folder: Path, approach: str) -> None:

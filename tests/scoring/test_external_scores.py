@@ -49,7 +49,9 @@ def test_what_forget_logits_allow_is_there_and_the_rest_has_reasons(published):
     assert 0.7 * card["forgetting_quality"] < low < card["forgetting_quality"] < high
     for name in ("task_version", "seed", "network", "cost", "within_limit", "hyperparameters", "class_forgetting"):
         assert (card[name], card[f"{name}_reason"]) == (None, "the populations were made elsewhere")
-    assert (card["floor"], card["floor_reason"]) == (None, "original models are not known")
+    for name in ("originals_score", "originals_relative", "memorisation", "nearness"):
+        assert (card[name], card[f"{name}_reason"]) == (None, "original models are not known")
+    assert card["outlying_runs"]["retrained"] <= 2
     for attack in ATTACKS:
         opinion = card["attacks"][attack.name]
         assert opinion["retrained_models"] == 40
@@ -63,7 +65,7 @@ def test_what_forget_logits_allow_is_there_and_the_rest_has_reasons(published):
 def test_the_leaderboard_ranks_them(published):
     run = run_script("leaderboard.py", "--results", published[2])
     assert run.returncode == 0, run.stderr
-    assert "cifar10_populations, 80 models, metric v1; ceiling 0.1794, floor -" in run.stdout
+    assert "cifar10_populations, 80 models, metric v1; ceiling 0.1794, originals -" in run.stdout
     rows = [line.split() for line in run.stdout.splitlines() if line.strip()[:1] in ("1", "2")]
     assert [row[:2] for row in rows] == [["1", "prune_complex"], ["2", "finetune"]]
     assert rows[1][3].endswith(("*", "…"))

@@ -33,7 +33,7 @@ def test_scorecard_has_what_the_design_promises(sixteen):
     assert card["within_limit"] == (card["cost"] <= 0.2)
     assert 0.001 < card["cost"] < 0.2
     assert card["environment"]["workers"] == 2
-    assert 0 < card["floor"] < card["ceiling"] < 1
+    assert 0 < card["originals_score"] < card["ceiling"] < 1
     assert card["score"] < card["ceiling"]
     assert card["relative"] == pytest.approx(card["score"] / card["ceiling"])
     assert card["ceiling_models"] == 16
@@ -70,7 +70,7 @@ def test_summary_says_what_one_wants_to_know(sixteen):
     for text in (
         "finetune on digits v2, 16 models",
         "score / ceiling",
-        "ceiling, floor",
+        "ceiling, originals",
         "retain accuracy",
         "cost",
         "16 models are too few for an interval",
