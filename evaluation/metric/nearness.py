@@ -66,9 +66,7 @@ def place(unlearned: Floats, retrained: Floats, original: Floats, groups: Intege
     """
     if min(len(unlearned), len(retrained), len(original)) < MODELS:
         raise NoLineError(f"there are fewer than {MODELS} models of a kind")
-    vary = np.ptp(retrained, axis=0) > 0
-    middle, deviation = retrained[:, vary].mean(axis=0), retrained[:, vary].std(axis=0, ddof=1)
-    u, r, o = ((values[:, vary] - middle) / deviation for values in (unlearned, retrained, original))
+    u, r, o = _standardised(unlearned, retrained, original, by=retrained)
     line, shift = o.mean(axis=0), u.mean(axis=0)  # the middle of the retrained models is 0
     length = line @ line - _variance(r) - _variance(o)
     if not length > STANDARD_ERRORS * _error_of_length(line, r, o):
@@ -79,18 +77,28 @@ def place(unlearned: Floats, retrained: Floats, original: Floats, groups: Intege
     of_unlearned = _variance(u, clusters) + (_variance(o) * len(o) if one_original else 0.0)
     distance = shift @ shift - of_unlearned - _variance(r)
     aside = max(distance - position**2 * length, 0.0) / length
-    # The derivatives of the position by the three middles: a model's share in it is its product with them.
-    of_line = (shift - 2 * position * line) / length
+    # The derivatives of the position by the middles: a model's share in its error is its product with them.
+    of_shift, of_line = line / length, (shift - 2 * position * line) / length
     parts = [
-        (_variance(u @ line / length, clusters), (len(u) if clusters is None else len(np.unique(clusters))) - 1),
-        (_variance(r @ (line / length + of_line)), len(r) - 1),
+        (_variance(u @ of_shift, clusters), (len(u) if clusters is None else len(np.unique(clusters))) - 1),
+        (_variance(r @ (of_shift + of_line)), len(r) - 1),
         (_variance(o @ of_line), len(o) - 1),
     ]
     if one_original:
-        parts.append((_variance(o @ line / length) * len(o), len(o) - 1))
-    half = _half_width(parts)
-    interval = float(position - half), float(position + half)
-    return Place(float(position), interval, float(np.sqrt(aside)), _verdict(float(position), interval, aside))
+        parts.append((_variance(o @ of_shift) * len(o), len(o) - 1))
+    return _place(float(position), _half_width(parts), aside)
+
+
+def _standardised(*populations: Floats, by: Floats) -> list[Floats]:
+    """Confidences minus the mean of some models, over their standard deviation, on the examples where that is not 0."""
+    vary = np.ptp(by, axis=0) > 0
+    middle, deviation = by[:, vary].mean(axis=0), by[:, vary].std(axis=0, ddof=1)
+    return [(values[:, vary] - middle) / deviation for values in populations]
+
+
+def _place(position: float, half: float, aside: float) -> Place:
+    interval = position - half, position + half
+    return Place(position, interval, float(np.sqrt(aside)), _verdict(position, interval, aside))
 
 
 def _verdict(

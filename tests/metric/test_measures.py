@@ -9,7 +9,7 @@ from evaluation.metric import intervals, measures
 from evaluation.metric.controls import controls
 from evaluation.metric.epsilon import epsilons
 from evaluation.metric.forgetting import forgetting_quality
-from evaluation.metric.measured import ExampleEpsilon, Means, Measured
+from evaluation.metric.measured import Means, Measured
 from evaluation.metric.outputs import Outputs
 from evaluation.reports import summary
 from evaluation.scoring import assembly, codec
@@ -41,7 +41,7 @@ def test_score_is_f_times_both_ratios_and_relative_to_the_ceiling():
     values = epsilons(unlearned.confidences["forget"], retrained.confidences["forget"])
     ratios = [unlearned.accuracy[split].mean() / retrained.accuracy[split].mean() for split in ("retain", "test")]
     assert card.score.value == pytest.approx(forgetting_quality(values, 40) * ratios[0] * ratios[1])
-    assert card.epsilons == [ExampleEpsilon(10 + i, value) for i, value in enumerate(values)]
+    assert [(each.example, each.epsilon) for each in card.epsilons] == list(enumerate(values, start=10))
     first, second = retrained.confidences["forget"][:20], retrained.confidences["forget"][20:]
     accuracies = [retrained.accuracy[split] for split in ("retain", "test")]
     halves = np.prod([a[:20].mean() / a[20:].mean() for a in accuracies])

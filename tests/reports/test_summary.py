@@ -90,6 +90,6 @@ def test_what_there_was_to_forget_and_what_the_models_are_nearer_to_fit_the_line
     near = Nearness(0.68, (0.63, 0.72), 0.264, "originals")
     lines = shown(replace(card, memorisation=Measured(memorised), nearness=Measured(near))).splitlines()
     assert any("to forget (D)         median 0.50 s.d.; F by thirds 0.024, 0.042, 0.034 " in line for line in lines)
-    assert any("nearer to             originals: 0.68 [0.63–0.72] of the way, 0.26 off " in line for line in lines)
+    assert any("nearer to             originals: 0.68 [0.630–0.720] of the way, 0.26 off " in line for line in lines)
     far = shown(replace(card, nearness=Measured(Nearness(-3.1, (-3.5, -2.7), 0.0, "neither"))))
     assert "neither: -3.10 [-3.50–-2.70] of the way " in far
