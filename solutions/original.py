@@ -1,7 +1,7 @@
 """The original model, unchanged: what forgetting quality is worth without forgetting.
 
 Its runs do not differ from each other, so an attacker tells every example perfectly and the score is 0. (How a population of
-differently seeded original models would score is the floor on every scorecard.)
+differently seeded original models would score is on every scorecard as well, as `originals_score`.)
 """
 
 METADATA = {

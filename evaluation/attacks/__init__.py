@@ -7,7 +7,7 @@ would get: the same statistic for retrained models against retrained models.
 
 from typing import Any
 
-from evaluation.attacks import distances, gaussian_dp, klom, likelihood_ratio, lower_bound, membership, ulira
+from evaluation.attacks import all_classes, distances, gaussian_dp, klom, likelihood_ratio, lower_bound, membership, ulira
 from evaluation.attacks.attack import Attack, NotComputableError, Statistics
 from evaluation.metric.outputs import Outputs
 
@@ -18,6 +18,7 @@ ATTACKS: tuple[Attack, ...] = (
     lower_bound.ATTACK,
     gaussian_dp.ATTACK,
     ulira.ATTACK,
+    all_classes.ATTACK,
     likelihood_ratio.ATTACK,
     klom.ATTACK,
     membership.ATTACK,
@@ -35,9 +36,10 @@ def second_opinions(unlearned: Outputs, retrained: Outputs, reference: tuple[Out
     Returns:
         Per attack, {"better", "unlearned", "retrained", "retrained_models"}: which values are good, the statistics of the
         unlearned population, those of retrained against retrained models, and how many models each population of the latter
-        has. What cannot be computed is None, and "reason" says why.
+        has. What cannot be computed is None, and "reason" says why. An attack that tests at the 5 % level has
+        "false_alarms" as well: the share of its tests that call retrained models different from retrained models.
     """
-    opinions = {}
+    opinions: dict[str, dict[str, Any]] = {}
     for attack in ATTACKS:
         judged, reason = _attempt(attack, unlearned, retrained)
         expected, reference_reason = _attempt(attack, *reference)
@@ -47,6 +49,8 @@ def second_opinions(unlearned: Outputs, retrained: Outputs, reference: tuple[Out
             "retrained": expected,
             "retrained_models": reference[0].models,
         }
+        if attack.alarms and expected is not None:
+            opinions[attack.name]["false_alarms"] = attack.alarms(expected)
         if reason or reference_reason:
             opinions[attack.name]["reason"] = reason or f"retrained against retrained: {reference_reason}"
     return opinions

@@ -14,6 +14,7 @@ Statistics = Mapping[str, float | None]
 # The least standard deviation of confidences that is assumed, so that a population that hardly varies still has a density.
 # It is far below the spread of any population trained from several seeds (about 1).
 MIN_DEVIATION = 1e-3
+LEVEL = 0.05  # of tests and bounds
 
 
 class NotComputableError(ValueError):
@@ -31,6 +32,8 @@ class Attack:
         statistics: computes named finite numbers from an unlearned and a retrained population, None for one that cannot be
             computed. Raises `NotComputableError` if none can.
         missing: why some of the numbers may be None.
+        alarms: of its numbers, the share of its tests at the 5 % level that call the populations different; None for an
+            opinion that tests nothing.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Attack:
     headlines: Mapping[str, str]
     statistics: Callable[[Outputs, Outputs], Statistics]
     missing: str = ""
+    alarms: Callable[[Statistics], float] | None = None
 
 
 def require_models(at_least: int, *populations: Outputs) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import log_ndtr, ndtr, ndtri
 
 from evaluation.attacks.attack import Attack, Floats
-from evaluation.attacks.held_out import ALPHA, held_out_bounds, statistics
+from evaluation.attacks.held_out import ALPHA, alarms, held_out_bounds, statistics
 from evaluation.metric.epsilon import DELTA
 
 HALVINGS = 100  # bisection steps for ε; more than 53 make no difference in float64
@@ -74,4 +74,5 @@ ATTACK = Attack(
     "lower",
     {"median": "Gaussian-DP lower bound (median)"},
     partial(statistics, gaussian_dp_lower_bounds),
+    alarms=alarms,
 )

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv
 
-from evaluation.attacks.attack import Floats, Statistics, halves, require_models
+from evaluation.attacks.attack import LEVEL, Floats, Statistics, halves, require_models
 from evaluation.attacks.sweep import sweep
 from evaluation.metric.outputs import Outputs
 
-ALPHA = 0.05
+ALPHA = LEVEL
 MODELS = 8  # four to choose with and four to bound with; fewer cannot show anything
 # A measure of separation, given the error rates on unlearned and on retrained models.
 Measure = Callable[[Floats, Floats], Floats]
@@ -101,3 +101,8 @@ def statistics(bounds: Callable[[Floats, Floats], Floats], unlearned: Outputs, r
         "mean": float(of_examples.mean()),
         "share_above_zero": float((of_examples > 0).mean()),
     }
+
+
+def alarms(found: Statistics) -> float:
+    """The share of examples whose bound says that the populations differ."""
+    return found["share_above_zero"] or 0.0

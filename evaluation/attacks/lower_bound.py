@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from evaluation.attacks.attack import Attack, Floats
-from evaluation.attacks.held_out import ALPHA, held_out_bounds, statistics
+from evaluation.attacks.held_out import ALPHA, alarms, held_out_bounds, statistics
 from evaluation.metric.epsilon import DELTA, epsilon_of_rates
 
 
@@ -39,4 +39,10 @@ def epsilon_lower_bounds(unlearned: Floats, retrained: Floats, delta: float = DE
     return np.maximum(held_out_bounds(unlearned, retrained, epsilon, alpha), 0.0)
 
 
-ATTACK = Attack("epsilon_lower_bound", "lower", {"median": "ε lower bound (median)"}, partial(statistics, epsilon_lower_bounds))
+ATTACK = Attack(
+    "epsilon_lower_bound",
+    "lower",
+    {"median": "ε lower bound (median)"},
+    partial(statistics, epsilon_lower_bounds),
+    alarms=alarms,
+)

@@ -33,10 +33,50 @@ class Means(Struct, frozen=True):
 
 
 class ExampleEpsilon(Struct, frozen=True):
-    """The ε of a forget example, by its id."""
+    """The ε of a forget example, by its id, and how memorised it was (`memorisation`); unset where that is not known."""
 
     example: int
     epsilon: float
+    memorisation: float | UnsetType = UNSET
+
+
+class Memorisation(Struct, frozen=True):
+    """What there was to forget.
+
+    Attributes:
+        median: of D over forget examples, in standard deviations.
+        thirds: medians of D of the least, middle and most memorised third.
+        forgetting_quality: F of the unlearned models within each.
+        originals_quality: F of the originals within each, which have forgotten nothing.
+    """
+
+    median: float
+    thirds: list[float]
+    forgetting_quality: list[float]
+    originals_quality: list[float]
+
+
+class Nearness(Struct, frozen=True):
+    """Whether the unlearned models are nearer to the retrained models (position 0) or to the originals (1); see `nearness`."""
+
+    position: float
+    interval: Interval
+    off_axis: float
+    nearer_to: Literal["retrained", "originals", "neither", "undecided"]
+
+
+class OutlyingRuns(Struct, frozen=True):
+    """How many models lie far from the others of their population: unlearned ones, and retrained ones by the same rule."""
+
+    unlearned: int
+    retrained: int
+
+
+class Controls(Struct, frozen=True, kw_only=True):
+    """What must be looked at before the score is believed; fields of the scorecard."""
+
+    outlying_runs: OutlyingRuns
+    nearness: Measured[Nearness]
 
 
 class Pooled(Struct, frozen=True):
@@ -77,7 +117,10 @@ class Scores(Struct, frozen=True, kw_only=True):
     by_original: ByOriginal | UnsetType = UNSET
     ceiling: Measured[float]
     ceiling_models: int
-    floor: Measured[float]
+    originals_score: Measured[float]
+    originals_relative: Measured[float]
+    originals_models: int | UnsetType = UNSET
+    memorisation: Measured[Memorisation]
     forgetting_quality: float
     retain_ratio: Measured[float]
     test_ratio: Measured[float]

@@ -17,52 +17,57 @@ from evaluation.metric.measured import (
     Intervals,
     Means,
     Measured,
+    Memorisation,
     Pooled,
     Scores,
     T,
 )
+from evaluation.metric.memorisation import THIRDS, memorisation, quality_by_thirds, thirds
 from evaluation.metric.outputs import Outputs
 
 DEVIATION_DIGITS = 6  # of relative deviations kept on scorecards
 RESAMPLED_ORIGINALS = 8  # original models whose runs are subsampled; how these differ among each other is known without that
 NO_ACCURACIES = "retain or test accuracies are not known"
+NO_ORIGINALS = "original models are not known"
 
 
 def scores(
     unlearned: Outputs, retrained: Outputs, reference: tuple[Outputs, Outputs], original: Outputs | None, workers: int
 ) -> Scores:
-    """Score and ε with what they are made of, ceiling and floor.
+    """Score and ε with what they are made of, ceiling, the originals' score, and what there was to forget.
 
     Args:
         unlearned: what is scored.
         retrained: what it is compared with.
         reference: two populations of retrained models, the score of which is the ceiling.
-        original: for the floor; None where such models are not known.
+        original: models that have forgotten nothing; None where such models are not known.
         workers: threads.
     """
     design, pooled = design_of(unlearned), compare(unlearned, retrained, workers)
     by_original = compare_by_original(unlearned, retrained, workers) if design == "averaged" else [pooled]
     result, ceiling = average(by_original), compare(*reference, workers).score
-    floor = compare(original, retrained, workers).score if original else None
+    untouched = compare(_as_often(original, unlearned.models), retrained, workers) if original else None
+    originals_score, unknown = (untouched.score, NO_ACCURACIES) if untouched else (None, NO_ORIGINALS)
+    memorised = memorisation(original.confidences["forget"], retrained.confidences["forget"]) if original else None
     return Scores(
         different_models=_if_fewer(unlearned),
         different_retrained_models=_if_fewer(retrained),
         design=design or UNSET,
         score=_or_reason(result.score, NO_ACCURACIES),
-        relative=_relative(result.score, ceiling),
+        relative=_share(result.score, ceiling, NO_ACCURACIES),
         pooled=_pooled(pooled, ceiling) if design == "averaged" else UNSET,
         by_original=_by_original(unlearned, by_original) if design == "averaged" else UNSET,
         ceiling=_or_reason(ceiling, NO_ACCURACIES),
         ceiling_models=reference[0].models,
-        floor=_or_reason(floor, NO_ACCURACIES if original else "original models are not known"),
+        originals_score=_or_reason(originals_score, unknown),
+        originals_relative=_share(originals_score, ceiling, unknown),
+        originals_models=original.models if original and original.models != unlearned.models else UNSET,
+        memorisation=_by_memorisation(memorised, by_original, untouched, unlearned.models),
         forgetting_quality=result.forgetting_quality,
         retain_ratio=_or_reason(result.retain_ratio, NO_ACCURACIES),
         test_ratio=_or_reason(result.test_ratio, NO_ACCURACIES),
         **_means_by_split(unlearned, retrained),
-        epsilons=[
-            ExampleEpsilon(int(example), float(epsilon))
-            for example, epsilon in zip(retrained.ids["forget"], result.epsilons, strict=True)
-        ],
+        epsilons=_examples(retrained.ids["forget"], result.epsilons, memorised),
     )
 
 
@@ -76,7 +81,9 @@ def design_of(unlearned: Outputs) -> Design | None:
 
 
 def _pooled(pooled: Comparison, ceiling: float | None) -> Pooled:
-    return Pooled(_or_reason(pooled.score, NO_ACCURACIES), _relative(pooled.score, ceiling), pooled.forgetting_quality)
+    return Pooled(
+        _or_reason(pooled.score, NO_ACCURACIES), _share(pooled.score, ceiling, NO_ACCURACIES), pooled.forgetting_quality
+    )
 
 
 def _by_original(unlearned: Outputs, comparisons: Sequence[Comparison]) -> ByOriginal:
@@ -89,10 +96,35 @@ def _by_original(unlearned: Outputs, comparisons: Sequence[Comparison]) -> ByOri
     )
 
 
-def _relative(score: float | None, ceiling: float | None) -> Measured[float]:
-    if score is None:
-        return Measured(reason=NO_ACCURACIES)
-    return Measured(score / ceiling) if ceiling else Measured(reason="the ceiling is 0")
+def _as_often(original: Outputs, models: int) -> Outputs:
+    """Original models as a solution would leave them that does nothing: so many, each as often as the others."""
+    return original.take(np.arange(models) * original.models // models)
+
+
+def _by_memorisation(
+    memorised: Floats | None, comparisons: Sequence[Comparison], untouched: Comparison | None, models: int
+) -> Measured[Memorisation]:
+    if memorised is None or untouched is None:
+        return Measured(reason=NO_ORIGINALS)
+    if np.count_nonzero(~np.isnan(memorised)) < THIRDS:
+        return Measured(reason="the retrained models vary on fewer than three forget examples")
+    by_thirds = np.mean([quality_by_thirds(memorised, each.epsilons, models) for each in comparisons], axis=0)
+    return Measured(
+        Memorisation(
+            float(np.nanmedian(memorised)),
+            [float(np.median(memorised[part])) for part in thirds(memorised)],
+            by_thirds.tolist(),
+            quality_by_thirds(memorised, untouched.epsilons, models),
+        )
+    )
+
+
+def _examples(ids: NDArray[np.int64], of_examples: Floats, memorised: Floats | None) -> list[ExampleEpsilon]:
+    known = np.full(len(ids), np.nan) if memorised is None else memorised
+    return [
+        ExampleEpsilon(int(example), float(epsilon), UNSET if np.isnan(d) else float(d))
+        for example, epsilon, d in zip(ids, of_examples, known, strict=True)
+    ]
 
 
 def score_intervals(unlearned: Outputs, retrained: Outputs, measured: Scores, workers: int) -> Intervals:
@@ -197,6 +229,13 @@ def _if_fewer(outputs: Outputs) -> int | UnsetType:
     """How many models differ; unset where all of them do."""
     different = outputs.different_models
     return different if different < outputs.models else UNSET
+
+
+def _share(value: float | None, ceiling: float | None, unknown: str) -> Measured[float]:
+    """A score over the ceiling."""
+    return _or_reason(
+        value / ceiling if value is not None and ceiling else None, unknown if value is None else "the ceiling is 0"
+    )
 
 
 def _or_reason(value: T | None, reason: str) -> Measured[T]:

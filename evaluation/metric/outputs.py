@@ -12,6 +12,7 @@ from evaluation.metric.confidence import confidences, margins
 Floats = NDArray[np.float64]
 
 MODELS_AT_ONCE = 64  # at 5,000 examples of 10 classes they take 26 MB in float64, and a few copies are made
+LOGITS = 5000  # kept of a model: all of 90 examples of 10 classes; of 5,000 such examples 10 MB for 512 models instead of 100
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Outputs:
         age_error: per split, of each model, [models], in years; empty where no ages are known.
         originals: of unlearned models, the number of the original model that each comes from, [models]; None where it is not
             known.
+        forget_logits: float32, [models, examples, classes], of all forget examples or of so many, evenly spread, that a model
+            has at most `LOGITS` numbers; None where only confidences are known.
     """
 
     ids: Mapping[str, NDArray[np.int64]]
@@ -35,6 +38,7 @@ class Outputs:
     accuracy: Mapping[str, Floats]
     age_error: Mapping[str, Floats] = field(default_factory=dict)
     originals: NDArray[np.int64] | None = None
+    forget_logits: NDArray[np.float32] | None = None
 
     @classmethod
     def from_logits(
@@ -50,7 +54,8 @@ class Outputs:
             ValueError: the shapes do not fit, a label is not a class, or a logit is NaN or infinite.
         """
         by_split = {split: _in_blocks(confidences, values, labels[split]) for split, values in logits.items()}
-        return cls(ids, by_split, _in_blocks(margins, logits["forget"], labels["forget"]), accuracy)
+        of_forget = _in_blocks(margins, logits["forget"], labels["forget"])
+        return cls(ids, by_split, of_forget, accuracy, forget_logits=_some_examples(logits["forget"]))
 
     @property
     def models(self) -> int:
@@ -73,12 +78,20 @@ class Outputs:
             {split: values[models] for split, values in self.accuracy.items()},
             {split: values[models] for split, values in self.age_error.items()},
             None if self.originals is None else self.originals[models],
+            None if self.forget_logits is None else self.forget_logits[models],
         )
 
     def halves(self) -> tuple["Outputs", "Outputs"]:
         """Two populations of half as many models each, without a common model."""
         half = self.models // 2
         return self.take(slice(half)), self.take(slice(half, 2 * half))
+
+
+def _some_examples(logits: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Logits of all examples, or of evenly spread ones that are at most `LOGITS` numbers per model."""
+    examples, classes = logits.shape[1:]
+    step = -(-examples // max(LOGITS // classes, 1))
+    return np.ascontiguousarray(logits[:, ::step], dtype=np.float32)
 
 
 def _in_blocks(

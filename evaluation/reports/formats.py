@@ -19,6 +19,10 @@ SOURCES: dict[str | UnsetType, str] = {
 NOT_RECORDED = "not recorded"
 
 
+FOUND_OUT = 0.5  # of the ceiling: what originals score at most where they are found out
+LEVEL = 0.05  # of the tests and bounds of second opinions
+
+
 def equal_models(card: Scorecard) -> Iterator[str]:
     """What is to be said first where models are one and the same: the score takes them for independent ones."""
     retrained = card.models if card.retrained_models is UNSET else card.retrained_models
@@ -59,6 +63,32 @@ def _kind(made_with: Environment) -> str:
     if made_with.device != "cpu":
         return made_with.device
     return NOT_RECORDED if made_with.instruction_set is UNSET else made_with.instruction_set
+
+
+def failed_runs(card: Scorecard) -> Iterator[str]:
+    """How many runs lie far from the others, if more than retrained models do."""
+    runs = card.outlying_runs
+    if runs is not UNSET and runs.unlearned > runs.retrained:
+        yield (
+            f"{runs.unlearned} of {card.models} runs lie far from the others (of retrained models {runs.retrained}): they "
+            "failed, or nearly, and a few of them decide the score and widen its interval."
+        )
+
+
+def alarms(card: Scorecard) -> Iterator[str]:
+    """What the controls have against the numbers: originals that are not found out, retrained models that are."""
+    share = None if card.originals_relative is UNSET else card.originals_relative.value
+    if share is not None and share > FOUND_OUT:
+        yield (
+            f"WARNING: the untouched originals score {share:.0%} of the ceiling: there is little to forget on this task, and "
+            "scores on it mean little."
+        )
+    for name, opinion in card.attacks.items():
+        if opinion.false_alarms is not UNSET and opinion.false_alarms > LEVEL:
+            yield (
+                f"false alarm: {name} calls retrained models different from retrained ones in {opinion.false_alarms:.0%} of "
+                f"its tests, at a level of {LEVEL:.0%}."
+            )
 
 
 def marked(sentence: str) -> str:

@@ -11,12 +11,25 @@ from rich.table import Table
 
 from evaluation.metric.forgetting import BIN_WIDTH, end_of_bins, points
 from evaluation.metric.measured import Interval, Means, Measured
-from evaluation.reports.formats import equal_models, from_originals, interval, marked, number, percent, values_in_use
+from evaluation.reports.formats import (
+    alarms,
+    equal_models,
+    failed_runs,
+    from_originals,
+    interval,
+    marked,
+    number,
+    percent,
+    values_in_use,
+)
 from evaluation.scoring.scorecard import ClassForgetting, Estimate, Opinion, PerPopulation, Scorecard
 from starting_kit.tasks.task import Task
 
 BAR_WIDTH = 40
-FOOTNOTE = "In brackets: 95 % intervals. Ceiling: retrained models against other retrained models; floor: original ones."
+NEARER_TO = {"retrained": "retrained", "originals": "originals", "neither": "[red]neither[/]", "undecided": "not decided"}
+FOOTNOTE = (
+    "In brackets: 95 % intervals. Ceiling: retrained models against other retrained models; originals: what doing nothing gets."
+)
 
 
 def show_tasks(known: Sequence[Task], screen: Console) -> None:
@@ -31,8 +44,8 @@ def show_tasks(known: Sequence[Task], screen: Console) -> None:
 
 
 def show(card: Scorecard, screen: Console) -> None:
-    """Print a scorecard, and before anything else that its models are the same one, where they are."""
-    for sentence in equal_models(card):
+    """Print a scorecard, and before anything else that its models are the same one or that runs failed, where they did."""
+    for sentence in (*equal_models(card), *failed_runs(card)):
         screen.print(f"[bold red]{escape(sentence)}[/]", soft_wrap=True)
     lines = Table.grid(padding=(0, 2))
     for name, value in lines_of(card):
@@ -42,6 +55,8 @@ def show(card: Scorecard, screen: Console) -> None:
     screen.print(Panel(lines, title=title, title_align="left", expand=False))
     screen.print(_histogram(np.array([each.epsilon for each in card.epsilons]), card.models))
     screen.print(_opinions(card.attacks, card.ceiling_models))
+    for sentence in alarms(card):
+        screen.print(marked(sentence), soft_wrap=True)
     if card.class_forgetting is not UNSET and card.class_forgetting.value:
         screen.print(_class_forgetting(card.class_forgetting.value))
     for note in [] if card.notes is UNSET else card.notes:
@@ -65,8 +80,10 @@ def lines_of(card: Scorecard) -> Iterator[tuple[str, str]]:
     elif card.design == "one original":
         yield "original models", "one; the score of another one may well be a third higher or lower"
     of_models = "" if card.ceiling_models == card.models else f" ({card.ceiling_models} models)"
-    yield "ceiling, floor", f"{number(card.ceiling)}{of_models}, {number(card.floor)}"
+    untouched = f"{number(card.originals_score)}{_originals_share(card)}"
+    yield "ceiling, originals", f"{number(card.ceiling)}{of_models}, {untouched}"
     yield "forgetting quality F", _with_interval(number(card.forgetting_quality), card.forgetting_interval)
+    yield from _control_lines(card)
     yield from _accuracy_lines(card)
     yield from _cost_lines(card)
     if card.engine:
@@ -77,6 +94,25 @@ def lines_of(card: Scorecard) -> Iterator[tuple[str, str]]:
         yield "hyper-parameters", escape(values_in_use(card.hyperparameters))
     if card.forgetting_interval.value is None:
         yield "intervals", f"none ({card.forgetting_interval.reason})"
+
+
+def _originals_share(card: Scorecard) -> str:
+    """How well the originals are found out."""
+    share = UNSET if card.originals_relative is UNSET else card.originals_relative.value
+    if share is UNSET or share is None:
+        return ""
+    models = "" if card.originals_models is UNSET else f", {card.originals_models} models"
+    return f" ({share:.1%} of the ceiling{models})"
+
+
+def _control_lines(card: Scorecard) -> Iterator[tuple[str, str]]:
+    if card.memorisation is not UNSET and (memorised := card.memorisation.value):
+        of_thirds = ", ".join(f"{quality:.3f}" for quality in memorised.forgetting_quality)
+        yield "to forget (D)", f"median {memorised.median:.2f} s.d.; F by thirds {of_thirds}"
+    if card.nearness is not UNSET and (near := card.nearness.value):
+        aside = f", {near.off_axis:.2f} off" if near.off_axis >= 0.005 else ""
+        place = f"{near.position:.2f} \\[{interval(Measured(near.interval))}] of the way{aside}"
+        yield "nearer to", f"{NEARER_TO[near.nearer_to]}: {place}"
 
 
 def _accuracy_lines(card: Scorecard) -> Iterator[tuple[str, str]]:

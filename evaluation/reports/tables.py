@@ -17,7 +17,16 @@ from starting_kit.errors import InputError
 
 COLUMNS = ("#", "ranks", "solution", "values", "score", "95 % interval", "of ceiling", "acc. kept", "cost", "forget acc.")
 NOT_ON_TERMINALS = ("of ceiling", "forget acc.")  # 80 characters have no room for them
-NUMBERS = ("score", "relative", "ceiling", "floor", "forgetting_quality", "retain_ratio", "test_ratio", "cost")  # in CSV
+NUMBERS = (
+    "score",
+    "relative",
+    "ceiling",
+    "originals_score",
+    "forgetting_quality",
+    "retain_ratio",
+    "test_ratio",
+    "cost",
+)  # in CSV
 RANKS = (
     "Ranks: the best and the worst that an entry may have. All pairs of the table are compared; at most some 5 % of the "
     "differences found are chance (Benjamini–Hochberg)."
@@ -41,7 +50,7 @@ def title(table: Sequence[Row]) -> str:
     parts += [] if card.trainer is UNSET else [f"all models trained by {card.trainer}"]
     parts.append(f"{card.models} models{from_originals(card)}")
     parts += [f"seed {card.seed}"] if card.seed else []
-    ends = f"ceiling {number(card.ceiling)}, floor {number(card.floor)}"
+    ends = f"ceiling {number(card.ceiling)}, originals {number(card.originals_score)}"
     return f"{', '.join(parts)}, metric v{card.metric_version}; {ends}"
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from evaluation.metric.measured import Intervals, Measured, Scores
+from evaluation.metric.measured import Controls, Intervals, Measured, Scores
 from evaluation.scoring import codec
 from evaluation.scoring.config import ScoringConfig
 from evaluation.scoring.experiment import Experiment
@@ -34,6 +34,7 @@ def of_experiment(
     made: Experiment,
     scores: Scores,
     intervals: Intervals,
+    controls: Controls,
     attacks: dict[str, Opinion],
     class_forgetting: Measured[ClassForgetting],
     seconds: dict[str, float],
@@ -46,6 +47,7 @@ def of_experiment(
         made: the populations.
         scores: measured on them.
         intervals: of the scores.
+        controls: measured on them.
         attacks: second opinions.
         class_forgetting: what else is measured where a class is to be forgotten.
         seconds: spent on each stage.
@@ -67,6 +69,7 @@ def of_experiment(
         environment=environment(workers, made.device_name, made.instruction_set),
         **_fields(scores),
         **_fields(intervals),
+        **_fields(controls),
     )
 
 
@@ -104,6 +107,7 @@ def of_external(
     pair: Pair,
     scores: Scores,
     intervals: Intervals,
+    controls: Controls,
     attacks: dict[str, Opinion],
     seconds: dict[str, float],
     workers: int,
@@ -116,6 +120,7 @@ def of_external(
         pair: the populations.
         scores: measured on them.
         intervals: of the scores.
+        controls: measured on them.
         attacks: second opinions.
         seconds: spent on each stage.
         workers: how many threads.
@@ -133,10 +138,11 @@ def of_external(
         environment=environment(workers),
         **_fields(scores),
         **_fields(intervals),
+        **_fields(controls),
     )
 
 
-def _fields(measured: Scores | Intervals) -> dict[str, Any]:
+def _fields(measured: Scores | Intervals | Controls) -> dict[str, Any]:
     return {name: getattr(measured, name) for name in measured.__struct_fields__}
 
 

@@ -21,6 +21,7 @@ from starting_kit.files import write_json
 SCHEMA_VERSION = 3
 ELSEWHERE = "the populations were made elsewhere"
 NOT_IN_THE_FILE = ("path",)
+RENAMED = {"floor": "originals_score", "floor_reason": "originals_score_reason"}  # scorecards until 2026-11 have these names
 
 
 def write(card: Scorecard, path: Path) -> Scorecard:
@@ -75,7 +76,7 @@ def _plain(value: Any) -> Any:
 
 
 def _decode_3(content: dict[str, Any]) -> Scorecard:
-    given = {name: value for name, value in content.items() if name != "schema_version"}
+    given = {RENAMED.get(name, name): value for name, value in content.items() if name != "schema_version"}
     return msgspec.convert(_typed(given, Scorecard), Scorecard)
 
 

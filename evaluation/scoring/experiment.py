@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from msgspec import UNSET, UnsetType
 
 from evaluation.metric.measured import Measured
@@ -52,17 +51,15 @@ class Experiment:
     pictures: bytes | None = None
 
     def outputs(self) -> dict[Kind, Outputs]:
-        """Outputs of the populations, of equally many models; original ones are there as often as unlearned ones start there.
+        """Outputs of the populations.
 
         Raises:
             RunError: a shard was damaged after it had been made.
         """
         try:
-            loaded = {kind: shards.load(population, self.models[kind]) for kind, population in self.populations.items()}
+            return {kind: shards.load(population, self.models[kind]) for kind, population in self.populations.items()}
         except DamagedFileError as error:
             raise RunError(f"{error} was damaged or removed; run the same command to make it again.") from error
-        unchanged, runs = loaded["original"], self.models["unlearned"]
-        return {**loaded, "original": unchanged.take(np.arange(runs) * unchanged.models // runs)}
 
 
 def run(

@@ -252,7 +252,7 @@ def _pair(retrained: _Population, unlearned: _Population) -> Pair:
     ids = (unlearned if retrained.ids is None else retrained).outputs.ids  # those of the file that says them
     pair = Pair(replace(retrained.outputs, ids=ids), replace(unlearned.outputs, ids=ids))
     if any(outputs.forget_margins is None for outputs in pair):
-        return Pair(*(replace(outputs, forget_margins=None) for outputs in pair))
+        return Pair(*(replace(outputs, forget_margins=None, forget_logits=None) for outputs in pair))
     return pair
 
 

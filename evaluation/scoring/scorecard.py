@@ -5,7 +5,18 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from evaluation.metric.measured import ByOriginal, Design, ExampleEpsilon, Interval, Means, Measured, Pooled
+from evaluation.metric.measured import (
+    ByOriginal,
+    Design,
+    ExampleEpsilon,
+    Interval,
+    Means,
+    Measured,
+    Memorisation,
+    Nearness,
+    OutlyingRuns,
+    Pooled,
+)
 
 METRIC_VERSION = 1
 DEFAULT_MODELS = 512
@@ -60,6 +71,8 @@ class Opinion(Struct, frozen=True):
         better: which values are good.
         unlearned, retrained: named numbers; None where one or all cannot be computed.
         retrained_models: of how many models the latter are.
+        false_alarms: share of its tests at the 5 % level that call the second retrained population different; unset for an
+            opinion that tests nothing.
         reason: why something is None.
     """
 
@@ -67,6 +80,7 @@ class Opinion(Struct, frozen=True):
     unlearned: dict[str, float | None] | None
     retrained: dict[str, float | None] | None
     retrained_models: int
+    false_alarms: float | UnsetType = UNSET
     reason: str | UnsetType = UNSET
 
 
@@ -135,8 +149,8 @@ class Scorecard(Struct, frozen=True, kw_only=True):
     """The result of scoring one solution on one task.
 
     A field is None where populations were made elsewhere, so that it is not known, and unset where it does not apply.
-    docs/scorecard.md says what each field means. The first two say that models are the same, before anything that is said of so
-    many models.
+    docs/scorecard.md says what each field means. The first three say that models are the same or have failed, before anything
+    that is said of so many models.
 
     Attributes:
         path: the file that it was written to or read from, None without one; not part of the file.
@@ -144,6 +158,7 @@ class Scorecard(Struct, frozen=True, kw_only=True):
 
     different_models: int | UnsetType = UNSET
     different_retrained_models: int | UnsetType = UNSET
+    outlying_runs: OutlyingRuns | UnsetType = UNSET
     solution: str
     task: str
     task_version: int | None = None
@@ -169,7 +184,9 @@ class Scorecard(Struct, frozen=True, kw_only=True):
     by_original: ByOriginal | UnsetType = UNSET
     ceiling: Measured[float]
     ceiling_models: int
-    floor: Measured[float]
+    originals_score: Measured[float]
+    originals_relative: Measured[float] | UnsetType = UNSET
+    originals_models: int | UnsetType = UNSET
     forgetting_quality: float
     retain_ratio: Measured[float]
     test_ratio: Measured[float]
@@ -180,6 +197,8 @@ class Scorecard(Struct, frozen=True, kw_only=True):
     forget_age_error: Means | UnsetType = UNSET
     validation_age_error: Means | UnsetType = UNSET
     test_age_error: Means | UnsetType = UNSET
+    nearness: Measured[Nearness] | UnsetType = UNSET
+    memorisation: Measured[Memorisation] | UnsetType = UNSET
     epsilons: list[ExampleEpsilon]
     score_interval: Measured[Interval]
     forgetting_interval: Measured[Interval]

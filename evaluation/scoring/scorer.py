@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.metric.forgetting import FEWEST_MODELS
-from evaluation.metric.measured import Intervals, Scores
+from evaluation.metric.measured import Controls, Intervals, Scores
 from evaluation.metric.outputs import Outputs
 from evaluation.populations.population import Kind
 from evaluation.populations.shards import load_arrays
@@ -161,11 +161,12 @@ def measure(
     reference: tuple[Outputs, Outputs],
     original: Outputs | None,
     seconds: dict[str, float],
-) -> tuple[Scores, Intervals, dict[str, Opinion]]:
+) -> tuple[Scores, Intervals, Controls, dict[str, Opinion]]:
     """All that is measured on unlearned and retrained outputs; `reference` are two retrained populations."""
     # Only now: compiler and scipy take 150 MB, which workers may need while populations are made.
     from evaluation.attacks import second_opinions
     from evaluation.metric import measures
+    from evaluation.metric.controls import controls
 
     with timed(seconds, "metric"):
         scores = measures.scores(unlearned, retrained, reference, original, config.cores)
@@ -174,9 +175,11 @@ def measure(
             intervals = measures.no_intervals("--no-intervals")
         else:
             intervals = measures.score_intervals(unlearned, retrained, scores, config.cores)
+    with timed(seconds, "controls"):
+        controlled = controls(unlearned, retrained, reference, original, unlearned.originals)
     with timed(seconds, "attacks"):
         opinions = second_opinions(unlearned, retrained, reference)
-    return scores, intervals, {name: assembly.opinion(found) for name, found in opinions.items()}
+    return scores, intervals, controlled, {name: assembly.opinion(found) for name, found in opinions.items()}
 
 
 def _export(made: Experiment, folder: Path, approach: str) -> None:

@@ -107,7 +107,7 @@ def unlearning(net, retain_loader, forget_loader, val_loader, *, epochs: int = 5
 # How to read it ([more](../docs/scorecard.md)):
 #
 # * **score** is F × retain ratio × test ratio. The **ceiling** is what perfect unlearning scores: retrained models against other
-#   retrained models. The **floor** is what the original models score, which have forgotten nothing.
+#   retrained models. **originals** is what the original models score, which have forgotten nothing.
 # * **forgetting quality F** is the mean of the points that each forget example earns: 1 for ε below 0.5, and half as much with
 #   every further 0.5.
 # * **cost**: above 20 % of a retraining, the competition rejected a submission.

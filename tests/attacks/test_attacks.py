@@ -16,7 +16,10 @@ BY_NAME = {attack.name: attack for attack in ATTACKS}
 def population(seed, models=64, shift=0.0, sizes=SIZES, margins=True):
     random = np.random.default_rng(seed)
     values = {split: random.normal(shift * (split == "forget"), 1, (models, size)) for split, size in sizes.items()}
-    return Outputs({}, values, values["forget"] if margins else None, {})
+    if not margins:
+        return Outputs({}, values, None, {})
+    logits = np.stack([values["forget"], *random.normal(0, 1, (2, models, sizes["forget"]))], axis=-1)
+    return Outputs({}, values, values["forget"], {}, forget_logits=logits.astype(np.float32))
 
 
 def opinions(unlearned, retrained=None, reference=None):
@@ -56,6 +59,8 @@ def test_every_opinion_sees_a_large_shift():
         "gaussian_dp_lower_bound.median",
         "u_lira.accuracy",
         "u_lira.auc",
+        "all_classes.auc",
+        "all_classes.model_auc",
         "likelihood_ratio.median",
         "klom.forget_kl_unlearned_from_retrained_median",
         "klom.forget_kl_retrained_from_unlearned_p95",
@@ -68,7 +73,8 @@ def test_every_opinion_sees_a_large_shift():
 
 
 def test_constant_populations_have_an_answer_or_a_reason():
-    constant = Outputs({}, {split: np.ones((16, size)) for split, size in SIZES.items()}, np.ones((16, 30)), {})
+    values = {split: np.ones((16, size)) for split, size in SIZES.items()}
+    constant = Outputs({}, values, np.ones((16, 30)), {}, forget_logits=np.ones((16, 30, 3), np.float32))
     found = opinions(constant, constant)
     assert all(np.isfinite(value) for value in numbers(found).values())
     assert found["distances"]["reason"] == "the retrained models do not vary on any example"

@@ -6,9 +6,10 @@ import pytest
 from msgspec import UNSET
 
 from evaluation.metric import intervals, measures
+from evaluation.metric.controls import controls
 from evaluation.metric.epsilon import epsilons
 from evaluation.metric.forgetting import forgetting_quality
-from evaluation.metric.measured import ExampleEpsilon, Means, Measured
+from evaluation.metric.measured import Means, Measured
 from evaluation.metric.outputs import Outputs
 from evaluation.reports import summary
 from evaluation.scoring import assembly, codec
@@ -26,7 +27,8 @@ def measure(unlearned, retrained, original=None):
     """A scorecard of what is measured."""
     scores = measures.scores(unlearned, retrained, retrained.halves(), original, workers=1)
     found = measures.score_intervals(unlearned, retrained, scores, workers=1)
-    return assembly.of_external("a task", "mine", Pair(retrained, unlearned), scores, found, {}, {}, workers=1)
+    controlled = controls(unlearned, retrained, retrained.halves(), original)
+    return assembly.of_external("a task", "mine", Pair(retrained, unlearned), scores, found, controlled, {}, {}, workers=1)
 
 
 def require_json(card):
@@ -39,7 +41,7 @@ def test_score_is_f_times_both_ratios_and_relative_to_the_ceiling():
     values = epsilons(unlearned.confidences["forget"], retrained.confidences["forget"])
     ratios = [unlearned.accuracy[split].mean() / retrained.accuracy[split].mean() for split in ("retain", "test")]
     assert card.score.value == pytest.approx(forgetting_quality(values, 40) * ratios[0] * ratios[1])
-    assert card.epsilons == [ExampleEpsilon(10 + i, value) for i, value in enumerate(values)]
+    assert [(each.example, each.epsilon) for each in card.epsilons] == list(enumerate(values, start=10))
     first, second = retrained.confidences["forget"][:20], retrained.confidences["forget"][20:]
     accuracies = [retrained.accuracy[split] for split in ("retain", "test")]
     halves = np.prod([a[:20].mean() / a[20:].mean() for a in accuracies])
@@ -47,10 +49,11 @@ def test_score_is_f_times_both_ratios_and_relative_to_the_ceiling():
     assert card.ceiling_models == 20
     assert card.relative.value == pytest.approx(card.score.value / card.ceiling.value)
     of_original = epsilons(original.confidences["forget"], retrained.confidences["forget"])
-    assert card.floor.value == pytest.approx(forgetting_quality(of_original, 40), rel=0.05)
-    names = (*measures.Scores.__struct_fields__, *measures.Intervals.__struct_fields__)
+    assert card.originals_score.value == pytest.approx(forgetting_quality(of_original, 40), rel=0.05)
+    assert card.originals_relative.value == pytest.approx(card.originals_score.value / card.ceiling.value)
+    names = (*measures.Scores.__struct_fields__, *measures.Intervals.__struct_fields__, "nearness")
     measured = [value for name in names if isinstance(value := getattr(card, name), Measured)]
-    assert len(measured) == 14
+    assert len(measured) == 17
     assert all(value.value is not None and value.reason is None for value in measured)
     require_json(card)
 
@@ -102,7 +105,7 @@ def test_what_is_not_known_is_null_with_a_reason():
     for name in ("score", "relative", "test_ratio", "score_interval", "test_ratio_interval", "score_deviations"):
         assert getattr(card, name) == Measured(reason=unknown)
     assert card.test_accuracy == Measured(reason="test accuracies are not known")
-    assert card.floor == Measured(reason="original models are not known")
+    assert card.originals_score == Measured(reason="original models are not known")
     assert card.retain_ratio.value > 0
     assert card.forgetting_interval.value[0] < card.forgetting_quality
 

@@ -210,10 +210,10 @@ def test_a_dagger_marks_scores_of_models_that_are_the_same(results):
 
 
 def test_the_csv_has_the_numbers_as_the_scorecards_have_them(results):
-    changes = {"score": 1 / 3, "floor": None, "score_interval": [0.1, 1 / 7], "within_limit": False, "cost": 0.25}
+    changes = {"score": 1 / 3, "originals_score": None, "score_interval": [0.1, 1 / 7], "within_limit": False, "cost": 0.25}
     tables = ranking.rank(ranking.read_all(results(one=changes, two={"score": 1e-9}), None))
     one, two = list(csv.DictReader(as_csv(tables).splitlines()))[::-1]
-    assert (one["score"], one["floor"], one["score_low"], one["score_high"]) == (repr(1 / 3), "", "0.1", repr(1 / 7))
+    assert (one["score"], one["originals_score"], one["score_low"], one["score_high"]) == (repr(1 / 3), "", "0.1", repr(1 / 7))
     assert (one["rank"], one["rank_low"], one["rank_high"], one["models"], one["cost"]) == ("", "", "", "16", "0.25")
     assert (two["score"], two["rank"], two["score_low"], two["epochs"]) == ("1e-09", "1", "", "20")
 

@@ -7,7 +7,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 from rich.console import Console
 
-from evaluation.metric.measured import Measured
+from evaluation.metric.measured import Measured, Memorisation, Nearness, OutlyingRuns
 from evaluation.reports import formats, summary
 from evaluation.scoring import codec
 from evaluation.scoring.scorecard import Hyperparameters
@@ -78,3 +78,38 @@ def test_the_cost_is_said_with_its_interval_and_what_it_means(card, changes, sai
     text = " ".join(shown(replace(card, **{**usual, **changes})).replace("│", " ").split())
     assert said in text
     assert ("operations" in text) == (changes.get("operations") is not UNSET)
+
+
+def test_failed_runs_come_before_the_score_if_there_are_more_than_of_retrained_models(card):
+    def first(unlearned, retrained):
+        return shown(replace(card, outlying_runs=OutlyingRuns(unlearned, retrained))).splitlines()[0]
+
+    assert first(5, 1).startswith("5 of 16 runs lie far from the others (of retrained models 1): ")
+    assert first(1, 1).startswith("╭─ finetune on digits")
+    assert first(0, 0).startswith("╭─ finetune on digits")
+
+
+@pytest.mark.parametrize(("share", "warned"), [(0.25, False), (0.5, False), (0.61, True)])
+def test_originals_that_are_not_found_out_are_a_warning(card, share, warned):
+    text = shown(replace(card, originals_relative=Measured(share)))
+    assert f"({share:.1%} of the ceiling)" in text
+    assert (f"warning: the untouched originals score {share:.0%} of the ceiling" in text) == warned
+
+
+def test_opinions_that_call_retrained_models_different_are_named(card):
+    def with_alarms(share):
+        opinion = replace(card.attacks["all_classes"], false_alarms=share)
+        return shown(replace(card, attacks={**card.attacks, "all_classes": opinion}))
+
+    assert "note: false alarm: all_classes calls retrained models different" in with_alarms(1.0)
+    assert "false alarm" not in with_alarms(0.05)
+
+
+def test_what_there_was_to_forget_and_what_the_models_are_nearer_to_fit_the_lines(card):
+    memorised = Memorisation(0.5, [0.1, 0.5, 1.2], [0.024, 0.042, 0.034], [0.1, 0.02, 0.005])
+    near = Nearness(0.68, (0.63, 0.72), 0.264, "originals")
+    lines = shown(replace(card, memorisation=Measured(memorised), nearness=Measured(near))).splitlines()
+    assert any("to forget (D)         median 0.50 s.d.; F by thirds 0.024, 0.042, 0.034 " in line for line in lines)
+    assert any("nearer to             originals: 0.68 [0.630–0.720] of the way, 0.26 off " in line for line in lines)
+    far = shown(replace(card, nearness=Measured(Nearness(-3.1, (-3.5, -2.7), 0.0, "neither"))))
+    assert "neither: -3.10 [-3.50–-2.70] of the way " in far
