@@ -119,7 +119,7 @@ def _by_memorisation(
     )
 
 
-def _examples(ids: NDArray[np.int64], of_examples: Floats, memorised: Floats | None) -> list[ExampleEpsilon]:
+def _examples(ids: Groups, of_examples: Floats, memorised: Floats | None) -> list[ExampleEpsilon]:
     known = np.full(len(ids), np.nan) if memorised is None else memorised
     return [
         ExampleEpsilon(int(example), float(epsilon), UNSET if np.isnan(d) else float(d))

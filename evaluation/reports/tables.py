@@ -17,16 +17,8 @@ from starting_kit.errors import InputError
 
 COLUMNS = ("#", "ranks", "solution", "values", "score", "95 % interval", "of ceiling", "acc. kept", "cost", "forget acc.")
 NOT_ON_TERMINALS = ("of ceiling", "forget acc.")  # 80 characters have no room for them
-NUMBERS = (
-    "score",
-    "relative",
-    "ceiling",
-    "originals_score",
-    "forgetting_quality",
-    "retain_ratio",
-    "test_ratio",
-    "cost",
-)  # in CSV
+OF_SCORE = ("score", "relative", "ceiling", "originals_score", "forgetting_quality", "retain_ratio", "test_ratio")
+NUMBERS = (*OF_SCORE, "cost")  # in CSV
 RANKS = (
     "Ranks: the best and the worst that an entry may have. All pairs of the table are compared; at most some 5 % of the "
     "differences found are chance (Benjamini–Hochberg)."
