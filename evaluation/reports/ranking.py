@@ -94,8 +94,14 @@ def compare_all(cards: Sequence[Scorecard]) -> ties.Pairs:
     for one, other in combinations(range(len(cards)), 2):
         test = difference(cards[one], cards[other])
         if test is not None:
-            p_values[one, other] = p_values[other, one] = ties.of_student(test[1], cards[one].models)
+            p_values[one, other] = p_values[other, one] = ties.of_student(test[1], _independent(cards[one]))
     return ties.Pairs(np.array([card.score.value or 0.0 for card in cards]), p_values)
+
+
+def _independent(card: Scorecard) -> int:
+    """How many units the resampling of an entry has: original models where these stand for others, else models."""
+    originals = card.originals or 0
+    return originals if originals >= designs.FEWEST_ORIGINALS and card.design in ("averaged", "pooled") else card.models
 
 
 def smallest_differences(cards: Sequence[Scorecard]) -> list[tuple[float, float]]:

@@ -186,7 +186,9 @@ def test_intervals_of_costs_that_are_timed_until_they_are_decided_cover(noise, s
     for _ in range(400):
         turns = turns_of(share * noise(rng, 40))
         count = next((n for n in range(1, 40) if not cost.wants_more(turns[:n], spent=0.0)), 40)
-        low, high = cost.interval(turns[:count]).value
+        ends = cost.interval(turns[:count]).value
+        assert ends is not None
+        low, high = ends
         covered += low <= share <= high
         wrong += high <= 0.2 < share or share < 0.2 < low
     assert covered / 400 > 0.92
