@@ -43,6 +43,8 @@ class Scores(Struct, frozen=True, kw_only=True):
 
     different_models: int | UnsetType = UNSET
     different_retrained_models: int | UnsetType = UNSET
+    outlying_models: int | UnsetType = UNSET
+    outlying_retrained_models: int | UnsetType = UNSET
     score: Measured[float]
     relative: Measured[float]
     ceiling: Measured[float]

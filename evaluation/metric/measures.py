@@ -75,6 +75,8 @@ def scores(
     return Scores(
         different_models=_if_fewer(unlearned),
         different_retrained_models=_if_fewer(retrained),
+        outlying_models=_if_outlying(unlearned),
+        outlying_retrained_models=_if_outlying(retrained),
         score=_or_reason(result.score, NO_ACCURACIES),
         relative=_or_reason(
             result.score / ceiling if result.score is not None and ceiling else None,
@@ -152,6 +154,12 @@ def _if_fewer(outputs: Outputs) -> int | UnsetType:
     """How many models differ; unset where all of them do."""
     different = outputs.different_models
     return different if different < outputs.models else UNSET
+
+
+def _if_outlying(outputs: Outputs) -> int | UnsetType:
+    """How many models are unlike the rest; unset where there are none, or too few models to tell."""
+    found = int(intervals.outlying(outputs.confidences["forget"]).sum())
+    return found if found and outputs.models >= intervals.FEWEST_MODELS else UNSET
 
 
 def _or_reason(value: T | None, reason: str) -> Measured[T]:

@@ -58,6 +58,7 @@ def lines_of(card: Scorecard) -> Iterator[tuple[str, str]]:
         yield "score", f"- ({card.score.reason})"
     else:
         yield "score", _with_interval(f"[bold]{number(card.score)}[/]", card.score_interval)
+    yield from _outlying_lines(card)
     yield "score / ceiling", percent(card.relative)
     of_models = "" if card.ceiling_models == card.models else f" ({card.ceiling_models} models)"
     yield "ceiling, floor", f"{number(card.ceiling)}{of_models}, {number(card.floor)}"
@@ -74,6 +75,16 @@ def lines_of(card: Scorecard) -> Iterator[tuple[str, str]]:
         yield "hyper-parameters", escape(values_in_use(card.hyperparameters))
     if card.forgetting_interval.value is None:
         yield "intervals", f"none ({card.forgetting_interval.reason})"
+
+
+def _outlying_lines(card: Scorecard) -> Iterator[tuple[str, str]]:
+    retrained = card.models if card.retrained_models is UNSET else card.retrained_models
+    for name, found, models in (
+        ("outlying runs", card.outlying_models, card.models),
+        ("outlying retrained", card.outlying_retrained_models, retrained),
+    ):
+        if found is not UNSET:
+            yield name, f"[red]{found}[/] of {models}, far from the others; a few suffice to tell a solution by"
 
 
 def _accuracy_lines(card: Scorecard) -> Iterator[tuple[str, str]]:

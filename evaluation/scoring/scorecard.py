@@ -121,8 +121,8 @@ class Scorecard(Struct, frozen=True, kw_only=True):
     """The result of scoring one solution on one task.
 
     A field is None where populations were made elsewhere, so that it is not known, and unset where it does not apply.
-    docs/scorecard.md says what each field means. The first two say that models are the same, before anything that is said of so
-    many models.
+    docs/scorecard.md says what each field means. The first ones say that models are the same or failed, before anything that is
+    said of so many models.
 
     Attributes:
         path: the file that it was written to or read from, None without one; not part of the file.
@@ -130,6 +130,8 @@ class Scorecard(Struct, frozen=True, kw_only=True):
 
     different_models: int | UnsetType = UNSET
     different_retrained_models: int | UnsetType = UNSET
+    outlying_models: int | UnsetType = UNSET
+    outlying_retrained_models: int | UnsetType = UNSET
     solution: str
     task: str
     task_version: int | None = None
