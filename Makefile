@@ -63,6 +63,7 @@ $(READY): pyproject.toml constraints.txt
 .venv-newest/.ready: pyproject.toml
 	python3.13 -m venv .venv-newest
 	.venv-newest/bin/python -m pip install --quiet --editable '.[all,dev]'
+	-.venv-newest/bin/python -m pip install --quiet --editable '.[jax-privacy]'
 	touch $@
 
 clean:

@@ -1,11 +1,15 @@
 """How often the 95 % intervals cover, on simulated populations with a known answer.
 
-    python benchmarks/coverage.py                                            (12 cells, 1,000 replicates: about 20 minutes)
+    python benchmarks/coverage.py                                            (25 cells, 1,000 replicates: about an hour)
+    python benchmarks/coverage.py --cells null_512 failed_5_128              (some cells)
     python benchmarks/coverage.py --method bootstrap --replicates 200        (an alternative that was tried and rejected)
+    python benchmarks/coverage.py --populations FOLDER                       (with cells of real models; see below)
 
 Each replicate draws confidences and accuracies of N unlearned and N retrained models on 30 examples. The truth is the mean
 over all replicates of a cell. A second, equal solution against the same retrained models shows how often a difference is
 declared where there is none. Replicates are kept in --runs, so that the same command resumes where it was stopped.
+
+Real models (`score.py --models 1024 --export FOLDER`) are drawn without replacement; they vary a little less than new ones.
 """
 
 import os
@@ -14,8 +18,10 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # befo
 
 import argparse
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -28,15 +34,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from evaluation.metric import intervals
 from evaluation.metric.epsilon import epsilons, resampled_epsilons
 from evaluation.metric.forgetting import forgetting_quality, points
+from evaluation.scoring import external
 from starting_kit.files import identity_key, read_arrays, write_arrays
 
 Floats = NDArray[np.float64]
 
-VERSION = 2  # raised when replicates of the same name change their meaning; seeds derive from it
+VERSION = 3  # raised when replicates of the same name change their meaning; seeds derive from it
 EXAMPLES = 30
 BATCH = 50  # replicates per file
 RESAMPLES = 200  # of the bootstraps
 NORMAL = 1.96
+SEPARATED = 8.0  # standard deviations by which a run or an example is off that no attack can miss
+REAL_MODELS = (64, 128)
 COLUMNS = ("f", "f_low", "f_high", "score", "score_low", "score_high", "p_value")
 
 
@@ -51,6 +60,10 @@ class Cell:
         correlation: share of the variance that is a factor common to all examples of a model.
         heavy: Student's t with 3 degrees of freedom instead of normal.
         mixed: whether the examples differ in their shift.
+        examples: how many.
+        good: how many examples are as said; all others are separated.
+        failed: probability that a run fails: all its confidences are 5 to 10 standard deviations lower, its accuracy by 15 to
+            30 %.
     """
 
     models: int
@@ -59,22 +72,65 @@ class Cell:
     correlation: float = 0.0
     heavy: bool = False
     mixed: bool = False
+    examples: int = EXAMPLES
+    good: int | None = None
+    failed: float = 0.0
 
     def draw(self, random: np.random.Generator) -> tuple[Floats, Floats, Floats]:
         """Confidences [models, examples] of two equal solutions and of retrained models, with accuracies in a last column."""
-        shift = np.linspace(0, 2 * self.shift, EXAMPLES) if self.mixed else self.shift
+        shift = np.linspace(0, 2 * self.shift, self.examples) if self.mixed else np.full(self.examples, self.shift)
+        shift[self.good :] = SEPARATED if self.good is not None else shift
+        first, second = (self._population(random, self.spread, shift, self.failed) for _ in range(2))
+        return first, second, self._population(random)
+
+    def _population(
+        self, random: np.random.Generator, spread: float = 1.0, shift: Floats | float = 0.0, failed: float = 0.0
+    ) -> Floats:
+        """Confidences with accuracies in a last column, [models, examples + 1]."""
 
         def noise(examples: int) -> Floats:
             size = self.models, examples
             return random.standard_t(3, size) if self.heavy else random.standard_normal(size)
 
-        def population(spread: float, shift: Floats | float) -> Floats:
-            common, own = noise(1), noise(EXAMPLES)
-            values = np.sqrt(self.correlation) * common + np.sqrt(1 - self.correlation) * own
-            accuracy = np.clip(0.9 + 0.01 * (common + random.standard_normal(common.shape)), 0, 1)
-            return np.hstack([1.5 * (spread * values + shift), accuracy])
+        common, own = noise(1), noise(self.examples)
+        values = np.sqrt(self.correlation) * common + np.sqrt(1 - self.correlation) * own
+        depth = np.where(random.random(common.shape) < failed, random.uniform(5, 10, common.shape), 0)
+        accuracy = np.clip(0.9 + 0.01 * (common + random.standard_normal(common.shape)) - 0.03 * depth, 0, 1)
+        return np.hstack([1.5 * (spread * values + shift - depth), accuracy])
 
-        return population(self.spread, shift), population(self.spread, shift), population(1.0, 0.0)
+
+@dataclass(frozen=True)
+class Pool:
+    """Models drawn without replacement from a large population of real ones.
+
+    Attributes:
+        folder: of the published layout.
+        approach: name of the solution there.
+        models: N.
+    """
+
+    folder: Path
+    approach: str
+    models: int
+
+    def draw(self, random: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+        """As `Cell.draw`; the two solutions are different runs of one."""
+        unlearned, retrained = read_pool(self.folder, self.approach)
+        examples = np.append(random.choice(unlearned.shape[1] - 1, EXAMPLES, replace=False), -1)
+        runs = random.permutation(len(unlearned))[: 2 * self.models].reshape(2, self.models)
+        of_retrained = random.permutation(len(retrained))[: self.models]
+        return unlearned[runs[0]][:, examples], unlearned[runs[1]][:, examples], retrained[of_retrained][:, examples]
+
+
+@lru_cache(maxsize=4)
+def read_pool(folder: Path, approach: str) -> tuple[Floats, Floats]:
+    """Unlearned and retrained confidences with test accuracies in a last column."""
+    pair = external.read_approach(folder, approach)
+    unlearned, retrained = (
+        np.hstack([outputs.confidences["forget"], outputs.accuracy["test"][:, None]])
+        for outputs in (pair.unlearned, pair.retrained)
+    )
+    return unlearned, retrained
 
 
 CELLS = {
@@ -90,6 +146,19 @@ CELLS = {
     "tails_512": Cell(512, correlation=0.5, heavy=True),
     "tails_shift_128": Cell(128, shift=0.5, correlation=0.5, heavy=True),
     "mixed_512": Cell(512, shift=0.5, correlation=0.9, mixed=True),
+    "null_48": Cell(48, correlation=0.5),
+    "shift_48": Cell(48, shift=0.7, correlation=0.5),
+    "examples_20_128": Cell(128, shift=0.5, correlation=0.5, examples=20),
+    "examples_90_128": Cell(128, shift=0.5, correlation=0.5, examples=90),
+    "good_3_256": Cell(256, shift=0.3, correlation=0.5, good=3),
+    "narrow_256": Cell(256, spread=0.3, correlation=0.5),
+    "failed_2_64": Cell(64, shift=0.3, correlation=0.5, failed=0.02),
+    "failed_2_128": Cell(128, shift=0.3, correlation=0.5, failed=0.02),
+    "failed_5_128": Cell(128, shift=0.3, correlation=0.5, failed=0.05),
+    "failed_10_128": Cell(128, shift=0.3, correlation=0.5, failed=0.1),
+    "failed_2_512": Cell(512, shift=0.3, correlation=0.5, failed=0.02),
+    "failed_5_512": Cell(512, shift=0.3, correlation=0.5, failed=0.05),
+    "failed_10_512": Cell(512, shift=0.3, correlation=0.5, failed=0.1),
 }
 
 
@@ -136,7 +205,7 @@ KEPT = "subsamples"  # evaluation.metric.intervals
 OTHERS = {"bootstrap": bootstrap, "smoothed": smoothed_bootstrap, "jackknife": jackknife}
 
 
-def replicate(method: str, cell: Cell, seed: int) -> list[float]:
+def replicate(method: str, cell: Cell | Pool, seed: int) -> list[float]:
     """One replicate, in the order of `COLUMNS`: F and score with intervals, p-value against an equal solution."""
     random = np.random.default_rng([VERSION, seed])
     first, second, retrained = cell.draw(random)
@@ -154,31 +223,31 @@ def replicate(method: str, cell: Cell, seed: int) -> list[float]:
     return [qualities[0], *of_f, scores[0], *of_score, p_value]
 
 
-def run_batch(method: str, name: str, batch: int, path: Path) -> None:
+def run_batch(method: str, cell: Cell | Pool, batch: int, path: Path) -> None:
     """Make the replicates of one file."""
     seeds = range(batch * BATCH, (batch + 1) * BATCH)
-    write_arrays(path, {"replicates": np.array([replicate(method, CELLS[name], seed) for seed in seeds])})
+    write_arrays(path, {"replicates": np.array([replicate(method, cell, seed) for seed in seeds])})
 
 
-def simulate(method: str, replicates: int, runs: Path) -> dict[str, Floats]:
-    """Replicates [replicates, columns] of every cell, read from files or made where these are missing."""
+def simulate(method: str, replicates: int, runs: Path, cells: Mapping[str, Cell | Pool] = CELLS) -> dict[str, Floats]:
+    """Replicates [replicates, columns] of each cell, read from files or made where these are missing."""
     settings = {"version": VERSION, "parts": intervals.PARTS, "cuts": intervals.CUTS, "resamples": RESAMPLES}
     paths = {
         (name, batch): runs / "coverage" / f"{method}-{name}-{identity_key({**settings, 'cell': str(cell)})}-{batch:03d}.npz"
-        for name, cell in CELLS.items()
+        for name, cell in cells.items()
         for batch in range(-(-replicates // BATCH))
     }
     with ProcessPoolExecutor() as workers, Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task(f"{method}, {len(paths) * BATCH} replicates", total=len(paths))
         missing = [key for key, path in paths.items() if not path.exists()]
         progress.advance(bar, len(paths) - len(missing))
-        for job in [workers.submit(run_batch, method, *key, paths[key]) for key in missing]:
+        for job in [workers.submit(run_batch, method, cells[key[0]], key[1], paths[key]) for key in missing]:
             job.result()
             progress.advance(bar)
     found = {key: read_arrays(path) for key, path in paths.items()}
     return {
         name: np.concatenate([arrays["replicates"] for key, arrays in found.items() if arrays and key[0] == name])[:replicates]
-        for name in CELLS
+        for name in cells
     }
 
 
@@ -212,8 +281,16 @@ def main() -> None:
     parser.add_argument("--method", choices=(KEPT, *OTHERS), default=KEPT, help="default: the one kept")
     parser.add_argument("--replicates", type=int, default=1000, help="per cell (default: %(default)s)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where replicates are kept")
+    parser.add_argument("--cells", nargs="*", choices=CELLS, default=list(CELLS), metavar="CELL", help="default: all")
+    parser.add_argument("--populations", type=Path, metavar="FOLDER", help="real models, as score.py --export writes them")
     options = parser.parse_args()
-    results = simulate(options.method, options.replicates, options.runs)
+    cells: dict[str, Cell | Pool] = {name: CELLS[name] for name in options.cells}
+    if options.populations:
+        for approach in external.approaches(options.populations):
+            cells |= {f"{approach}_{models}": Pool(options.populations, approach, models) for models in REAL_MODELS}
+    else:
+        print("no cells of real models: give --populations", file=sys.stderr)
+    results = simulate(options.method, options.replicates, options.runs, cells)
     print(f"{options.method}, {options.replicates} replicates per cell, {EXAMPLES} examples; ± two standard errors\n")
     print("| cell | mean F | its s.d. | coverage of F | mean width | of the ideal width | coverage of the score | p < 0.05 |")
     print("|---|---|---|---|---|---|---|---|")

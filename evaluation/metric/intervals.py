@@ -10,6 +10,12 @@ N, its spread hardly shrinks as N grows, and resampling with replacement (the bo
 *relative* standard deviation is nearly the same at N/3 as at N, whatever separates the populations. So the relative deviations
 of the parts stand for those of the whole. Accuracies are means over models, so their deviations shrink with the square root.
 
+Runs that fail are the exception. F depends on their number k, not on their share: an attacker who takes every run beyond the
+retrained models for unlearned errs once at most, so ε is about ln k. k varies by √k, as counts do, and a third of the models
+has k/3 of them: where these are few, F hardly depends on them, and the parts vary too little. So failed runs are set apart:
+each part gets as many as the whole may have, k' of a binomial distribution around k, drawn with replacement. (Elsewhere ties
+make some threshold look better; failed runs are on one side of every threshold that matters.)
+
 An interval is value · exp(± 1.96 · relative standard deviation): symmetric on the logarithmic scale, since F is positive and
 skewed. benchmarks/coverage.py measures how often it covers; docs/statistics.md has the results.
 
@@ -21,7 +27,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import bdtr, ndtr, ndtri
 
 from evaluation.metric.designs import Groups
 from evaluation.metric.epsilon import resampled_epsilons
@@ -33,7 +39,9 @@ Interval = tuple[float, float]
 PARTS = 3
 CUTS = 21
 CONFIDENCE = 0.95
-FEWEST_MODELS = 8 * PARTS  # parts of fewer than 8 models show too few values of ε
+FAR = 4.0  # robust standard deviations from the median, beyond which a run has failed
+FEW = 10  # up to a tenth of the models are set apart: more would not leave half of each part for the others
+FEWEST_MODELS = 16 * PARTS  # parts of fewer than 16 models vary less than the whole: they show too few values of ε
 QUANTILE = float(ndtri(0.5 + CONFIDENCE / 2))
 
 
@@ -41,36 +49,89 @@ class NoIntervalError(ValueError):
     """Why there is no interval, in one clause."""
 
 
-def subsamples(models: int, seed: int, originals: Groups | None = None) -> NDArray[np.int32]:
-    """How often (0 or 1) each model is in each subsample, [CUTS, PARTS, models]; the parts of a cut are disjoint.
+def failed(confidences: Floats) -> NDArray[np.bool_]:
+    """Which runs failed, or ended elsewhere than the rest: the robust z-score of their mean confidence is beyond `FAR`.
 
-    They are the same for every solution, so that scores against the same retrained models can be compared subsample by
-    subsample.
+    Args:
+        confidences: [models, examples].
+
+    Returns:
+        [models]. None where half of the models have the same mean.
+
+    Source:
+        Iglewicz and Hoaglin, How to Detect and Handle Outliers (1993): z = (x - median) / (1.4826 · median |x - median|).
+    """
+    means = confidences.mean(axis=1)
+    distances = np.abs(means - np.median(means))
+    scale = float(np.median(distances) / ndtri(0.75))
+    return distances > FAR * scale if scale else np.zeros(len(means), dtype=np.bool_)
+
+
+def subsamples(models: int, seed: int, failed: NDArray[np.bool_] | None = None) -> NDArray[np.int32]:
+    """How often each model is in each subsample, [CUTS, PARTS, models]; all subsamples have the same size.
+
+    The parts of a cut share no model but failed ones. They are the same for every solution, but for these, so that scores
+    against the same retrained models can be compared subsample by subsample.
 
     Args:
         models: size of the population.
         seed: two populations that are compared need different seeds.
-        originals: the number of the original model of each model, [models], whose models stay together (of each the same
-            number, which is that of the one with the fewest); None where each model is by itself.
+        failed: the models to set apart, [models]; none by default, nor where they are too many.
 
     Raises:
         NoIntervalError: there are fewer than `FEWEST_MODELS`.
     """
     if models < FEWEST_MODELS:
         raise NoIntervalError(f"{models} models are too few for an interval, at least {FEWEST_MODELS} are needed")
-    units = np.arange(models)[:, None] if originals is None else _runs_of_each(originals)
-    random, size = np.random.default_rng(seed), len(units) // PARTS
+    apart = np.flatnonzero(failed) if failed is not None else np.zeros(0, dtype=np.intp)
+    if len(apart) * FEW > models:
+        apart = apart[:0]
+    random, size = np.random.default_rng(seed), (models - len(apart)) // PARTS
+    # Solutions of which other runs failed draw independently; their failures are no more alike than chance has it.
+    drawing = np.random.default_rng([seed, *apart.tolist()])
+    numbers = drawing.permutation(_numbers_of_failed(len(apart), models).clip(max=size // 2)).reshape(CUTS, PARTS)
     counts = np.zeros((CUTS, PARTS, models), dtype=np.int32)
-    for cut in counts:
-        for part, members in zip(cut, random.permutation(len(units))[: size * PARTS].reshape(PARTS, size), strict=True):
-            part[units[members]] = 1
+    for cut, numbers_of_cut in zip(counts, numbers, strict=True):
+        order = random.permutation(models)
+        others = order[~np.isin(order, apart)][: size * PARTS].reshape(PARTS, size)
+        for part, members, number in zip(cut, others, numbers_of_cut, strict=True):
+            part[members[number:]] = 1
+            if number:
+                np.add.at(part, drawing.choice(apart, number), 1)
     return counts
 
 
-def _runs_of_each(originals: Groups) -> NDArray[np.int64]:
-    """The models that come from each original model, [originals, models of each]."""
+def _numbers_of_failed(failed: int, models: int) -> NDArray[np.intp]:
+    """How many failed runs each subsample has: evenly spaced quantiles of the binomial distribution, [CUTS · PARTS].
+
+    Drawn at random, one part with far too few of them could decide the spread alone.
+    """
+    levels = (np.arange(CUTS * PARTS) + 0.5) / (CUTS * PARTS)
+    return np.searchsorted(bdtr(np.arange(models), models, failed / models), levels)
+
+
+def subsamples_of_originals(originals: Groups, seed: int) -> NDArray[np.int32]:
+    """Subsamples like those of `subsamples` in which the runs from one original model stay together.
+
+    Of each original model the same number of runs is in use, which is that of the one with the fewest.
+
+    Args:
+        originals: the number of the original model of each run, from 0 on without a gap, [models].
+        seed: as for `subsamples`.
+
+    Raises:
+        NoIntervalError: there are fewer than `FEWEST_MODELS` runs.
+    """
     runs = np.bincount(originals)
-    return np.stack([np.flatnonzero(originals == original)[: runs.min()] for original in range(len(runs))])
+    if len(originals) < FEWEST_MODELS:
+        raise NoIntervalError(f"{len(originals)} models are too few for an interval, at least {FEWEST_MODELS} are needed")
+    of_each = np.stack([np.flatnonzero(originals == original)[: runs.min()] for original in range(len(runs))])
+    random, size = np.random.default_rng(seed), len(runs) // PARTS
+    counts = np.zeros((CUTS, PARTS, len(originals)), dtype=np.int32)
+    for cut in counts:
+        for part, members in zip(cut, random.permutation(len(runs))[: size * PARTS].reshape(PARTS, size), strict=True):
+            part[of_each[members]] = 1
+    return counts
 
 
 def quality_deviations(
@@ -82,7 +143,7 @@ def quality_deviations(
         unlearned: confidences, [models, examples]; or several such populations, whose mean F it is about.
         retrained: confidences, [models, examples].
         workers: threads.
-        originals: of the unlearned models, where those from one original model stay together (`subsamples`).
+        originals: of the unlearned models, where those from one original model stay together (`subsamples_of_originals`).
 
     Returns:
         F of each subsample over the mean F of all, minus 1, [CUTS, PARTS]; NaN if F is 0 in all of them.
@@ -92,8 +153,12 @@ def quality_deviations(
         ValueError: the confidences are not 2-D with equally many examples, or hold NaN or infinity.
     """
     populations = [unlearned] if isinstance(unlearned, np.ndarray) else unlearned
-    of_unlearned, of_retrained = _of_both(populations[0], retrained, originals)
-    counts = of_unlearned.reshape(-1, len(populations[0])), of_retrained.reshape(-1, len(retrained))
+    if originals is None:
+        of_unlearned = subsamples(len(populations[0]), 0, failed(populations[0]))
+    else:
+        of_unlearned = subsamples_of_originals(originals, 0)
+    of_retrained = subsamples(len(retrained), 1, failed(retrained))
+    counts = of_unlearned.reshape(-1, of_unlearned.shape[-1]), of_retrained.reshape(-1, len(retrained))
     found = [resampled_epsilons(population, retrained, *counts, workers=workers) for population in populations]
     quality = np.mean([points(values, models=len(retrained)).mean(axis=1) for values in found], axis=0).reshape(CUTS, PARTS)
     return quality / quality.mean() - 1 if quality.any() else np.full_like(quality, np.nan)
@@ -123,7 +188,8 @@ def ratio_deviations(unlearned: Floats, retrained: Floats, originals: Groups | N
     Raises:
         NoIntervalError: a population has fewer than `FEWEST_MODELS`.
     """
-    of_unlearned, of_retrained = _of_both(unlearned, retrained, originals)
+    of_unlearned = subsamples(len(unlearned), 0) if originals is None else subsamples_of_originals(originals, 0)
+    of_retrained = subsamples(len(retrained), 1)
 
     def means(accuracy: Floats, counts: NDArray[np.int32]) -> Floats:
         found: Floats = counts @ accuracy / counts.sum(axis=-1)
@@ -132,11 +198,6 @@ def ratio_deviations(unlearned: Floats, retrained: Floats, originals: Groups | N
     ratios = means(unlearned, of_unlearned) / means(retrained, of_retrained)
     deviations: Floats = (ratios / ratios.mean() - 1) / np.sqrt(PARTS)
     return deviations
-
-
-def _of_both(unlearned: Floats, retrained: Floats, originals: Groups | None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """The subsamples of two populations that are compared; the first axis of both arrays is that of models."""
-    return subsamples(len(unlearned), seed=0, originals=originals), subsamples(len(retrained), seed=1)
 
 
 def spread(deviations: Floats) -> float:

@@ -138,7 +138,7 @@ def score_intervals(unlearned: Outputs, retrained: Outputs, measured: Scores, wo
     """
     together = _resampled_together(unlearned)
     try:
-        quality = _quality_deviations(_representative(unlearned, measured), retrained, measured, together, workers)
+        quality = _quality_deviations(_representative(unlearned, measured), retrained, measured, None, workers)
     except intervals.NoIntervalError as error:
         return no_intervals(str(error))
     retain, test = (_ratio_deviations(split, unlearned, retrained, together) for split in ("retain", "test"))

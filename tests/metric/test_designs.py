@@ -114,13 +114,13 @@ def test_the_design_follows_from_the_originals(originals, design):
 
 def test_subsamples_keep_the_runs_from_one_original_together():
     originals = np.repeat(np.arange(30), 4)
-    counts = intervals.subsamples(120, seed=0, originals=originals)
+    counts = intervals.subsamples_of_originals(originals, seed=0)
     by_original = counts.reshape(intervals.CUTS, intervals.PARTS, 30, 4)
     assert (by_original == by_original[..., :1]).all()
     assert (counts.sum(axis=2) == 40).all()
     assert (counts.sum(axis=1) == 1).all()
     uneven = np.concatenate([originals, [0, 0]])  # of each the same number, so that all subsamples are of one size
-    assert (intervals.subsamples(122, seed=0, originals=uneven).sum(axis=2) == 40).all()
+    assert (intervals.subsamples_of_originals(uneven, seed=0).sum(axis=2) == 40).all()
 
 
 def test_an_interval_from_enough_originals_is_about_others_too():

@@ -17,12 +17,49 @@ def populations():
 
 
 def test_parts_of_a_cut_share_no_model_and_have_the_same_size():
-    for models in (24, 65, 512):
+    for models in (48, 65, 512):
         cuts = intervals.subsamples(models, seed=0)
         assert cuts.shape == (intervals.CUTS, intervals.PARTS, models)
         assert set(np.unique(cuts.sum(axis=1))) <= {0, 1}
         assert set(np.unique(cuts.sum(axis=2))) == {models // 3}
         assert len(np.unique(cuts.reshape(-1, models), axis=0)) == intervals.CUTS * intervals.PARTS
+
+
+def test_runs_that_failed_are_found_on_either_side():
+    confidences = np.random.default_rng(0).normal(size=(100, 30)) + np.random.default_rng(1).normal(size=(100, 1))
+    assert not intervals.failed(confidences).any()
+    confidences[[3, 70]] -= 8
+    confidences[42] += 8
+    assert np.flatnonzero(intervals.failed(confidences)).tolist() == [3, 42, 70]
+
+
+def test_models_that_are_the_same_have_not_failed():
+    assert not intervals.failed(np.array([[0.0], [0.0], [0.0], [1.0]])).any()
+
+
+@pytest.mark.parametrize("failures", [1, 4, 12])
+def test_each_part_has_as_many_failed_runs_as_the_whole_may_have(failures):
+    failed = np.arange(128) < failures
+    counts = intervals.subsamples(128, 0, failed)
+    assert set(counts.sum(axis=2).flat) == {(128 - failures) // 3}
+    assert counts[..., ~failed].max() == 1
+    assert counts[..., ~failed].sum(axis=1).max() == 1  # the parts of a cut share no other model
+    numbers = counts[..., failed].sum(axis=2)
+    assert numbers.mean() == pytest.approx(failures, rel=0.05)
+    assert numbers.std() == pytest.approx(np.sqrt(128 * failures / 128 * (1 - failures / 128)), rel=0.1)
+
+
+def test_where_too_many_failed_they_are_models_like_others():
+    failed = np.arange(128) < 13
+    np.testing.assert_array_equal(intervals.subsamples(128, 0, failed), intervals.subsamples(128, 0))
+
+
+def test_solutions_of_which_other_runs_failed_share_only_the_others():
+    first, second, again = (np.isin(np.arange(128), runs) for runs in ([0, 1, 2], [3, 4, 5], [0, 1, 2]))
+    counts = [intervals.subsamples(128, 0, failed) for failed in (first, second, again)]
+    np.testing.assert_array_equal(counts[0], counts[2])
+    assert (counts[0][..., first].sum(axis=2) != counts[1][..., second].sum(axis=2)).any()
+    assert (counts[0][..., 6:] == counts[1][..., 6:]).mean() > 0.97
 
 
 def test_the_same_subsamples_each_time_and_others_for_other_populations():
@@ -31,8 +68,8 @@ def test_the_same_subsamples_each_time_and_others_for_other_populations():
 
 
 def test_too_few_models_have_no_interval():
-    with pytest.raises(intervals.NoIntervalError, match="23 models are too few for an interval, at least 24"):
-        intervals.subsamples(23, seed=0)
+    with pytest.raises(intervals.NoIntervalError, match="47 models are too few for an interval, at least 48"):
+        intervals.subsamples(47, seed=0)
 
 
 def test_deviations_of_f_are_those_of_a_naive_loop(populations):
@@ -61,7 +98,7 @@ def test_an_interval_holds_its_value_and_is_symmetric_on_the_logarithmic_scale()
 
 
 def test_what_is_0_in_every_subsample_has_no_deviations():
-    constant, retrained = np.zeros((30, 4)), np.random.default_rng(0).normal(size=(30, 4))
+    constant, retrained = np.zeros((50, 4)), np.random.default_rng(0).normal(size=(50, 4))
     assert np.isnan(intervals.quality_deviations(constant, retrained)).all()
     assert not intervals.quality_deviations(constant, constant).any()  # F is 1 in every one
 

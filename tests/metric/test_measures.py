@@ -16,7 +16,7 @@ from evaluation.scoring import assembly, codec
 from evaluation.scoring.external import Pair
 
 
-def population(seed, models=40, shift=0.0, accuracy=0.9, splits=("retain", "test", "forget")):
+def population(seed, models=60, shift=0.0, accuracy=0.9, splits=("retain", "test", "forget")):
     random = np.random.default_rng(seed)
     confidences = random.normal(shift, 1.5, (models, 6))
     known = {split: np.clip(random.normal(accuracy, 0.01, models), 0, 1) for split in splits}
@@ -113,7 +113,7 @@ def test_what_is_not_known_is_null_with_a_reason():
 def test_too_few_models_have_a_score_and_no_interval():
     card = measure(population(0, models=16), population(1, models=16))
     assert card.score.value > 0
-    assert card.score_interval.reason == "16 models are too few for an interval, at least 24 are needed"
+    assert card.score_interval.reason == "16 models are too few for an interval, at least 48 are needed"
 
 
 def test_a_score_of_0_is_certain():
@@ -133,7 +133,7 @@ def test_ages_are_as_far_off_as_the_mean_model_is():
     """Where ages are known, their mean absolute error stands beside the accuracies, in numbers and for people."""
     unlearned, retrained = (
         dataclasses.replace(
-            population(seed), age_error={split: np.full(40, years) + [-1, 1] * 20 for split in ("test", "forget")}
+            population(seed), age_error={split: np.full(60, years) + [-1, 1] * 30 for split in ("test", "forget")}
         )
         for seed, years in ((0, 8.0), (1, 7.25))
     )

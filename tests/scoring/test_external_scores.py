@@ -88,17 +88,17 @@ def test_what_was_exported_has_the_score_it_had(sixteen, tmp_path):
 
 @pytest.fixture
 def files(tmp_path):
-    """Write two .npz files of 30 models, changed as wanted, and give the options that name them."""
+    """Write two .npz files of 50 models, changed as wanted, and give the options that name them."""
 
     def write(retrained=None, unlearned=None):
         paths = []
         for seed, (name, changes) in enumerate({"retrained": retrained, "unlearned": unlearned}.items()):
             random = np.random.default_rng(seed)
             arrays = {
-                "logits": random.normal(size=(30, 12, 3)),
+                "logits": random.normal(size=(50, 12, 3)),
                 "labels": np.arange(12) % 3,
-                "retain_accuracy": random.uniform(0.9, 1, 30),
-                "test_accuracy": random.uniform(0.8, 0.9, 30),
+                "retain_accuracy": random.uniform(0.9, 1, 50),
+                "test_accuracy": random.uniform(0.8, 0.9, 50),
             }
             paths.append(tmp_path / f"{name}.npz")
             np.savez(paths[-1], **{key: value for key, value in {**arrays, **(changes or {})}.items() if value is not None})
@@ -110,7 +110,7 @@ def files(tmp_path):
 def test_two_files_give_a_scorecard(files, tmp_path):
     run = run_script("score.py", *files(), "--json", tmp_path / "card.json", cwd=tmp_path)
     assert run.returncode == 0, run.stderr
-    assert "unlearned on retrained, 30 models" in run.stdout
+    assert "unlearned on retrained, 50 models" in run.stdout
     card = codec.read(tmp_path / "card.json")
     score = card.score.value
     assert score == pytest.approx(card.forgetting_quality * card.retain_ratio.value * card.test_ratio.value)
@@ -119,21 +119,21 @@ def test_two_files_give_a_scorecard(files, tmp_path):
 
 
 def test_without_accuracies_there_is_f_and_no_score(files, tmp_path):
-    confidences = np.random.default_rng(2).normal(size=(40, 12))
+    confidences = np.random.default_rng(2).normal(size=(60, 12))
     changes = {"logits": None, "labels": None, "retain_accuracy": None, "test_accuracy": None, "confidences": confidences}
     run = run_script("score.py", *files(unlearned=changes), "--json", tmp_path / "card.json")
     assert run.returncode == 0, run.stderr
     card = codec.read(tmp_path / "card.json")
     unknown = "retain or test accuracies are not known"
     assert card.score == card.score_interval == Measured(reason=unknown)
-    assert (card.models, card.retrained_models) == (40, 30)
+    assert (card.models, card.retrained_models) == (60, 50)
     assert card.forgetting_interval.value[0] < card.forgetting_quality
     assert card.attacks["likelihood_ratio"].reason == "only confidences are known, the hinge margin needs logits"
     assert card.attacks["u_lira"].unlearned["auc"] > 0
     assert unknown in run.stdout
 
 
-def repeated(different, models=30):
+def repeated(different, models=50):
     """Logits of so many different models, each several times."""
     return np.random.default_rng(3).normal(size=(different, 12, 3))[np.arange(models) % different]
 
@@ -141,10 +141,10 @@ def repeated(different, models=30):
 @pytest.mark.parametrize(
     ("retrained", "unlearned", "said"),
     [
-        (30, 1, ["all 30 models are the same: "]),
-        (30, 3, ["30 models, but only 3 different ones: "]),
-        (29, 30, ["30 retrained models, but only 29 different ones: "]),
-        (1, 2, ["30 models, but only 2 different ones: ", "all 30 retrained models are the same: "]),
+        (50, 1, ["all 50 models are the same: "]),
+        (50, 3, ["50 models, but only 3 different ones: "]),
+        (49, 50, ["50 retrained models, but only 49 different ones: "]),
+        (1, 2, ["50 models, but only 2 different ones: ", "all 50 retrained models are the same: "]),
     ],
 )
 def test_models_that_are_the_same_are_said_before_all_else(files, tmp_path, retrained, unlearned, said):
@@ -156,17 +156,17 @@ def test_models_that_are_the_same_are_said_before_all_else(files, tmp_path, retr
     assert all(line.startswith(start) for line, start in zip(first, said, strict=False))
     assert first[len(said)].startswith("╭")
     card = codec.read(tmp_path / "card.json")
-    assert card.different_models == (UNSET if unlearned == 30 else unlearned)
-    assert card.different_retrained_models == (UNSET if retrained == 30 else retrained)
+    assert card.different_models == (UNSET if unlearned == 50 else unlearned)
+    assert card.different_retrained_models == (UNSET if retrained == 50 else retrained)
 
 
 def test_so_they_are_for_an_approach_of_a_folder(tmp_path):
-    labels, accuracy = np.arange(12) % 3, {split: np.ones(30) for split in external.SPLITS}
-    for name, different in (("seeded", 1), ("usual", 30)):
-        external.write_folder(tmp_path / "both", name, labels, repeated(different), repeated(30) + 0.1, accuracy, accuracy)
+    labels, accuracy = np.arange(12) % 3, {split: np.ones(50) for split in external.SPLITS}
+    for name, different in (("seeded", 1), ("usual", 50)):
+        external.write_folder(tmp_path / "both", name, labels, repeated(different), repeated(50) + 0.1, accuracy, accuracy)
     run = run_script("score.py", "--populations", tmp_path / "both", "--results", tmp_path, "--no-intervals")
     assert run.returncode == 0, run.stderr
-    assert run.stdout.startswith("all 30 models are the same: ")
+    assert run.stdout.startswith("all 50 models are the same: ")
     assert run.stdout.count("are the same") == 1
     board = run_script("leaderboard.py", "--results", tmp_path)
     marked = [line.split()[1] for line in board.stdout.splitlines() if "†" in line and "some of its models" not in line]

@@ -43,7 +43,7 @@ def test_scorecard_has_what_the_design_promises(sixteen):
     assert card["ceiling_models"] == 16
     for name in ("score", "forgetting", "retain_ratio", "test_ratio"):
         assert card[f"{name}_interval"] is None
-        assert card[f"{name}_interval_reason"] == "16 models are too few for an interval, at least 24 are needed"
+        assert card[f"{name}_interval_reason"] == "16 models are too few for an interval, at least 48 are needed"
     assert set(card["attacks"]) == {attack.name for attack in ATTACKS}
     for opinion in card["attacks"].values():
         assert all(value is not None for kind in ("unlearned", "retrained") for value in opinion[kind].values())
