@@ -49,7 +49,7 @@ class NoIntervalError(ValueError):
     """Why there is no interval, in one clause."""
 
 
-def failed(confidences: Floats) -> NDArray[np.bool_]:
+def failed_runs(confidences: Floats) -> NDArray[np.bool_]:
     """Which runs failed, or ended elsewhere than the rest: the robust z-score of their mean confidence is beyond `FAR`.
 
     Args:
@@ -154,10 +154,10 @@ def quality_deviations(
     """
     populations = [unlearned] if isinstance(unlearned, np.ndarray) else unlearned
     if originals is None:
-        of_unlearned = subsamples(len(populations[0]), 0, failed(populations[0]))
+        of_unlearned = subsamples(len(populations[0]), 0, failed_runs(populations[0]))
     else:
         of_unlearned = subsamples_of_originals(originals, 0)
-    of_retrained = subsamples(len(retrained), 1, failed(retrained))
+    of_retrained = subsamples(len(retrained), 1, failed_runs(retrained))
     counts = of_unlearned.reshape(-1, of_unlearned.shape[-1]), of_retrained.reshape(-1, len(retrained))
     found = [resampled_epsilons(population, retrained, *counts, workers=workers) for population in populations]
     quality = np.mean([points(values, models=len(retrained)).mean(axis=1) for values in found], axis=0).reshape(CUTS, PARTS)

@@ -27,14 +27,14 @@ def test_parts_of_a_cut_share_no_model_and_have_the_same_size():
 
 def test_runs_that_failed_are_found_on_either_side():
     confidences = np.random.default_rng(0).normal(size=(100, 30)) + np.random.default_rng(1).normal(size=(100, 1))
-    assert not intervals.failed(confidences).any()
+    assert not intervals.failed_runs(confidences).any()
     confidences[[3, 70]] -= 8
     confidences[42] += 8
-    assert np.flatnonzero(intervals.failed(confidences)).tolist() == [3, 42, 70]
+    assert np.flatnonzero(intervals.failed_runs(confidences)).tolist() == [3, 42, 70]
 
 
 def test_models_that_are_the_same_have_not_failed():
-    assert not intervals.failed(np.array([[0.0], [0.0], [0.0], [1.0]])).any()
+    assert not intervals.failed_runs(np.array([[0.0], [0.0], [0.0], [1.0]])).any()
 
 
 @pytest.mark.parametrize("failures", [1, 4, 12])
