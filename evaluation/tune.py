@@ -6,7 +6,7 @@ timing is noisy). Nothing that scoring uses is looked at: all models, original a
 measured on the validation images instead of the test images.
 
 The first trial has the published values, the others of the first half are drawn at random, and the rest is proposed by
-Gaussian processes (Optuna's) of score and cost. A trial starts from four original models in turn, because what suits one need
+Gaussian processes (Optuna's) of score and cost. A trial starts from many original models, because what suits one need
 not suit another, and is judged by the score to be expected with 512 models, from means and deviations of the confidences,
 because few models flatter solutions that vary too little. One that is hopeless or costs too much ends after a quarter of its
 models. The best three are compared once more, with four times as many models. The winner's values go to tuned/<task>.json

@@ -110,6 +110,7 @@ class Scores(Struct, frozen=True, kw_only=True):
 
     different_models: int | UnsetType = UNSET
     different_retrained_models: int | UnsetType = UNSET
+    retrained_population: str
     design: Design | UnsetType = UNSET
     score: Measured[float]
     relative: Measured[float]

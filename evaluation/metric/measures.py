@@ -52,6 +52,7 @@ def scores(
     return Scores(
         different_models=_if_fewer(unlearned),
         different_retrained_models=_if_fewer(retrained),
+        retrained_population=retrained.fingerprint,
         design=design or UNSET,
         score=_or_reason(result.score, NO_ACCURACIES),
         relative=_share(result.score, ceiling, NO_ACCURACIES),

@@ -69,6 +69,11 @@ class Outputs:
         rows = (b"".join(values[model].tobytes() for values in known) for model in range(self.models))
         return len({hashlib.sha256(row).digest() for row in rows})
 
+    @property
+    def fingerprint(self) -> str:
+        """What tells these models apart from others: a hash of their confidences on forget examples."""
+        return hashlib.sha256(self.confidences["forget"].tobytes()).hexdigest()[:16]
+
     def take(self, models: slice | NDArray[np.int64]) -> "Outputs":
         """Some of the models, by their numbers."""
         return Outputs(

@@ -92,7 +92,6 @@ def _origin(made: Experiment) -> dict[str, Any]:
         "data_free": unlearned.data_free,
         "hyperparameters": _hyperparameters(solution),
         "data": task.digest,
-        "retrained_population": made.populations["retrained"].key,
     }
 
 
@@ -131,7 +130,6 @@ def of_external(
         models=pair.unlearned.models,
         retrained_models=pair.retrained.models,
         data_free=None,
-        retrained_population=hashlib.sha256(pair.retrained.confidences["forget"].tobytes()).hexdigest()[:16],
         attacks=attacks,
         class_forgetting=Measured(reason="the populations were made elsewhere"),
         seconds=seconds,
