@@ -139,6 +139,7 @@ class Intervals(Struct, frozen=True, kw_only=True):
     """95 % intervals, and the deviations of the score with which others compare themselves; fields of the scorecard."""
 
     score_interval: Measured[Interval]
+    relative_interval: Measured[Interval] | UnsetType = UNSET
     forgetting_interval: Measured[Interval]
     retain_ratio_interval: Measured[Interval]
     test_ratio_interval: Measured[Interval]

@@ -128,12 +128,15 @@ def _examples(ids: Groups, of_examples: Floats, memorised: Floats | None) -> lis
     ]
 
 
-def score_intervals(unlearned: Outputs, retrained: Outputs, measured: Scores, workers: int) -> Intervals:
+def score_intervals(
+    unlearned: Outputs, retrained: Outputs, reference: tuple[Outputs, Outputs], measured: Scores, workers: int
+) -> Intervals:
     """95 % intervals of what `scores` measured.
 
     Args:
         unlearned: what was scored.
         retrained: what it was compared with.
+        reference: two populations of retrained models, the score of which is the ceiling.
         measured: the numbers.
         workers: threads.
     """
@@ -147,8 +150,10 @@ def score_intervals(unlearned: Outputs, retrained: Outputs, measured: Scores, wo
     of_score = None if ratios is None else quality + ratios
     kept = None if of_score is None else of_score.round(DEVIATION_DIGITS).tolist()
     by_original = measured.by_original if together is not None and measured.by_original else None
+    scores = by_original.score.value if by_original else None
     return Intervals(
-        score_interval=_interval(measured.score, of_score, by_original.score.value if by_original else None),
+        score_interval=_interval(measured.score, of_score, scores),
+        relative_interval=_relative_interval(measured.relative, of_score, reference, scores, workers),
         forgetting_interval=_interval(
             Measured(measured.forgetting_quality), quality, by_original.forgetting_quality if by_original else None
         ),
@@ -157,6 +162,22 @@ def score_intervals(unlearned: Outputs, retrained: Outputs, measured: Scores, wo
         score_deviations=_or_reason(kept, NO_ACCURACIES),
         pooled_interval=_pooled_interval(unlearned, retrained, measured, ratios, workers),
     )
+
+
+def _relative_interval(
+    relative: Measured[float],
+    of_score: Floats | None,
+    reference: tuple[Outputs, Outputs],
+    by_original: Sequence[float] | None,
+    workers: int,
+) -> Measured[Interval]:
+    """That of the score over the ceiling, which moves as well; chance that both share, in the retrained models, cancels."""
+    first, second = (outputs.confidences["forget"] for outputs in reference)
+    try:
+        of_ceiling = intervals.quality_deviations(first, second, workers)
+    except intervals.NoIntervalError as error:
+        return Measured(reason=f"the ceiling has none: {error}")
+    return _interval(relative, None if of_score is None else of_score - of_ceiling, by_original)
 
 
 def _pooled_interval(
@@ -219,6 +240,7 @@ def no_intervals(reason: str) -> Intervals:
     none: Measured[Interval] = Measured(reason=reason)
     return Intervals(
         score_interval=none,
+        relative_interval=none,
         forgetting_interval=none,
         retain_ratio_interval=none,
         test_ratio_interval=none,

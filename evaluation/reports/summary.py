@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
@@ -72,7 +72,7 @@ def lines_of(card: Scorecard) -> Iterator[tuple[str, str]]:
         yield "score", f"- ({card.score.reason})"
     else:
         yield "score", _with_interval(f"[bold]{number(card.score)}[/]", card.score_interval)
-    yield "score / ceiling", percent(card.relative)
+    yield "score / ceiling", f"{percent(card.relative)}{_percent_interval(card.relative_interval)}"
     if card.pooled and card.by_original:
         bounds = Measured[Interval]() if card.pooled_interval is UNSET else card.pooled_interval
         yield "pooled score", f"{_with_interval(number(card.pooled.score), bounds)}, {percent(card.pooled.relative)} of ceiling"
@@ -144,6 +144,13 @@ def _cost_lines(card: Scorecard) -> Iterator[tuple[str, str]]:
             "operations",
             f"- ({escape(str(card.operations.reason))})" if counted is None else f"{counted:.1%} of a retraining's",
         )
+
+
+def _percent_interval(bounds: Measured[Interval] | UnsetType) -> str:
+    if bounds is UNSET or bounds.value is None:
+        return ""
+    low, high = bounds.value
+    return f"  \\[{low:.1%}–{high:.1%}]"
 
 
 def _with_interval(value: str, bounds: Measured[Interval]) -> str:

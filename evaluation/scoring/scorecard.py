@@ -201,6 +201,7 @@ class Scorecard(Struct, frozen=True, kw_only=True):
     memorisation: Measured[Memorisation] | UnsetType = UNSET
     epsilons: list[ExampleEpsilon]
     score_interval: Measured[Interval]
+    relative_interval: Measured[Interval] | UnsetType = UNSET
     forgetting_interval: Measured[Interval]
     retain_ratio_interval: Measured[Interval]
     test_ratio_interval: Measured[Interval]

@@ -174,7 +174,7 @@ def measure(
         if config.no_intervals:
             intervals = measures.no_intervals("--no-intervals")
         else:
-            intervals = measures.score_intervals(unlearned, retrained, scores, config.cores)
+            intervals = measures.score_intervals(unlearned, retrained, reference, scores, config.cores)
     with timed(seconds, "controls"):
         controlled = controls(unlearned, retrained, reference, original, unlearned.originals)
     with timed(seconds, "attacks"):

@@ -133,7 +133,7 @@ def test_an_interval_from_enough_originals_is_about_others_too():
         unlearned = outputs(reach[originals, None] + random.standard_normal((96, EXAMPLES)), originals)
         retrained = outputs(random.standard_normal((96, EXAMPLES)))
         found = measures.scores(unlearned, retrained, retrained.halves(), None, workers=1)
-        about = measures.score_intervals(unlearned, retrained, found, workers=1)
+        about = measures.score_intervals(unlearned, retrained, retrained.halves(), found, workers=1)
         values.append(found.score.value)
         ends.append(about.score_interval.value)
         pooled_values.append(found.pooled.score.value)

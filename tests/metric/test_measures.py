@@ -16,7 +16,7 @@ from evaluation.scoring import assembly, codec
 from evaluation.scoring.external import Pair
 
 
-def population(seed, models=60, shift=0.0, accuracy=0.9, splits=("retain", "test", "forget")):
+def population(seed, models=100, shift=0.0, accuracy=0.9, splits=("retain", "test", "forget")):
     random = np.random.default_rng(seed)
     confidences = random.normal(shift, 1.5, (models, 6))
     known = {split: np.clip(random.normal(accuracy, 0.01, models), 0, 1) for split in splits}
@@ -26,7 +26,7 @@ def population(seed, models=60, shift=0.0, accuracy=0.9, splits=("retain", "test
 def measure(unlearned, retrained, original=None):
     """A scorecard of what is measured."""
     scores = measures.scores(unlearned, retrained, retrained.halves(), original, workers=1)
-    found = measures.score_intervals(unlearned, retrained, scores, workers=1)
+    found = measures.score_intervals(unlearned, retrained, retrained.halves(), scores, workers=1)
     controlled = controls(unlearned, retrained, retrained.halves(), original)
     return assembly.of_external("a task", "mine", Pair(retrained, unlearned), scores, found, controlled, {}, {}, workers=1)
 
@@ -40,20 +40,20 @@ def test_score_is_f_times_both_ratios_and_relative_to_the_ceiling():
     card = measure(unlearned, retrained, original)
     values = epsilons(unlearned.confidences["forget"], retrained.confidences["forget"])
     ratios = [unlearned.accuracy[split].mean() / retrained.accuracy[split].mean() for split in ("retain", "test")]
-    assert card.score.value == pytest.approx(forgetting_quality(values, 40) * ratios[0] * ratios[1])
+    assert card.score.value == pytest.approx(forgetting_quality(values, 100) * ratios[0] * ratios[1])
     assert [(each.example, each.epsilon) for each in card.epsilons] == list(enumerate(values, start=10))
-    first, second = retrained.confidences["forget"][:20], retrained.confidences["forget"][20:]
+    first, second = retrained.confidences["forget"][:50], retrained.confidences["forget"][50:]
     accuracies = [retrained.accuracy[split] for split in ("retain", "test")]
-    halves = np.prod([a[:20].mean() / a[20:].mean() for a in accuracies])
-    assert card.ceiling.value == pytest.approx(forgetting_quality(epsilons(first, second), 20) * halves)
-    assert card.ceiling_models == 20
+    halves = np.prod([a[:50].mean() / a[50:].mean() for a in accuracies])
+    assert card.ceiling.value == pytest.approx(forgetting_quality(epsilons(first, second), 50) * halves)
+    assert card.ceiling_models == 50
     assert card.relative.value == pytest.approx(card.score.value / card.ceiling.value)
     of_original = epsilons(original.confidences["forget"], retrained.confidences["forget"])
-    assert card.originals_score.value == pytest.approx(forgetting_quality(of_original, 40), rel=0.05)
+    assert card.originals_score.value == pytest.approx(forgetting_quality(of_original, 100), rel=0.05)
     assert card.originals_relative.value == pytest.approx(card.originals_score.value / card.ceiling.value)
     names = (*measures.Scores.__struct_fields__, *measures.Intervals.__struct_fields__, "nearness")
     measured = [value for name in names if isinstance(value := getattr(card, name), Measured)]
-    assert len(measured) == 17
+    assert len(measured) == 18
     assert all(value.value is not None and value.reason is None for value in measured)
     require_json(card)
 
@@ -76,14 +76,14 @@ def test_models_that_all_differ_are_not_counted_on_the_scorecard():
     unlearned, retrained = population(0), population(1)
     card = measure(unlearned, retrained)
     assert not card.has_equal_models
-    twice = unlearned.take([*range(20)] * 2)
+    twice = unlearned.take([*range(50)] * 2)
     card = measure(twice, retrained)
-    assert (card.different_models, card.different_retrained_models, card.has_equal_models) == (20, UNSET, True)
+    assert (card.different_models, card.different_retrained_models, card.has_equal_models) == (50, UNSET, True)
 
 
 def test_every_interval_holds_its_value():
     card = measure(population(0, shift=1), population(1), population(2))
-    for name in ("score", "retain_ratio", "test_ratio"):
+    for name in ("score", "relative", "retain_ratio", "test_ratio"):
         low, high = getattr(card, f"{name}_interval").value
         assert low < getattr(card, name).value < high
     assert card.forgetting_interval.value[0] < card.forgetting_quality < card.forgetting_interval.value[1]
@@ -92,7 +92,7 @@ def test_every_interval_holds_its_value():
 
 def test_the_score_is_less_certain_than_f_where_accuracies_vary():
     sure, unsure = population(0), population(0)
-    unsure.accuracy["test"][:] = np.random.default_rng(3).uniform(0.2, 0.6, 40)
+    unsure.accuracy["test"][:] = np.random.default_rng(3).uniform(0.2, 0.6, 100)
     cards = [measure(unlearned, population(1)) for unlearned in (sure, unsure)]
     widths = [np.log(card.score_interval.value[1] / card.score_interval.value[0]) for card in cards]
     assert cards[0].forgetting_interval == cards[1].forgetting_interval
