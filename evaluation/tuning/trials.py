@@ -55,13 +55,17 @@ class Trials:
         """With the published values."""
         return self.published.unlearning().solution
 
-    def retrain(self, models: int) -> None:
-        """Make the retrained models that are missing.
+    def train(self, models: int) -> None:
+        """Make what is missing of so many retrained models, and of the original models that so many unlearned ones start from.
 
         Raises:
             RunError: a file cannot be written.
             KeyboardInterrupt: the user interrupted; what was finished is kept.
         """
+        original = self.published.unlearning().original
+        needed = 1 + max(map(original.original_of, range(models)))
+        with self.reporter.stage("to start from", needed) as on_finished:
+            shards.make_originals(original, needed, self.trainers, on_finished, self.reporter.notice)
         with self.reporter.stage("retrained", models) as on_finished:
             shards.make(self.retrained, models, self.trainers, on_finished, self.reporter.notice)
 
@@ -135,7 +139,7 @@ def prepare(config: TuningConfig, task: Task, path: Path, trainers: LocalProcess
     solution = published.unlearning().solution
     engines = {choices_of(solution): published.engine}
     trials = Trials(published, populations["retrained"], config.models, trainers, config.cores, reporter, engines)
-    trials.retrain(config.models)
+    trials.train(config.models)
     return trials
 
 

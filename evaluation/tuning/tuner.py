@@ -163,7 +163,7 @@ def judge(population: Population, cost: float, best: float, common: Trials, unle
 def choose(study: optuna.Study, common: Trials) -> tuned.Entry:
     """Compare the best trials again, with more models, and give what is kept of the winner."""
     models = FINAL_TIMES * common.models
-    common.retrain(models)
+    common.train(models)
     finalists: list[tuple[float, float, dict[str, Any]]] = []
     tried: set[Path] = set()  # by the folders of their models: several trials may have had the same values
     with LocalProcesses(common.workers, common.reporter.notice) as unlearners:

@@ -184,7 +184,7 @@ def test_what_costs_too_much_is_not_made(tuning, write_solution):
     ("arguments", "message"),
     [
         (("--solution", "original"), "original.py has no SEARCH_SPACE, so nothing can be tuned"),
-        (("--solution", "finetune", "--models", 47), "--models 47 is too few; at least 48 is needed."),
+        (("--solution", "finetune", "--models", 31), "--models 31 is too few; at least 32 is needed."),
         (("--solution", "finetune", "--trials", 0), "--trials 0 is too few"),
         (("--solution", "finetun"), "Did you mean finetune?"),
         (("--solution", "finetune", "--task", "digit"), "Did you mean digits?"),
