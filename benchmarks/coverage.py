@@ -39,7 +39,7 @@ from starting_kit.files import identity_key, read_arrays, write_arrays
 
 Floats = NDArray[np.float64]
 
-VERSION = 3  # raised when replicates of the same name change their meaning; seeds derive from it
+VERSION = 4  # raised when replicates of the same name change their meaning; seeds derive from it
 EXAMPLES = 30
 BATCH = 50  # replicates per file
 RESAMPLES = 200  # of the bootstraps
@@ -115,7 +115,7 @@ class Pool:
     def draw(self, random: np.random.Generator) -> tuple[Floats, Floats, Floats]:
         """As `Cell.draw`; the two solutions are different runs of one."""
         unlearned, retrained = read_pool(self.folder, self.approach)
-        examples = np.append(random.choice(unlearned.shape[1] - 1, EXAMPLES, replace=False), -1)
+        examples = np.append(np.linspace(0, unlearned.shape[1] - 2, EXAMPLES).astype(int), -1)  # the same in all replicates
         runs = random.permutation(len(unlearned))[: 2 * self.models].reshape(2, self.models)
         of_retrained = random.permutation(len(retrained))[: self.models]
         return unlearned[runs[0]][:, examples], unlearned[runs[1]][:, examples], retrained[of_retrained][:, examples]

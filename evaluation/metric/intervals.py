@@ -14,10 +14,13 @@ Runs that fail are the exception. F depends on their number k, not on their shar
 retrained models for unlearned errs once at most, so ε is about ln k. k varies by √k, as counts do, and a third of the models
 has k/3 of them: where these are few, F hardly depends on them, and the parts vary too little. So failed runs are set apart:
 each part gets as many as the whole may have, k' of a binomial distribution around k, drawn with replacement. (Elsewhere ties
-make some threshold look better; failed runs are on one side of every threshold that matters.)
+make some threshold look better; failed runs are on one side of every threshold that matters.) An outlying run has failed if it
+is beyond all models of the other population; elsewhere, as in heavy tails, it shows an attacker little.
 
-An interval is value · exp(± 1.96 · relative standard deviation): symmetric on the logarithmic scale, since F is positive and
-skewed. benchmarks/coverage.py measures how often it covers; docs/statistics.md has the results.
+An interval is value · exp(± q · relative standard deviation): symmetric on the logarithmic scale, since F is positive and
+skewed. q is 1.96, but the deviations of F are enlarged, as if q came from Student's t with N/8 degrees of freedom, 30 at most:
+parts of few models show too few values of ε, and vary less than the whole. The rule was chosen by coverage.
+benchmarks/coverage.py measures how often the interval covers; docs/statistics.md has the results.
 
 Source: Politis, Romano and Wolf, Subsampling (Springer 1999), chapter 2, for subsamples without replacement; their use for
 relative deviations without a rate of convergence rests on our measurements.
@@ -25,7 +28,7 @@ relative deviations without a rate of convergence rests on our measurements.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, ndtr, ndtri
+from scipy.special import bdtr, ndtr, ndtri, stdtrit
 
 from evaluation.metric.epsilon import resampled_epsilons
 from evaluation.metric.forgetting import points
@@ -36,7 +39,8 @@ Interval = tuple[float, float]
 PARTS = 3
 CUTS = 21
 CONFIDENCE = 0.95
-FAR = 4.0  # robust standard deviations from the median, beyond which a run has failed
+FAR = 4.0  # robust standard deviations from the median, beyond which a model is outlying
+MODELS_PER_DEGREE, MOST_DEGREES = 8, 30  # of freedom
 FEW = 10  # up to a tenth of the models are set apart: more would not leave half of each part for the others
 FEWEST_MODELS = 16 * PARTS  # parts of fewer than 16 models vary less than the whole: they show too few values of ε
 QUANTILE = float(ndtri(0.5 + CONFIDENCE / 2))
@@ -108,7 +112,7 @@ def _numbers_of_failed(failed: int, models: int) -> NDArray[np.intp]:
 
 
 def quality_deviations(unlearned: Floats, retrained: Floats, workers: int = 1) -> Floats:
-    """Relative deviations of F in subsamples.
+    """Relative deviations of F in subsamples, enlarged where there are few models.
 
     Args:
         unlearned: confidences, [models, examples].
@@ -116,14 +120,14 @@ def quality_deviations(unlearned: Floats, retrained: Floats, workers: int = 1) -
         workers: threads.
 
     Returns:
-        F of each subsample over the mean F of all, minus 1, [CUTS, PARTS]; NaN if F is 0 in all of them.
+        F of each subsample over the mean F of all, minus 1, times the factor, [CUTS, PARTS]; NaN if F is 0 in all of them.
 
     Raises:
         TooFewModelsError: a population has fewer than `FEWEST_MODELS`.
         ValueError: the confidences are not 2-D with equally many examples, or hold NaN or infinity.
     """
-    of_unlearned = subsamples(len(unlearned), 0, outlying(unlearned))
-    of_retrained = subsamples(len(retrained), 1, outlying(retrained))
+    of_unlearned = subsamples(len(unlearned), 0, _failed(unlearned, retrained))
+    of_retrained = subsamples(len(retrained), 1, _failed(retrained, unlearned))
     values = resampled_epsilons(
         unlearned,
         retrained,
@@ -132,7 +136,17 @@ def quality_deviations(unlearned: Floats, retrained: Floats, workers: int = 1) -
         workers=workers,
     )
     quality = points(values, models=len(unlearned)).mean(axis=1).reshape(CUTS, PARTS)
-    return quality / quality.mean() - 1 if quality.any() else np.full_like(quality, np.nan)
+    if not quality.any():
+        return np.full_like(quality, np.nan)
+    degrees = min(len(unlearned) / MODELS_PER_DEGREE, len(retrained) / MODELS_PER_DEGREE, MOST_DEGREES)
+    enlarged: Floats = (quality / quality.mean() - 1) * stdtrit(degrees, 0.5 + CONFIDENCE / 2) / QUANTILE
+    return enlarged
+
+
+def _failed(models: Floats, others: Floats) -> NDArray[np.bool_]:
+    """Which models are outlying, and beyond all models of the other population."""
+    means, of_others = models.mean(axis=1), others.mean(axis=1)
+    return outlying(models) & ((means < of_others.min()) | (means > of_others.max()))
 
 
 def ratio_deviations(unlearned: Floats, retrained: Floats) -> Floats:

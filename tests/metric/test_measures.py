@@ -38,16 +38,16 @@ def test_score_is_f_times_both_ratios_and_relative_to_the_ceiling():
     card = measure(unlearned, retrained, original)
     values = epsilons(unlearned.confidences["forget"], retrained.confidences["forget"])
     ratios = [unlearned.accuracy[split].mean() / retrained.accuracy[split].mean() for split in ("retain", "test")]
-    assert card.score.value == pytest.approx(forgetting_quality(values, 40) * ratios[0] * ratios[1])
+    assert card.score.value == pytest.approx(forgetting_quality(values, 60) * ratios[0] * ratios[1])
     assert card.epsilons == [ExampleEpsilon(10 + i, value) for i, value in enumerate(values)]
-    first, second = retrained.confidences["forget"][:20], retrained.confidences["forget"][20:]
+    first, second = retrained.confidences["forget"][:30], retrained.confidences["forget"][30:]
     accuracies = [retrained.accuracy[split] for split in ("retain", "test")]
-    halves = np.prod([a[:20].mean() / a[20:].mean() for a in accuracies])
-    assert card.ceiling.value == pytest.approx(forgetting_quality(epsilons(first, second), 20) * halves)
-    assert card.ceiling_models == 20
+    halves = np.prod([a[:30].mean() / a[30:].mean() for a in accuracies])
+    assert card.ceiling.value == pytest.approx(forgetting_quality(epsilons(first, second), 30) * halves)
+    assert card.ceiling_models == 30
     assert card.relative.value == pytest.approx(card.score.value / card.ceiling.value)
     of_original = epsilons(original.confidences["forget"], retrained.confidences["forget"])
-    assert card.floor.value == pytest.approx(forgetting_quality(of_original, 40), rel=0.05)
+    assert card.floor.value == pytest.approx(forgetting_quality(of_original, 60), rel=0.05)
     names = (*measures.Scores.__struct_fields__, *measures.Intervals.__struct_fields__)
     measured = [value for name in names if isinstance(value := getattr(card, name), Measured)]
     assert len(measured) == 14
@@ -78,6 +78,19 @@ def test_models_that_all_differ_are_not_counted_on_the_scorecard():
     assert (card.different_models, card.different_retrained_models, card.has_equal_models) == (20, UNSET, True)
 
 
+def test_runs_that_failed_are_counted_on_the_scorecard():
+    unlearned, retrained = population(0), population(1)
+    unlearned.confidences["forget"][:] = np.linspace(-2, 2, 60)[:, None]
+    card = measure(unlearned, retrained)
+    assert card.outlying_models is card.outlying_retrained_models is UNSET
+    assert "outlying runs" not in dict(summary.lines_of(card))
+    unlearned.confidences["forget"][[5, 50]] -= 12
+    card = measure(unlearned, retrained)
+    assert (card.outlying_models, card.outlying_retrained_models) == (2, UNSET)
+    assert "2[/] of 60" in dict(summary.lines_of(card))["outlying runs"]
+    require_json(card)
+
+
 def test_every_interval_holds_its_value():
     card = measure(population(0, shift=1), population(1), population(2))
     for name in ("score", "retain_ratio", "test_ratio"):
@@ -89,7 +102,7 @@ def test_every_interval_holds_its_value():
 
 def test_the_score_is_less_certain_than_f_where_accuracies_vary():
     sure, unsure = population(0), population(0)
-    unsure.accuracy["test"][:] = np.random.default_rng(3).uniform(0.2, 0.6, 40)
+    unsure.accuracy["test"][:] = np.random.default_rng(3).uniform(0, 1, 60)
     cards = [measure(unlearned, population(1)) for unlearned in (sure, unsure)]
     widths = [np.log(card.score_interval.value[1] / card.score_interval.value[0]) for card in cards]
     assert cards[0].forgetting_interval == cards[1].forgetting_interval
