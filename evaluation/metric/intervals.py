@@ -146,7 +146,8 @@ def quality_deviations(unlearned: Floats, retrained: Floats, workers: int = 1) -
 def _failed(models: Floats, others: Floats) -> NDArray[np.bool_]:
     """Which models are outlying, and beyond all models of the other population."""
     means, of_others = models.mean(axis=1), others.mean(axis=1)
-    return outlying(models) & ((means < of_others.min()) | (means > of_others.max()))
+    beyond: NDArray[np.bool_] = (means < of_others.min()) | (means > of_others.max())
+    return outlying(models) & beyond
 
 
 def ratio_deviations(unlearned: Floats, retrained: Floats) -> Floats:
