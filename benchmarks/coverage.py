@@ -1,15 +1,14 @@
 """How often the 95 % intervals cover, on simulated populations with a known answer.
 
-    python benchmarks/coverage.py                                            (25 cells, 1,000 replicates: about an hour)
-    python benchmarks/coverage.py --cells null_512 failed_5_128              (some cells)
-    python benchmarks/coverage.py --method bootstrap --replicates 200        (an alternative that was tried and rejected)
-    python benchmarks/coverage.py --populations FOLDER                       (with cells of real models; see below)
+    python benchmarks/coverage.py                                      (25 cells, 1,000 replicates: about an hour)
+    python benchmarks/coverage.py --method bootstrap --replicates 200  (an alternative that was tried and rejected)
+    python benchmarks/coverage.py --populations FOLDER                 (and cells of real models)
 
 Each replicate draws confidences and accuracies of N unlearned and N retrained models on 30 examples. The truth is the mean
 over all replicates of a cell. A second, equal solution against the same retrained models shows how often a difference is
 declared where there is none. Replicates are kept in --runs, so that the same command resumes where it was stopped.
 
-Real models (`score.py --models 1024 --export FOLDER`) are drawn without replacement; they vary a little less than new ones.
+Real models, 256 or more (`score.py --models 1024 --export FOLDER`), are drawn without replacement and so vary a little less.
 """
 
 import os
@@ -39,12 +38,12 @@ from starting_kit.files import identity_key, read_arrays, write_arrays
 
 Floats = NDArray[np.float64]
 
-VERSION = 3  # raised when replicates of the same name change their meaning; seeds derive from it
+VERSION = 4  # raised when replicates of the same name change their meaning; seeds derive from it
 EXAMPLES = 30
 BATCH = 50  # replicates per file
 RESAMPLES = 200  # of the bootstraps
 NORMAL = 1.96
-SEPARATED = 8.0  # standard deviations by which a run or an example is off that no attack can miss
+SEPARATED = 8.0  # standard deviations by which an example is off that no attack can miss
 REAL_MODELS = (64, 128)
 COLUMNS = ("f", "f_low", "f_high", "score", "score_low", "score_high", "p_value")
 
@@ -62,8 +61,7 @@ class Cell:
         mixed: whether the examples differ in their shift.
         examples: how many.
         good: how many examples are as said; all others are separated.
-        failed: probability that a run fails: all its confidences are 5 to 10 standard deviations lower, its accuracy by 15 to
-            30 %.
+        failed: probability that a run fails, its confidences 5 to 10 standard deviations lower, its accuracy 15 to 30 %.
     """
 
     models: int
@@ -79,7 +77,8 @@ class Cell:
     def draw(self, random: np.random.Generator) -> tuple[Floats, Floats, Floats]:
         """Confidences [models, examples] of two equal solutions and of retrained models, with accuracies in a last column."""
         shift = np.linspace(0, 2 * self.shift, self.examples) if self.mixed else np.full(self.examples, self.shift)
-        shift[self.good :] = SEPARATED if self.good is not None else shift
+        if self.good is not None:
+            shift[self.good :] = SEPARATED
         first, second = (self._population(random, self.spread, shift, self.failed) for _ in range(2))
         return first, second, self._population(random)
 
@@ -116,7 +115,7 @@ class Pool:
     def draw(self, random: np.random.Generator) -> tuple[Floats, Floats, Floats]:
         """As `Cell.draw`; the two solutions are different runs of one."""
         unlearned, retrained = read_pool(self.folder, self.approach)
-        examples = np.append(random.choice(unlearned.shape[1] - 1, EXAMPLES, replace=False), -1)
+        examples = np.append(np.linspace(0, unlearned.shape[1] - 2, EXAMPLES).astype(int), -1)  # the same in all replicates
         runs = random.permutation(len(unlearned))[: 2 * self.models].reshape(2, self.models)
         of_retrained = random.permutation(len(retrained))[: self.models]
         return unlearned[runs[0]][:, examples], unlearned[runs[1]][:, examples], retrained[of_retrained][:, examples]
@@ -126,11 +125,8 @@ class Pool:
 def read_pool(folder: Path, approach: str) -> tuple[Floats, Floats]:
     """Unlearned and retrained confidences with test accuracies in a last column."""
     pair = external.read_approach(folder, approach)
-    unlearned, retrained = (
-        np.hstack([outputs.confidences["forget"], outputs.accuracy["test"][:, None]])
-        for outputs in (pair.unlearned, pair.retrained)
-    )
-    return unlearned, retrained
+    tables = [np.hstack([p.confidences["forget"], p.accuracy["test"][:, None]]) for p in (pair.unlearned, pair.retrained)]
+    return tables[0], tables[1]
 
 
 CELLS = {

@@ -14,10 +14,13 @@ Runs that fail are the exception. F depends on their number k, not on their shar
 retrained models for unlearned errs once at most, so ε is about ln k. k varies by √k, as counts do, and a third of the models
 has k/3 of them: where these are few, F hardly depends on them, and the parts vary too little. So failed runs are set apart:
 each part gets as many as the whole may have, k' of a binomial distribution around k, drawn with replacement. (Elsewhere ties
-make some threshold look better; failed runs are on one side of every threshold that matters.)
+make some threshold look better; failed runs are on one side of every threshold that matters.) An outlying run has failed if it
+is beyond all models of the other population; elsewhere, as in heavy tails, it shows an attacker little.
 
-An interval is value · exp(± 1.96 · relative standard deviation): symmetric on the logarithmic scale, since F is positive and
-skewed. benchmarks/coverage.py measures how often it covers; docs/statistics.md has the results.
+An interval is value · exp(± q · relative standard deviation): symmetric on the logarithmic scale, since F is positive and
+skewed. q is 1.96, but the deviations of F are enlarged, as if q came from Student's t with N/8 degrees of freedom, 30 at most:
+parts of few models show too few values of ε, and vary less than the whole. The rule was chosen by coverage.
+benchmarks/coverage.py measures how often the interval covers; docs/statistics.md has the results.
 
 Source: Politis, Romano and Wolf, Subsampling (Springer 1999), chapter 2, for subsamples without replacement; their use for
 relative deviations without a rate of convergence rests on our measurements.
@@ -27,7 +30,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import bdtr, ndtr, ndtri
+from scipy.special import bdtr, ndtr, ndtri, stdtrit
 
 from evaluation.metric.designs import Groups
 from evaluation.metric.epsilon import resampled_epsilons
@@ -39,7 +42,8 @@ Interval = tuple[float, float]
 PARTS = 3
 CUTS = 21
 CONFIDENCE = 0.95
-FAR = 4.0  # robust standard deviations from the median, beyond which a run has failed
+FAR = 4.0  # robust standard deviations from the median, beyond which a model is outlying
+MODELS_PER_DEGREE, MOST_DEGREES = 8, 30  # of freedom
 FEW = 10  # up to a tenth of the models are set apart: more would not leave half of each part for the others
 FEWEST_MODELS = 16 * PARTS  # parts of fewer than 16 models vary less than the whole: they show too few values of ε
 QUANTILE = float(ndtri(0.5 + CONFIDENCE / 2))
@@ -49,7 +53,7 @@ class NoIntervalError(ValueError):
     """Why there is no interval, in one clause."""
 
 
-def failed_runs(confidences: Floats) -> NDArray[np.bool_]:
+def outlying(confidences: Floats) -> NDArray[np.bool_]:
     """Which runs failed, or ended elsewhere than the rest: the robust z-score of their mean confidence is beyond `FAR`.
 
     Args:
@@ -137,7 +141,7 @@ def subsamples_of_originals(originals: Groups, seed: int) -> NDArray[np.int32]:
 def quality_deviations(
     unlearned: Floats | Sequence[Floats], retrained: Floats, workers: int = 1, originals: Groups | None = None
 ) -> Floats:
-    """Relative deviations of F in subsamples.
+    """Relative deviations of F in subsamples, enlarged where there are few models.
 
     Args:
         unlearned: confidences, [models, examples]; or several such populations, whose mean F it is about.
@@ -146,7 +150,7 @@ def quality_deviations(
         originals: of the unlearned models, where those from one original model stay together (`subsamples_of_originals`).
 
     Returns:
-        F of each subsample over the mean F of all, minus 1, [CUTS, PARTS]; NaN if F is 0 in all of them.
+        F of each subsample over the mean F of all, minus 1, times the factor, [CUTS, PARTS]; NaN if F is 0 in all of them.
 
     Raises:
         NoIntervalError: a population has fewer than `FEWEST_MODELS`.
@@ -154,14 +158,25 @@ def quality_deviations(
     """
     populations = [unlearned] if isinstance(unlearned, np.ndarray) else unlearned
     if originals is None:
-        of_unlearned = subsamples(len(populations[0]), 0, failed_runs(populations[0]))
+        of_unlearned = subsamples(len(populations[0]), 0, _failed(populations[0], retrained))
     else:
         of_unlearned = subsamples_of_originals(originals, 0)
-    of_retrained = subsamples(len(retrained), 1, failed_runs(retrained))
+    of_retrained = subsamples(len(retrained), 1, _failed(retrained, populations[0]))
     counts = of_unlearned.reshape(-1, of_unlearned.shape[-1]), of_retrained.reshape(-1, len(retrained))
     found = [resampled_epsilons(population, retrained, *counts, workers=workers) for population in populations]
     quality = np.mean([points(values, models=len(retrained)).mean(axis=1) for values in found], axis=0).reshape(CUTS, PARTS)
-    return quality / quality.mean() - 1 if quality.any() else np.full_like(quality, np.nan)
+    if not quality.any():
+        return np.full_like(quality, np.nan)
+    degrees = min(of_unlearned.shape[-1] / MODELS_PER_DEGREE, len(retrained) / MODELS_PER_DEGREE, MOST_DEGREES)
+    enlarged: Floats = (quality / quality.mean() - 1) * stdtrit(degrees, 0.5 + CONFIDENCE / 2) / QUANTILE
+    return enlarged
+
+
+def _failed(models: Floats, others: Floats) -> NDArray[np.bool_]:
+    """Which models are outlying, and beyond all models of the other population."""
+    means, of_others = models.mean(axis=1), others.mean(axis=1)
+    beyond: NDArray[np.bool_] = (means < of_others.min()) | (means > of_others.max())
+    return outlying(models) & beyond
 
 
 def variance_between(values: ArrayLike) -> float:

@@ -41,7 +41,7 @@ def read(tmp_path, text):
 
 def test_a_number_that_is_not_there_stands_with_its_reason(content, tmp_path):
     card = read(tmp_path, json.dumps(content))
-    reason = "16 models are too few for an interval, at least 24 are needed"
+    reason = "16 models are too few for an interval, at least 48 are needed"
     assert card.score_interval == Measured(reason=reason)
     names = list(content)
     assert names[names.index("score_interval") + 1] == "score_interval_reason"
