@@ -33,7 +33,8 @@ def equal_models(card: Scorecard) -> Iterator[str]:
         if different is not UNSET:
             few = f"{models} {kind}, but only {different} different ones"
             what = f"all {models} {kind} are the same" if different == 1 else few
-            why = f"{whose} sets a seed itself or leaves too little to chance{unchanged if different == 1 else ''}"
+            why = f"{whose} sets a seed itself or leaves too little to chance"
+            why += unchanged if different <= (card.originals or 1) else ""
             yield f"{what}: {why}. The score takes them for {models} that differ."
 
 

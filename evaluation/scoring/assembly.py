@@ -67,9 +67,7 @@ def of_experiment(
         operations=made.cost.operations,
         seconds=seconds,
         environment=environment(workers, made.device_name, made.instruction_set),
-        **_fields(scores),
-        **_fields(intervals),
-        **_fields(controls),
+        **_fields(scores, intervals, controls),
     )
 
 
@@ -134,14 +132,12 @@ def of_external(
         class_forgetting=Measured(reason="the populations were made elsewhere"),
         seconds=seconds,
         environment=environment(workers),
-        **_fields(scores),
-        **_fields(intervals),
-        **_fields(controls),
+        **_fields(scores, intervals, controls),
     )
 
 
-def _fields(measured: Scores | Intervals | Controls) -> dict[str, Any]:
-    return {name: getattr(measured, name) for name in measured.__struct_fields__}
+def _fields(*measured: Scores | Intervals | Controls) -> dict[str, Any]:
+    return {name: getattr(each, name) for each in measured for name in each.__struct_fields__}
 
 
 def opinion(found: Mapping[str, Any]) -> Opinion:

@@ -33,7 +33,7 @@ def test_an_entry_whose_cost_is_undecided_is_ranked_with_a_mark(results):
     tables = ranking.rank(ranking.read_all(results(near=near, clear={"score": 0.05}, unknown=unknown, dear=dear), None))
     assert ranks(tables) == [[(1, "near"), (2, "clear"), (3, "unknown"), (None, "dear")]]
     text = as_markdown(tables)
-    assert [line.split("|")[8].strip() for line in text.splitlines() if "20.1%" in line] == ["20.1%?"]
+    assert [line.split("|")[9].strip() for line in text.splitlines() if "20.1%" in line] == ["20.1%?"]
     assert text.count("?") == 2
     assert "? above or below 20 % of a retraining: the interval of the cost contains it." in text
     assert "above or below" not in as_markdown([tables[0][1:]])

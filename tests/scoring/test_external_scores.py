@@ -66,11 +66,11 @@ def test_what_forget_logits_allow_is_there_and_the_rest_has_reasons(published):
 def test_the_leaderboard_ranks_them(published):
     run = run_script("leaderboard.py", "--results", published[2])
     assert run.returncode == 0, run.stderr
-    (ceiling,) = re.findall(r"cifar10_populations, 80 models, metric v1; ceiling ([\d.]+), originals -", run.stdout)
+    title = " ".join(run.stdout.split())
+    (ceiling,) = re.findall(r"cifar10_populations, 80 models, metric v1; ceiling ([\d.]+), originals -", title)
     assert float(ceiling) == pytest.approx(0.1794, abs=0.001)  # the last digits are those of NumPy's exponential
     rows = [line.split() for line in run.stdout.splitlines() if line.strip()[:1] in ("1", "2")]
     assert [row[:2] for row in rows] == [["1", "prune_complex"], ["2", "finetune"]]
-    assert rows[1][3].endswith(("*", "…"))
     run = run_script("leaderboard.py", "--results", published[2], "--compare", "finetune", "prune_complex")
     assert "they differ" in run.stdout
 
@@ -79,9 +79,10 @@ def test_what_was_exported_has_the_score_it_had(sixteen, tmp_path):
     run = run_script("score.py", "--populations", sixteen.exported, "--results", tmp_path)
     assert run.returncode == 0, run.stderr
     card = json.loads((tmp_path / "exported" / "finetune--published,n16.json").read_text())
-    for name in ("score", "forgetting_quality", "retain_ratio", "test_ratio", "forget_accuracy"):
+    for name in ("retain_ratio", "test_ratio", "forget_accuracy"):
         assert card[name] == pytest.approx(sixteen.card[name])
-    assert [e["epsilon"] for e in card["epsilons"]] == [e["epsilon"] for e in sixteen.card["epsilons"]]
+    for name in ("score", "forgetting_quality"):  # a file does not say which original model a run comes from
+        assert card[name] == pytest.approx(sixteen.card["pooled"][name])
     for name in ("likelihood_ratio", "u_lira", "epsilon_lower_bound"):
         assert card["attacks"][name]["unlearned"] == pytest.approx(sixteen.card["attacks"][name]["unlearned"])
 
@@ -169,22 +170,22 @@ def test_so_they_are_for_an_approach_of_a_folder(tmp_path):
     assert run.stdout.startswith("all 50 models are the same: ")
     assert run.stdout.count("are the same") == 1
     board = run_script("leaderboard.py", "--results", tmp_path)
-    marked = [line.split()[1] for line in board.stdout.splitlines() if "†" in line and "some of its models" not in line]
+    marked = [line.split()[2] for line in board.stdout.splitlines() if "†" in line and "some of its models" not in line]
     assert marked == ["seeded"]
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"logits": np.zeros((30, 12))}, "the shape of logits is (30, 12), but must be [models, examples, classes]"),
-        ({"logits": np.full((30, 12, 3), np.nan)}, "NaN or infinity for model 0, example 0"),
+        ({"logits": np.zeros((50, 12))}, "the shape of logits is (50, 12), but must be [models, examples, classes]"),
+        ({"logits": np.full((50, 12, 3), np.nan)}, "NaN or infinity for model 0, example 0"),
         ({"labels": np.full(12, 3)}, "label 3 of example 0 does not fit 3 classes"),
-        ({"logits": np.zeros((30, 11, 3)), "labels": np.zeros(11, int)}, "hold different examples: 12 and 11"),
+        ({"logits": np.zeros((50, 11, 3)), "labels": np.zeros(11, int)}, "hold different examples: 12 and 11"),
         (
             {"logits": np.zeros((2, 12, 3)), "retain_accuracy": None, "test_accuracy": None},
             "holds 2 models; at least 3 are needed",
         ),
-        ({"retain_acc": np.ones(30)}, "Did you mean retain_accuracy?"),
+        ({"retain_acc": np.ones(50)}, "Did you mean retain_accuracy?"),
     ],
 )
 def test_files_that_cannot_be_scored_end_in_a_sentence(files, changes, message):
@@ -203,7 +204,7 @@ def test_too_few_retrained_models_end_in_a_sentence(files):
 
 
 def test_retrained_models_that_are_never_right_end_in_a_sentence(files):
-    run = run_script("score.py", *files(retrained={"test_accuracy": np.zeros(30)}))
+    run = run_script("score.py", *files(retrained={"test_accuracy": np.zeros(50)}))
     assert run.stderr.startswith("error: unlearned cannot be scored: the retrained models have accuracy 0")
     assert run.returncode == 2
 

@@ -9,6 +9,7 @@ import torch
 
 from conftest import PROJECT, run_script
 from evaluation.attacks import ATTACKS
+from evaluation.metric import designs
 from evaluation.metric.confidence import confidences
 from evaluation.metric.epsilon import epsilons
 from evaluation.scoring.scorecard import EXEMPT
@@ -25,7 +26,7 @@ def comparable(card):
 def test_scorecard_has_what_the_design_promises(sixteen):
     card = sixteen.card
     assert (card["solution"], card["task"], card["task_version"]) == ("finetune", "digits", TASK.version)
-    assert (card["models"], card["seed"], card["originals"], card["forget"]) == (16, 0, 1, "random:0.2")
+    assert (card["models"], card["seed"], card["originals"], card["forget"]) == (16, 0, 4, "random:0.2")
     assert card["hyperparameters"]["source"] == "published"
     assert card["hyperparameters"]["values"]["learning_rate"] == 1e-3
     assert len(card["epsilons"]) == 90
@@ -60,14 +61,22 @@ def test_score_follows_from_the_stored_outputs(sixteen):
 
     unlearned, retrained = shard("unlearned"), shard("retrained")
     values = [confidences(part["logits_forget"][:16], part["labels_forget"]) for part in (unlearned, retrained)]
-    expected = epsilons(*values)
-    np.testing.assert_allclose([entry["epsilon"] for entry in sixteen.card["epsilons"]], expected)
-    bins = np.floor(expected / 0.5)
-    quality = np.where(expected < 3, 0.5**bins, 0).mean()  # 16 models: ln 15 = 2.7, so the last bin ends at 3
-    ratios = [
-        unlearned[f"accuracy_{split}"][:16].mean() / retrained[f"accuracy_{split}"][:16].mean() for split in ("retain", "test")
-    ]
-    assert sixteen.card["score"] == pytest.approx(quality * ratios[0] * ratios[1])
+
+    def quality(confidences):
+        found = epsilons(confidences, values[1])
+        return np.where(found < 3, 0.5 ** np.floor(found / 0.5), 0).mean()  # 16 models: ln 15 = 2.7, so the last bin ends at 3
+
+    accuracies = [[part[f"accuracy_{split}"][:16] for part in (unlearned, retrained)] for split in ("retain", "test")]
+    kept = np.prod([of_unlearned / of_retrained.mean() for of_unlearned, of_retrained in accuracies], axis=0)
+    ratios = [of_unlearned.mean() / of_retrained.mean() for of_unlearned, of_retrained in accuracies]
+    assert sixteen.card["pooled"]["score"] == pytest.approx(quality(values[0]) * ratios[0] * ratios[1])
+    originals = np.arange(16) // 4
+    populations = list(designs.populations(values[0], originals))
+    expected = [epsilons(population, values[1]) for population in populations]
+    np.testing.assert_allclose([entry["epsilon"] for entry in sixteen.card["epsilons"]], np.median(expected, axis=0))
+    scores = [quality(population) * kept[4 * i : 4 * i + 4].mean() for i, population in enumerate(populations)]
+    assert sixteen.card["by_original"]["score"] == pytest.approx(scores, rel=1e-3)  # of means, not a mean of products
+    assert sixteen.card["score"] == pytest.approx(np.mean(scores), rel=1e-3)
 
 
 def test_summary_says_what_one_wants_to_know(sixteen):
@@ -97,9 +106,9 @@ def test_original_scores_zero(score, tmp_path):
     assert {entry["epsilon"] for entry in card["epsilons"]} == {50.0}
     assert card["retain_ratio"] == pytest.approx(1, abs=0.02)
     assert card == json.loads((tmp_path / "results" / "digits" / "original--n16.json").read_text())
-    assert list(card.items())[1] == ("different_models", 1)
+    assert list(card.items())[1] == ("different_models", 4)
     assert run.stdout.startswith(
-        "all 16 models are the same: the solution sets a seed itself or leaves too little to chance, or it leaves the network"
+        "16 models, but only 4 different ones: the solution sets a seed itself or leaves too little to chance, or it leaves the"
     )
 
 
@@ -155,17 +164,17 @@ def test_unlearning_starts_from_several_original_models_in_turn(score, sixteen, 
     card = json.loads((tmp_path / "results" / "digits" / "original--n16,originals3.json").read_text())
     assert card["originals"] == 3
     assert card["score_interval_reason"] == "--no-intervals"
-    assert "original on digits v2, 16 models from 3 original models" in run.stdout
+    assert "original on digits v2, 16 models from 3 originals, averaged" in run.stdout
     assert run.stdout.startswith("16 models, but only 3 different ones")
     (originals,) = (sixteen.runs / "digits-v2").glob("original-*")
     (unlearned,) = [
         folder
         for folder in (sixteen.runs / "digits-v2").glob("unlearned-*")
-        if json.loads((folder / "population.json").read_text()).get("originals") == 3
+        if json.loads((folder / "population.json").read_text()).get("originals") == {"models": 3, "in_a_row": 4}
     ]
     logits = [read_arrays(folder / "shard-00000.npz")["logits_forget"] for folder in (originals, unlearned)]
     for model in range(16):
-        np.testing.assert_allclose(logits[1][model], logits[0][model % 3], atol=1e-4)
+        np.testing.assert_allclose(logits[1][model], logits[0][model // 4 % 3], atol=1e-4)
     assert np.abs(logits[0][0] - logits[0][1]).max() > 0.1
 
 
