@@ -70,7 +70,7 @@ def test_the_leaderboard_ranks_them(published):
     (ceiling,) = re.findall(r"cifar10_populations, 80 models, metric v1; ceiling ([\d.]+), originals -", title)
     assert float(ceiling) == pytest.approx(0.1794, abs=0.001)  # the last digits are those of NumPy's exponential
     rows = [line.split() for line in run.stdout.splitlines() if line.strip()[:1] in ("1", "2")]
-    assert [row[:2] for row in rows] == [["1", "prune_complex"], ["2", "finetune"]]
+    assert [row[:3] for row in rows] == [["1", "1", "prune_complex"], ["2", "2", "finetune"]]
     run = run_script("leaderboard.py", "--results", published[2], "--compare", "finetune", "prune_complex")
     assert "they differ" in run.stdout
 

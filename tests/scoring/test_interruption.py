@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from conftest import all_gone, run_script, start_script
+from evaluation.metric.measured import Measured
 from evaluation.populations import shards
 from evaluation.populations.population import Population
+from evaluation.scoring.cost import Cost
 from evaluation.scoring.experiment import Experiment
 from evaluation.scoring.scorecard import EXEMPT
 from starting_kit import tasks
@@ -217,6 +219,7 @@ def test_two_processes_share_the_work(sixteen, write_solution, tmp_path):
 
 def test_a_shard_damaged_after_it_was_made_is_said(tmp_path):
     population = Population(TASK, "retrained", 0, tmp_path, TASK.engine)
+    unknown = Cost(0.1, Measured(reason="not timed"), 0, Measured(reason="not counted"))
     with pytest.raises(RunError, match=r"shard-00000.npz was damaged or removed; run the same command"):
-        Experiment({"retrained": population}, 3, "", 0.1).outputs()
+        Experiment({"retrained": population}, {"retrained": 3}, "", unknown).outputs()
     assert shards.missing_models(population, 34, print) == {0: list(range(32)), 1: [32, 33]}

@@ -66,7 +66,7 @@ def test_a_reporter_is_told_the_stages(same_as_the_command):
     told = Recorder()
     same_as_the_command(told)
     kinds = ("unlearned", "retrained", "second retrained", "original")
-    assert told.stages == {(kind, 16): [16] for kind in kinds}  # all are found
+    assert told.stages == {("to start from", 4): [4]} | {(kind, 16): [16] for kind in kinds}  # all are found
     assert list(told.stages) == [(kind, 16) for kind in kinds]
     assert told.waited == [
         "Reading digits",
@@ -110,7 +110,7 @@ def test_what_goes_wrong_is_raised_and_not_printed(config, write_solution, tmp_p
 def test_a_folder_is_compared_approach_by_approach(sixteen, tmp_path, capfd):
     told = Recorder()
     (card,) = score_folder(FolderConfig(populations=sixteen.exported, results=tmp_path), told)
-    assert card.score.value == pytest.approx(sixteen.card["score"])
+    assert card.score.value == pytest.approx(sixteen.card["pooled"]["score"])
     assert codec.read(tmp_path / "exported" / "finetune--published,n16.json") == card
     assert told.waited == ["Comparing finetune--published,n16 with retrained models"]
     assert capfd.readouterr() == ("", "")
