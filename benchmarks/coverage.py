@@ -18,29 +18,26 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # befo
 import argparse
 import sys
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import Progress
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.replicates import coverage
+from benchmarks.replicates import simulate as simulate_cells
 from evaluation.metric import intervals
 from evaluation.metric.epsilon import epsilons, resampled_epsilons
 from evaluation.metric.forgetting import forgetting_quality, points
 from evaluation.scoring import external
-from starting_kit.files import identity_key, read_arrays, write_arrays
 
 Floats = NDArray[np.float64]
 
 VERSION = 4  # raised when replicates of the same name change their meaning; seeds derive from it
 EXAMPLES = 30
-BATCH = 50  # replicates per file
 RESAMPLES = 200  # of the bootstraps
 NORMAL = 1.96
 SEPARATED = 8.0  # standard deviations by which an example is off that no attack can miss
@@ -219,38 +216,10 @@ def replicate(method: str, cell: Cell | Pool, seed: int) -> list[float]:
     return [qualities[0], *of_f, scores[0], *of_score, p_value]
 
 
-def run_batch(method: str, cell: Cell | Pool, batch: int, path: Path) -> None:
-    """Make the replicates of one file."""
-    seeds = range(batch * BATCH, (batch + 1) * BATCH)
-    write_arrays(path, {"replicates": np.array([replicate(method, cell, seed) for seed in seeds])})
-
-
 def simulate(method: str, replicates: int, runs: Path, cells: Mapping[str, Cell | Pool] = CELLS) -> dict[str, Floats]:
     """Replicates [replicates, columns] of each cell, read from files or made where these are missing."""
     settings = {"version": VERSION, "parts": intervals.PARTS, "cuts": intervals.CUTS, "resamples": RESAMPLES}
-    paths = {
-        (name, batch): runs / "coverage" / f"{method}-{name}-{identity_key({**settings, 'cell': str(cell)})}-{batch:03d}.npz"
-        for name, cell in cells.items()
-        for batch in range(-(-replicates // BATCH))
-    }
-    with ProcessPoolExecutor() as workers, Progress(console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task(f"{method}, {len(paths) * BATCH} replicates", total=len(paths))
-        missing = [key for key, path in paths.items() if not path.exists()]
-        progress.advance(bar, len(paths) - len(missing))
-        for job in [workers.submit(run_batch, method, cells[key[0]], key[1], paths[key]) for key in missing]:
-            job.result()
-            progress.advance(bar)
-    found = {key: read_arrays(path) for key, path in paths.items()}
-    return {
-        name: np.concatenate([arrays["replicates"] for key, arrays in found.items() if arrays and key[0] == name])[:replicates]
-        for name in cells
-    }
-
-
-def coverage(value: Floats, low: Floats, high: Floats) -> tuple[float, float]:
-    """Share of intervals that hold the mean of the values, and two standard errors of that share."""
-    share = float(np.mean((low <= value.mean()) & (value.mean() <= high)))
-    return share, 2 * float(np.sqrt(share * (1 - share) / len(value)))
+    return simulate_cells(method, partial(replicate, method), cells, replicates, runs, settings)
 
 
 def row(name: str, values: Floats) -> str:

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.coverage import CELLS, coverage, simulate
+from benchmarks.coverage import CELLS, simulate
 from benchmarks.plotting import pyplot
+from benchmarks.replicates import coverage
 from evaluation.metric.epsilon import epsilons
 from evaluation.metric.forgetting import BIN_WIDTH, forgetting_quality
 from evaluation.shell import run_command

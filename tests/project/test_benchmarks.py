@@ -117,6 +117,17 @@ def test_coverage_of_real_models_is_measured_where_they_are_given(tmp_path):
     assert all(0.1 < float(row[1]) < 0.3 for row in rows)  # F of equal populations
 
 
+def test_coverage_over_original_models_is_measured(tmp_path):
+    cells = ("third_1_128", "third_16_128")
+    one, many = tables("coverage_originals.py", "--replicates", 50, "--runs", tmp_path, "--cells", *cells)[2:]
+    assert (one[0], many[0]) == cells
+    assert one[1] == one[6] == one[8] == ""  # nothing is averaged or pooled over one original model
+    assert all(float(cell.split("%")[0]) >= 80 for cell in (one[4], many[4], many[8]))
+    assert float(many[6]) > 1.5 * float(many[2])  # together these runs are as retrained models are, those of each original not
+    assert float(many[1].rstrip("%")) > 10
+    assert len(list((tmp_path / "coverage").iterdir())) == 2
+
+
 def test_forget_with_precision_has_a_row_for_each_approach(tmp_path):
     places = ("--runs", tmp_path / "runs", "--results", tmp_path / "results")
     head, _, *rows = tables("forget_with_precision.py", "--models", 4, "--epochs", 1, "--no-intervals", *places)
