@@ -118,7 +118,7 @@ def test_coverage_of_real_models_is_measured_where_they_are_given(tmp_path):
 
 
 def test_coverage_over_original_models_is_measured(tmp_path):
-    cells = ("third_1_128", "third_16_128")
+    cells = ("two_thirds_1_128", "two_thirds_16_128")
     one, many = tables("coverage_originals.py", "--replicates", 50, "--runs", tmp_path, "--cells", *cells)[2:]
     assert (one[0], many[0]) == cells
     assert one[1] == one[6] == one[8] == ""  # nothing is averaged or pooled over one original model
