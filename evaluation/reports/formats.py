@@ -44,7 +44,7 @@ def from_originals(card: Scorecard) -> str:
         return ""
     if card.originals == 1:
         return " from one original"
-    return f" from {card.originals} originals{', averaged' if card.design == 'averaged' else ', pooled'}"
+    return f" from {card.originals} originals{', averaged' if card.question == 'averaged' else ', pooled'}"
 
 
 def machines(cards: Sequence[Scorecard]) -> list[str]:

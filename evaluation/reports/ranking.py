@@ -26,7 +26,7 @@ GROUP = (
     "metric_version",
     "models",
     "originals",
-    "design",
+    "question",
     "seed",
 )
 
@@ -101,7 +101,7 @@ def compare_all(cards: Sequence[Scorecard]) -> ties.Pairs:
 def _independent(card: Scorecard) -> int:
     """How many units the resampling of an entry has: original models where these stand for others, else models."""
     originals = card.originals or 0
-    return originals if originals >= designs.FEWEST_ORIGINALS and card.design in ("averaged", "pooled") else card.models
+    return originals if originals >= designs.FEWEST_ORIGINALS and card.question in ("averaged", "pooled") else card.models
 
 
 def smallest_differences(cards: Sequence[Scorecard]) -> list[tuple[float, float]]:

@@ -229,6 +229,13 @@ class Scorecard(Struct, frozen=True, kw_only=True):
         return self.different_models is not UNSET or self.different_retrained_models is not UNSET
 
     @property
+    def question(self) -> Design | None:
+        """Its design, which scorecards had no field for when all runs were one population; None where that is not known."""
+        if self.design is not UNSET:
+            return self.design
+        return None if self.originals is None else "one original" if self.originals == 1 else "pooled"
+
+    @property
     def accuracy_kept(self) -> float | None:
         """The product of the retain and the test ratio."""
         ratios = self.retain_ratio.value, self.test_ratio.value

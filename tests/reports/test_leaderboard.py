@@ -1,4 +1,5 @@
 import csv
+import json
 from itertools import pairwise
 
 import numpy as np
@@ -239,3 +240,17 @@ def test_ends_that_are_none_are_refused(results, tmp_path, arguments, message):
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr.startswith(f"error: {message}")
     assert not (tmp_path / "board.md").exists()
+
+
+def test_scores_of_different_designs_are_not_ranked_together(results):
+    folder = results(averaged={}, one={"originals": 1, "design": "one original"}, before_there_were_designs={"originals": 1})
+    path = folder / "digits" / "before_there_were_designs.json"
+    path.write_text(json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != "design"}))
+    tables = ranking.rank(ranking.read_all(folder, None))
+    assert sorted(sorted(row.card.entry for row in table) for table in tables) == [
+        ["averaged"],
+        ["before_there_were_designs", "one"],
+    ]
+    titles = sorted(line for line in as_markdown(tables).splitlines() if line.startswith("**digits"))
+    assert "16 models from 4 originals, averaged, metric" in titles[0]
+    assert "16 models from one original, metric" in titles[1]
