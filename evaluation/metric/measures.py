@@ -73,10 +73,7 @@ def scores(
     result, ceiling = compare(unlearned, retrained, workers), compare(*reference, workers).score
     floor = compare(original, retrained, workers).score if original else None
     return Scores(
-        different_models=_if_fewer(unlearned),
-        different_retrained_models=_if_fewer(retrained),
-        outlying_models=_if_outlying(unlearned),
-        outlying_retrained_models=_if_outlying(retrained),
+        **_peculiarities(unlearned, retrained),
         score=_or_reason(result.score, NO_ACCURACIES),
         relative=_or_reason(
             result.score / ceiling if result.score is not None and ceiling else None,
@@ -148,6 +145,16 @@ def no_intervals(reason: str) -> Intervals:
         test_ratio_interval=none,
         score_deviations=Measured(reason=reason),
     )
+
+
+def _peculiarities(unlearned: Outputs, retrained: Outputs) -> dict[str, int | UnsetType]:
+    """The fields that say that models are one and the same, or unlike the rest."""
+    return {
+        "different_models": _if_fewer(unlearned),
+        "different_retrained_models": _if_fewer(retrained),
+        "outlying_models": _if_outlying(unlearned),
+        "outlying_retrained_models": _if_outlying(retrained),
+    }
 
 
 def _if_fewer(outputs: Outputs) -> int | UnsetType:

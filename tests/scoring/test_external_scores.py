@@ -172,15 +172,15 @@ def test_so_they_are_for_an_approach_of_a_folder(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"logits": np.zeros((30, 12))}, "the shape of logits is (30, 12), but must be [models, examples, classes]"),
-        ({"logits": np.full((30, 12, 3), np.nan)}, "NaN or infinity for model 0, example 0"),
+        ({"logits": np.zeros((50, 12))}, "the shape of logits is (50, 12), but must be [models, examples, classes]"),
+        ({"logits": np.full((50, 12, 3), np.nan)}, "NaN or infinity for model 0, example 0"),
         ({"labels": np.full(12, 3)}, "label 3 of example 0 does not fit 3 classes"),
-        ({"logits": np.zeros((30, 11, 3)), "labels": np.zeros(11, int)}, "hold different examples: 12 and 11"),
+        ({"logits": np.zeros((50, 11, 3)), "labels": np.zeros(11, int)}, "hold different examples: 12 and 11"),
         (
             {"logits": np.zeros((2, 12, 3)), "retain_accuracy": None, "test_accuracy": None},
             "holds 2 models; at least 3 are needed",
         ),
-        ({"retain_acc": np.ones(30)}, "Did you mean retain_accuracy?"),
+        ({"retain_acc": np.ones(50)}, "Did you mean retain_accuracy?"),
     ],
 )
 def test_files_that_cannot_be_scored_end_in_a_sentence(files, changes, message):
@@ -199,7 +199,7 @@ def test_too_few_retrained_models_end_in_a_sentence(files):
 
 
 def test_retrained_models_that_are_never_right_end_in_a_sentence(files):
-    run = run_script("score.py", *files(retrained={"test_accuracy": np.zeros(30)}))
+    run = run_script("score.py", *files(retrained={"test_accuracy": np.zeros(50)}))
     assert run.stderr.startswith("error: unlearned cannot be scored: the retrained models have accuracy 0")
     assert run.returncode == 2
 
