@@ -31,9 +31,12 @@ def equal_models(card: Scorecard) -> Iterator[str]:
         (card.different_retrained_models, retrained, "retrained models", "their training", ""),
     ):
         if different is not UNSET:
-            few = f"{models} {kind}, but only {different} different ones"
-            what = f"all {models} {kind} are the same" if different == 1 else few
+            what = f"{models} {kind}, but only {different} different ones"
             why = f"{whose} sets a seed itself or leaves too little to chance"
+            if different == 1:
+                what = f"all {models} {kind} are the same"
+            elif unchanged and different == card.originals:
+                what = f"all runs from one original model are the same ({models} {kind}, {different} different ones)"
             why += unchanged if different <= (card.originals or 1) else ""
             yield f"{what}: {why}. The score takes them for {models} that differ."
 

@@ -108,7 +108,7 @@ def test_original_scores_zero(score, tmp_path):
     assert card == json.loads((tmp_path / "results" / "digits" / "original--n16.json").read_text())
     assert list(card.items())[1] == ("different_models", 4)
     assert run.stdout.startswith(
-        "16 models, but only 4 different ones: the solution sets a seed itself or leaves too little to chance, or it leaves the"
+        "all runs from one original model are the same (16 models, 4 different ones): the solution sets a seed itself or leaves "
     )
 
 
@@ -165,7 +165,7 @@ def test_unlearning_starts_from_several_original_models_in_turn(score, sixteen, 
     assert card["originals"] == 3
     assert card["score_interval_reason"] == "--no-intervals"
     assert "original on digits v2, 16 models from 3 originals, averaged" in run.stdout
-    assert run.stdout.startswith("16 models, but only 3 different ones")
+    assert run.stdout.startswith("all runs from one original model are the same (16 models, 3 different ones)")
     (originals,) = (sixteen.runs / "digits-v2").glob("original-*")
     (unlearned,) = [
         folder
@@ -219,7 +219,9 @@ with torch.no_grad():
         weight += 0.01 * torch.randn_like(weight)"""
     run = score("--solution", write_solution(body, name="seeded"))
     assert run.returncode == 0, run.stderr
-    assert run.stdout.startswith("all 16 models are the same: the solution sets a seed itself")
+    assert run.stdout.startswith(
+        "all runs from one original model are the same (16 models, 4 different ones): the solution sets a seed itself"
+    )
 
 
 @pytest.mark.slow
@@ -232,7 +234,9 @@ for images, labels in torch.utils.data.DataLoader(retain_loader.dataset, batch_s
     run = score("--solution", write_solution(body, name="certain"))
     assert run.returncode == 0, run.stderr
     assert "16 models at once" in run.stdout
-    assert run.stdout.startswith("all 16 models are the same: the solution sets a seed itself")
+    assert run.stdout.startswith(
+        "all runs from one original model are the same (16 models, 4 different ones): the solution sets a seed itself"
+    )
 
 
 @pytest.mark.slow
