@@ -108,7 +108,7 @@ def test_original_scores_zero(score, tmp_path):
     assert card == json.loads((tmp_path / "results" / "digits" / "original--n16.json").read_text())
     assert list(card.items())[1] == ("different_models", 4)
     assert run.stdout.startswith(
-        "all runs from one original model are the same (16 models, 4 different ones): the solution sets a seed itself or leaves "
+        "all runs from one original model are the same (16 models, 4 different ones): the solution sets a seed itself or "
     )
 
 
