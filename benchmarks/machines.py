@@ -14,9 +14,9 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
@@ -33,18 +33,6 @@ SOLUTIONS = ("finetune", "scl_improved", "kookmin", "seif", "eu_k", "scl")
 OTHER = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}
 MACHINES: dict[str, dict[str, str]] = {"this": {}, "other": OTHER}
 Cards = dict[str, Scorecard]
-
-
-@contextmanager
-def machine(variables: dict[str, str]) -> Iterator[None]:
-    """What workers that start meanwhile compute with."""
-    before = dict(os.environ)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def standard_error(card: Scorecard) -> float:
@@ -94,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cards: dict[str, Cards] = {}
     for name, variables in MACHINES.items():
         places = {"runs": options.runs / name, "results": options.runs / name / "results"}
-        with machine(variables):
+        with mock.patch.dict(os.environ, variables):  # workers inherit it
             cards[name] = {
                 solution: score(
                     ScoringConfig(solution=solution, models=options.models, originals=options.originals, **places),
