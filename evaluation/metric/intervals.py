@@ -85,8 +85,7 @@ def subsamples(models: int, seed: int, failed: NDArray[np.bool_] | None = None) 
     Raises:
         NoIntervalError: there are fewer than `FEWEST_MODELS`.
     """
-    if models < FEWEST_MODELS:
-        raise NoIntervalError(f"{models} models are too few for an interval, at least {FEWEST_MODELS} are needed")
+    _require_enough(models)
     apart = np.flatnonzero(failed) if failed is not None else np.zeros(0, dtype=np.intp)
     if len(apart) * FEW > models:
         apart = apart[:0]
@@ -103,6 +102,11 @@ def subsamples(models: int, seed: int, failed: NDArray[np.bool_] | None = None) 
             if number:
                 np.add.at(part, drawing.choice(apart, number), 1)
     return counts
+
+
+def _require_enough(models: int) -> None:
+    if models < FEWEST_MODELS:
+        raise NoIntervalError(f"{models} models are too few for an interval, at least {FEWEST_MODELS} are needed")
 
 
 def _numbers_of_failed(failed: int, models: int) -> NDArray[np.intp]:
@@ -126,9 +130,8 @@ def subsamples_of_originals(originals: Groups, seed: int) -> NDArray[np.int32]:
     Raises:
         NoIntervalError: there are fewer than `FEWEST_MODELS` runs.
     """
+    _require_enough(len(originals))
     runs = np.bincount(originals)
-    if len(originals) < FEWEST_MODELS:
-        raise NoIntervalError(f"{len(originals)} models are too few for an interval, at least {FEWEST_MODELS} are needed")
     of_each = np.stack([np.flatnonzero(originals == original)[: runs.min()] for original in range(len(runs))])
     random, size = np.random.default_rng(seed), len(runs) // PARTS
     counts = np.zeros((CUTS, PARTS, len(originals)), dtype=np.int32)

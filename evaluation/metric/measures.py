@@ -1,6 +1,7 @@
 """What is measured on populations: the numbers of a scorecard that follow from the outputs alone, whoever made them."""
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -160,7 +161,7 @@ def score_intervals(
         retain_ratio_interval=_interval(measured.retain_ratio, retain),
         test_ratio_interval=_interval(measured.test_ratio, test),
         score_deviations=_or_reason(kept, NO_ACCURACIES),
-        pooled_interval=_pooled_interval(unlearned, retrained, measured, ratios, workers),
+        pooled_interval=_pooled_interval(unlearned, retrained, measured, ratios, together, workers),
     )
 
 
@@ -181,13 +182,17 @@ def _relative_interval(
 
 
 def _pooled_interval(
-    unlearned: Outputs, retrained: Outputs, measured: Scores, ratios: Floats | None, workers: int
+    unlearned: Outputs,
+    retrained: Outputs,
+    measured: Scores,
+    ratios: Floats | None,
+    together: Groups | None,
+    workers: int,
 ) -> Measured[Interval] | UnsetType:
     if measured.pooled is UNSET:
         return UNSET
-    together, confidences = _resampled_together(unlearned), unlearned.confidences["forget"]
     try:
-        quality = _quality_deviations([confidences], retrained, measured, together, workers)
+        quality = _quality_deviations([unlearned.confidences["forget"]], retrained, measured, together, workers)
     except intervals.NoIntervalError as error:
         return Measured(reason=str(error))
     return _interval(measured.pooled.score, None if ratios is None else quality + ratios)
@@ -205,8 +210,8 @@ def _representative(unlearned: Outputs, measured: Scores) -> list[Floats]:
     if measured.design != "averaged":
         return [confidences]
     assert unlearned.originals is not None, "what is averaged has known original models"
-    populations = list(designs.populations(confidences, unlearned.originals))
-    return populations[:: -(-len(populations) // RESAMPLED_ORIGINALS)]
+    step = -(-(unlearned.originals.max() + 1) // RESAMPLED_ORIGINALS)
+    return list(islice(designs.populations(confidences, unlearned.originals), 0, None, step))  # all may take gigabytes
 
 
 def _quality_deviations(
