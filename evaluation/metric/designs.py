@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Groups = NDArray[np.int64]
 
-FEWEST_RUNS = 4  # from each original model
+FEWEST_RUNS = 4  # from each original model: they show how much runs from one model differ
 FEWEST_ORIGINALS = 16  # that stand for others: with them, intervals are about other original models, too
 
 

@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from evaluation.metric.designs import FEWEST_RUNS
 from starting_kit.contract import BatchFormat, Solution
 from starting_kit.engine_version import ENGINE_VERSION
 from starting_kit.files import identity_key
@@ -25,7 +26,7 @@ Kind = Literal["original", "retrained", "second_retrained", "unlearned"]
 
 STORE_FORMAT = 1  # part of every key: raised when the content of shards changes
 SHARD = 16  # models per shard, where they are made one at a time
-IN_A_ROW = 4  # runs from one original model, then from the next: the fewest that show how much runs from one model differ
+IN_A_ROW = FEWEST_RUNS  # from one original model, then from the next
 
 
 @dataclass(frozen=True)

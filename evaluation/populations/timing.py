@@ -16,6 +16,7 @@ import torch
 
 from evaluation.populations.materials import load_data
 from evaluation.populations.population import Population
+from evaluation.populations.trying import instruction_set
 from evaluation.populations.worker import train_alone, unlearn
 from starting_kit.time_limit import TimeUpError, calls_timed, time_limit
 
@@ -89,9 +90,7 @@ def kind_of_machine(device: str) -> str:
     except OSError:  # not Linux
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    parts = [names[0] if names else platform.processor() or platform.machine(), torch.backends.cpu.get_cpu_capability()]
-    if limit := os.environ.get("ONEDNN_MAX_CPU_ISA"):
-        parts.append(f"oneDNN up to {limit}")
+    parts = [names[0] if names else platform.processor() or platform.machine(), instruction_set()]
     if device != "cpu":
         parts.append(torch.cuda.get_device_name())
     return ", ".join(parts)

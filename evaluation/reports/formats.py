@@ -17,8 +17,6 @@ SOURCES: dict[str | UnsetType, str] = {
     UNSET: "set in part",
 }
 NOT_RECORDED = "not recorded"
-
-
 FOUND_OUT = 0.5  # of the ceiling: what originals score at most where they are found out
 LEVEL = 0.05  # of the tests and bounds of second opinions
 

@@ -132,12 +132,10 @@ def _accuracy_lines(card: Scorecard) -> Iterator[tuple[str, str]]:
 def _cost_lines(card: Scorecard) -> Iterator[tuple[str, str]]:
     if card.cost is None:
         return
-    bounds = None if card.cost_interval is UNSET else card.cost_interval.value
-    between = f"  \\[{bounds[0]:.1%}–{bounds[1]:.1%}]" if bounds else ""
     limit = "[red]above[/] the limit of 20 %" if card.is_above_limit else "within the limit of 20 %"
     if card.is_undecided:
         limit = "[yellow]undecided[/] whether above 20 %: the same command times it further"
-    yield "cost", f"{card.cost:.1%}{between} of a retraining, {limit}"
+    yield "cost", f"{card.cost:.1%}{_percent_interval(card.cost_interval)} of a retraining, {limit}"
     if card.operations is not UNSET:
         counted = card.operations.value
         yield (
