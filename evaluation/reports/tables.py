@@ -121,7 +121,7 @@ def _record(row: Row) -> dict[str, Any]:
         "entry": card.entry,
         "values": card.hyperparameters.source if card.hyperparameters else None,
         **{name: known(getattr(card, name)) for name in NUMBERS},
-        "within_limit": None if card.within_limit is None else card.within_limit.value,
+        "within_limit": card.within_limit.value,
         "operations": None if card.operations is UNSET else card.operations.value,
         "score_low": low,
         "score_high": high,

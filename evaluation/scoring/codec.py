@@ -14,12 +14,11 @@ from msgspec import UNSET, Struct
 from msgspec.structs import fields, replace
 
 from evaluation.metric.measured import Measured
-from evaluation.scoring.scorecard import Scorecard
+from evaluation.scoring.scorecard import ELSEWHERE, Scorecard
 from starting_kit.errors import InputError
 from starting_kit.files import write_json
 
 SCHEMA_VERSION = 3
-ELSEWHERE = "the populations were made elsewhere"
 NOT_IN_THE_FILE = ("path",)
 RENAMED = {"floor": "originals_score", "floor_reason": "originals_score_reason"}  # scorecards until 2026-11 have these names
 

@@ -19,6 +19,7 @@ from evaluation.metric.measured import (
 )
 
 METRIC_VERSION = 1
+ELSEWHERE = "the populations were made elsewhere"
 DEFAULT_MODELS = 512
 COST_LIMIT = 0.20  # of the time of a retraining: the competition's rule
 # What two runs of the same thing need not agree in.
@@ -212,7 +213,7 @@ class Scorecard(Struct, frozen=True, kw_only=True):
     cost: float | None = None
     cost_interval: Measured[Interval] | UnsetType = UNSET
     cost_turns: int | UnsetType = UNSET
-    within_limit: Measured[bool] | None = None
+    within_limit: Measured[bool] = Measured(reason=ELSEWHERE)
     operations: Measured[float] | UnsetType = UNSET
     seconds: dict[str, float]
     environment: Environment
@@ -244,9 +245,9 @@ class Scorecard(Struct, frozen=True, kw_only=True):
     @property
     def is_above_limit(self) -> bool:
         """Whether it costs more than the limit, and so is not ranked."""
-        return self.within_limit is not None and self.within_limit.value is False
+        return self.within_limit.value is False
 
     @property
     def is_undecided(self) -> bool:
         """Whether its cost is so near the limit that the interval contains it: it is ranked, with a mark."""
-        return self.cost is not None and self.within_limit is not None and self.within_limit.value is None
+        return self.cost is not None and self.within_limit.value is None

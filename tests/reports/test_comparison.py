@@ -26,9 +26,20 @@ def test_two_entries_are_compared(results):
     assert f"p = {expected[1]:.2g}: they differ" in run.stdout
     smallest = 2.8016 * (expected[0][1] - expected[0][0]) / (2 * 1.95996)
     assert f"Differences below {smallest:.4f} can hardly be told here" in run.stdout
-    folder = results(**{**cards, "two": {**cards["two"], "different_models": 4}})
+
+
+@pytest.mark.parametrize(
+    ("different", "said"),
+    [
+        (5, "16 models, but only 5 different ones"),
+        (4, "all runs from one original model are the same (16 models, 4 different ones)"),
+        (1, "all 16 models are the same"),
+    ],
+)
+def test_equal_models_are_named_first(results, different, said):
+    folder = results(one={}, two={"different_models": different})
     run = run_script("leaderboard.py", "--results", folder, "--compare", "one", "two")
-    assert run.stdout.startswith("two: 16 models, but only 4 different ones")
+    assert run.stdout.startswith(f"two: {said}: ")
 
 
 def test_several_entries_are_compared_in_all_pairs(results):

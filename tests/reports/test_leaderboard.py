@@ -10,6 +10,7 @@ from evaluation.metric import intervals
 from evaluation.reports import ranking
 from evaluation.reports.tables import as_csv, as_markdown
 from evaluation.scoring import codec
+from evaluation.scoring.scorecard import ELSEWHERE
 
 
 def ranks(tables):
@@ -29,7 +30,7 @@ def test_best_first_and_those_above_the_cost_limit_unranked(results):
 
 def test_an_entry_whose_cost_is_undecided_is_ranked_with_a_mark(results):
     near = {"score": 0.09, "cost": 0.201, "within_limit": None, "within_limit_reason": "undecided"}
-    unknown = {"score": 0.03, "cost": None, "within_limit": None, "within_limit_reason": codec.ELSEWHERE}
+    unknown = {"score": 0.03, "cost": None, "within_limit": None, "within_limit_reason": ELSEWHERE}
     dear = {"score": 0.5, "cost": 0.3, "within_limit": False, "operations": 0.4}
     tables = ranking.rank(ranking.read_all(results(near=near, clear={"score": 0.05}, unknown=unknown, dear=dear), None))
     assert ranks(tables) == [[(1, "near"), (2, "clear"), (3, "unknown"), (None, "dear")]]

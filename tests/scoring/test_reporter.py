@@ -66,8 +66,9 @@ def test_a_reporter_is_told_the_stages(same_as_the_command):
     told = Recorder()
     same_as_the_command(told)
     kinds = ("unlearned", "retrained", "second retrained", "original")
-    assert told.stages == {("to start from", 4): [4]} | {(kind, 16): [16] for kind in kinds}  # all are found
-    assert list(told.stages) == [(kind, 16) for kind in kinds]
+    stages = [("to start from", 4), *((kind, 16) for kind in kinds)]
+    assert list(told.stages) == stages
+    assert told.stages == {(kind, models): [models] for kind, models in stages}  # all are found
     assert told.waited == [
         "Reading digits",
         "Preparing the original model",
