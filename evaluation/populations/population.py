@@ -44,8 +44,8 @@ class Population:
         originals: how many original models unlearning starts from; a population of original models keeps so many's weights.
         in_a_row: how many models in a row start from the same original one, before the next has its turn.
         device: where the models are made, "cpu" or "cuda". Networks are trained in bfloat16 on a GPU.
-        kept: of how many of the first models the weights are kept as well, for what needs more than outputs; like N no part
-            of the identity.
+        kept: of how many models the weights are kept as well (`keeps`), for what needs more than outputs; like N no part of
+            the identity.
         trainer: for trained models, the solution that brings the trainer they are made by; None for the task's recipe.
         data_free: whether the solution gets loaders that hold no data.
     """
@@ -73,6 +73,11 @@ class Population:
     def original_of(self, model: int) -> int:
         """The number of the original model that an unlearned model comes from."""
         return model // self.in_a_row % self.originals
+
+    def keeps(self, model: int) -> bool:
+        """Whether the weights of a model are kept: of the first models, of runs each from another original model."""
+        apart = 1 if self.original is None else self.in_a_row
+        return model % apart == 0 and model // apart < self.kept
 
     def identity(self) -> dict[str, Any]:
         """Everything that determines the models' outputs, ready for JSON."""
@@ -110,7 +115,7 @@ class Population:
         return self.runs / f"{self.task.name}-v{self.task.version}" / f"{self.kind}-{self.key}"
 
     def weights_path(self, model: int) -> Path:
-        """Weights of a model, kept for the first original models, from which solutions start, and for the first `kept`."""
+        """Weights of a model, kept for the first original models, from which solutions start, and where it `keeps` them."""
         return self.folder / f"weights-{model:05d}.npz"
 
     @property
