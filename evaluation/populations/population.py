@@ -41,7 +41,8 @@ class Population:
         runs: the folder of all populations.
         engine: how the models are made; part of the identity, because rounding depends on it.
         solution, batches, original: for unlearned models, what ran, on which batches, and on whose models.
-        originals: how many original models unlearning starts from; a population of original models keeps so many's weights.
+        originals: how many original models unlearning starts from by turns, if there are so many models; a population of
+            original models keeps so many's weights.
         in_a_row: how many models in a row start from the same original one, before the next has its turn.
         device: where the models are made, "cpu" or "cuda". Networks are trained in bfloat16 on a GPU.
         kept: of how many of the first models the weights are kept as well, for what needs more than outputs; like N no part
@@ -73,6 +74,10 @@ class Population:
     def original_of(self, model: int) -> int:
         """The number of the original model that an unlearned model comes from."""
         return model // self.in_a_row % self.originals
+
+    def originals_of(self, models: int) -> int:
+        """How many original models the first so many unlearned models come from."""
+        return min(self.originals, -(-models // self.in_a_row))
 
     def identity(self) -> dict[str, Any]:
         """Everything that determines the models' outputs, ready for JSON."""
