@@ -23,10 +23,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from evaluation.metric.intervals import QUANTILE
-from evaluation.reports import ranking
 from evaluation.reports.console import ConsoleReporter
 from evaluation.reports.ties import SIGNIFICANT
-from evaluation.scoring import ScoringConfig, score
+from evaluation.scoring import ScoringConfig, pairs, score
 from evaluation.scoring.scorecard import DEFAULT_MODELS, Scorecard
 
 SOLUTIONS = ("finetune", "scl_improved", "kookmin", "seif", "eu_k", "scl")
@@ -64,7 +63,7 @@ def turned_round(one: Cards, other: Cards) -> list[str]:
     """Pairs that differ significantly on one machine and stand in the other order on the other."""
     found = []
     for first, second in combinations(one, 2):
-        test = ranking.difference(one[first], one[second])
+        test = pairs.difference(one[first], one[second])
         values = [card.score.value or 0.0 for card in (one[first], one[second], other[first], other[second])]
         if test and test[1] < SIGNIFICANT and (values[0] - values[1]) * (values[2] - values[3]) < 0:
             found.append(f"{first} and {second}")

@@ -1,5 +1,6 @@
 """Replicates of simulated experiments, kept in files, and how often intervals of theirs cover."""
 
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -43,7 +44,10 @@ def simulate(
         for name, cell in cells.items()
         for batch in range(-(-replicates // BATCH))
     }
-    with ProcessPoolExecutor() as workers, Progress(console=Console(stderr=True), transient=True) as progress:
+    with (
+        ProcessPoolExecutor(len(os.sched_getaffinity(0))) as workers,
+        Progress(console=Console(stderr=True), transient=True) as progress,
+    ):
         bar = progress.add_task(f"{title}, {len(paths) * BATCH} replicates", total=len(paths))
         missing = [key for key, path in paths.items() if not path.exists()]
         progress.advance(bar, len(paths) - len(missing))

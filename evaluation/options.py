@@ -5,7 +5,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from evaluation.scoring.config import Config, FolderConfig, PairConfig, ScoringConfig
+from evaluation.scoring.config import Config, FolderConfig, PairConfig, ScoringConfig, SequentialConfig
 from evaluation.shell import command_parser
 from starting_kit import contract, tasks
 from starting_kit.errors import InputError
@@ -13,8 +13,9 @@ from starting_kit.tasks import forget_requests
 
 MODES: tuple[type[Config], ...] = (ScoringConfig, PairConfig, FolderConfig)
 ONE_OF_THREE = "Give either --solution, or --retrained and --unlearned, or --populations; --help has examples."
-# What is no part of a configuration.
+# What is no part of a configuration, or of that of one scoring.
 OF_THE_COMMAND = ("list_tasks", "debug")
+OF_A_COMPARISON = ("stop_when_clear", "against", "margin")
 
 
 def parse(arguments: list[str] | None, documentation: str | None) -> argparse.Namespace:
@@ -31,27 +32,42 @@ def parse(arguments: list[str] | None, documentation: str | None) -> argparse.Na
     _add_populations(parser)
     _add_task(parser)
     _add_experiment(parser)
+    _add_comparison(parser)
     _add_solution(parser)
     _add_places(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser.parse_args(arguments)
 
 
-def config(given: argparse.Namespace) -> Config:
-    """The configuration that options make: that of a solution, of two files, or of a folder.
+def config(given: argparse.Namespace) -> Config | SequentialConfig:
+    """The configuration that options make: that of a solution, of one against another, of two files, or of a folder.
 
     Raises:
         InputError: options that contradict each other.
     """
     values = {name: value for name, value in vars(given).items() if name not in OF_THE_COMMAND}
+    compared = {name: values.pop(name) for name in OF_A_COMPARISON if name in values}
     modes = [mode for mode in MODES if _required(mode) & values.keys()]
     if len(modes) != 1 or not _required(modes[0]) <= values.keys():
         raise InputError(ONE_OF_THREE)
     mode = modes[0]
     known = {field.name for field in fields(mode)}
-    if foreign := [name for name in values if name not in known]:
+    foreign = [name for name in values if name not in known] + list(compared if mode is not ScoringConfig else ())
+    if foreign:
         raise InputError(_refusal(foreign[0].replace("_", "-")))
-    return mode(**values)
+    made = mode(**values)
+    return _sequential(made, compared) if isinstance(made, ScoringConfig) and compared else made
+
+
+def _sequential(scoring: ScoringConfig, compared: dict[str, Any]) -> SequentialConfig:
+    wanted = compared.pop("stop_when_clear", False)
+    if not wanted:
+        raise InputError(
+            f"--{next(iter(compared))} is for --stop-when-clear; leaderboard.py --compare A B compares what is scored."
+        )
+    if "against" not in compared:
+        raise InputError("--stop-when-clear needs --against NAME, the solution that the comparison is with.")
+    return SequentialConfig(scoring=scoring, **compared)
 
 
 def scoring_config(given: argparse.Namespace, **wanted: Any) -> ScoringConfig:
@@ -61,6 +77,8 @@ def scoring_config(given: argparse.Namespace, **wanted: Any) -> ScoringConfig:
         InputError: options that contradict each other.
     """
     made = config(argparse.Namespace(**{**vars(given), **wanted}))
+    if isinstance(made, SequentialConfig):
+        raise InputError("--stop-when-clear is for score.py.")
     assert isinstance(made, ScoringConfig), "a solution is among what is wanted"
     return made
 
@@ -144,6 +162,28 @@ def _add_experiment(parser: argparse.ArgumentParser) -> None:
         "--device",
         choices=("cpu", "cuda"),
         help="where models are trained and unlearned; all --workers share one GPU (default: %(default)s)",
+    )
+
+
+def _add_comparison(parser: argparse.ArgumentParser) -> None:
+    add = _Options(parser).add
+    add(
+        "--stop-when-clear",
+        action="store_true",
+        help="compare the solution with that of --against after 64, 128, 256, ... models, and stop at the first look that "
+        "tells which is better, or that no difference matters, at --models at the latest; 5 %% of such ends are wrong",
+    )
+    add(
+        "--against",
+        metavar="NAME|PATH",
+        help="the other solution, given as for --solution, with its tuned values if there are any; or an entry of the results "
+        "by its name, SOLUTION--VARIANT, whose values are taken",
+    )
+    add(
+        "--margin",
+        type=float,
+        metavar="D",
+        help="the smallest difference of scores that matters (default: a tenth of the ceiling)",
     )
 
 

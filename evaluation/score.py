@@ -12,6 +12,7 @@ Populations may also be brought from elsewhere, as .npz files (`logits` [models,
     python evaluation/score.py --solution my_solution.py --models 64
     python evaluation/score.py --solution my_notebook.ipynb --define test=False
     python evaluation/score.py --solution finetune --set epochs=3 --set learning_rate=0.01
+    python evaluation/score.py --solution my_solution.py --stop-when-clear --against finetune
     python evaluation/score.py --retrained retrained.npz --unlearned unlearned.npz --json scorecard.json
     python evaluation/score.py --populations published_logits/
 
@@ -32,7 +33,7 @@ from evaluation import options
 from evaluation.reports import summary
 from evaluation.reports.console import ConsoleReporter
 from evaluation.scoring import score, score_folder
-from evaluation.scoring.config import Config, FolderConfig, data_folder
+from evaluation.scoring.config import Config, FolderConfig, SequentialConfig, data_folder
 from evaluation.scoring.scorecard import DEFAULT_MODELS, Scorecard
 from evaluation.shell import run_command
 from starting_kit import tasks
@@ -49,18 +50,37 @@ def show_tasks(given: argparse.Namespace) -> None:
     summary.show_tasks(tasks.every(getattr(given, "data", data_folder())), Console(highlight=False))
 
 
-def show_scores(config: Config) -> None:
-    """Print each scorecard when it is finished."""
+def show_scores(config: Config | SequentialConfig) -> None:
+    """Print each scorecard when it is finished, and the verdict of a comparison."""
     reporter = ConsoleReporter()
+    if isinstance(config, SequentialConfig):
+        show_comparison(config, reporter)
+        return
     for card in cards(config, reporter):
-        summary.show(card, Console(highlight=False))
-        if card.models != DEFAULT_MODELS:
-            reporter.notice(
-                f"a score from {card.models} models cannot be compared with one from {DEFAULT_MODELS}, as in the competition "
-                "and the leaderboard: the fewer, the higher it is, as long as models can be told apart."
-            )
-        if card.path:
-            print(f"scorecard: {card.path}")
+        show(card, reporter)
+
+
+def show_comparison(config: SequentialConfig, reporter: ConsoleReporter) -> None:
+    """Print the scorecard of a solution that is compared with another, and the verdict."""
+    # Only now, as in `scoring.scorer.measure`: they load compiler and scipy.
+    from evaluation.reports.sequential import verdict
+    from evaluation.scoring.sequential import score_until_clear
+
+    outcome = score_until_clear(config, reporter)
+    show(outcome.card, reporter)
+    print(verdict(outcome))
+
+
+def show(card: Scorecard, reporter: ConsoleReporter) -> None:
+    """Print a scorecard, and where it is."""
+    summary.show(card, Console(highlight=False))
+    if card.models != DEFAULT_MODELS:
+        reporter.notice(
+            f"a score from {card.models} models cannot be compared with one from {DEFAULT_MODELS}, as in the competition "
+            "and the leaderboard: the fewer, the higher it is, as long as models can be told apart."
+        )
+    if card.path:
+        print(f"scorecard: {card.path}")
 
 
 def cards(config: Config, reporter: ConsoleReporter) -> Iterator[Scorecard]:

@@ -223,6 +223,15 @@ def spread(deviations: Floats) -> float:
     return float(np.sqrt(deviations.var(axis=1, ddof=1).mean()))
 
 
+def degrees_of_freedom(units: int) -> float:
+    """Of a difference's standard error: those of subsamples and of what they are drawn from, added up as variances are.
+
+    Args:
+        units: models, or original models with all their runs.
+    """
+    return 1 / (1 / (CUTS * (PARTS - 1)) + 1 / (units - 1))
+
+
 def interval(value: float, deviations: Floats, between: float = 0.0) -> Interval:
     """The interval of a value with these relative deviations, and a relative variance between original models."""
     factor = np.exp(QUANTILE * np.sqrt(spread(deviations) ** 2 + between))

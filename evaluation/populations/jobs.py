@@ -120,11 +120,11 @@ def draw(unlearned: Population) -> bytes:
     return drawing.draw(unlearned)
 
 
-def accuracy_to_reach(original: Population) -> float | None:
+def accuracy_to_reach(original: Population, unlearned: int) -> float | None:
     """See `relearning`."""
     from evaluation.populations import relearning
 
-    return relearning.accuracy_to_reach(original)
+    return relearning.accuracy_to_reach(original, unlearned)
 
 
 def relearn(population: Population, model: int, target: float, path: Path) -> None:

@@ -41,7 +41,8 @@ class Population:
         runs: the folder of all populations.
         engine: how the models are made; part of the identity, because rounding depends on it.
         solution, batches, original: for unlearned models, what ran, on which batches, and on whose models.
-        originals: how many original models unlearning starts from; a population of original models keeps so many's weights.
+        originals: how many original models unlearning starts from by turns, if there are so many models; a population of
+            original models keeps so many's weights.
         in_a_row: how many models in a row start from the same original one, before the next has its turn.
         device: where the models are made, "cpu" or "cuda". Networks are trained in bfloat16 on a GPU.
         kept: of how many models the weights are kept as well (`keeps`), for what needs more than outputs; like N no part of
@@ -78,6 +79,10 @@ class Population:
         """Whether the weights of a model are kept: of the first models, of runs each from another original model."""
         apart = 1 if self.original is None else self.in_a_row
         return model % apart == 0 and model // apart < self.kept
+
+    def originals_of(self, models: int) -> int:
+        """How many original models the first so many unlearned models come from."""
+        return min(self.originals, -(-models // self.in_a_row))
 
     def identity(self) -> dict[str, Any]:
         """Everything that determines the models' outputs, ready for JSON."""

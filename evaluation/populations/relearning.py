@@ -25,16 +25,20 @@ class StoppedError(Exception):
     """The user wants no more of it."""
 
 
-def accuracy_to_reach(original: Population) -> float | None:
+def accuracy_to_reach(original: Population, unlearned: int) -> float | None:
     """The accuracy on the forgotten class at which it counts as learnt again: nearly that of the models unlearning starts from.
 
     None where there are no test images of the class.
+
+    Args:
+        original: the population of the former.
+        unlearned: how many models start from it.
     """
     task, data = original.task, load_data(original.task)
     torch.set_num_threads(1)
     if not len(measured(task, data)):
         return None
-    models = range(min(original.originals, MODELS))
+    models = range(min(original.originals_of(unlearned), MODELS))
     return (1 - MARGIN) * float(np.mean([accuracy(original_model(original, model), task, data) for model in models]))
 
 

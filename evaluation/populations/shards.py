@@ -106,10 +106,10 @@ def load(population: Population, models: int) -> Outputs:
         return {split: arrays[f"{what}_{split}"] for split in SPLITS if f"{what}_{split}" in arrays}
 
     outputs = Outputs.from_logits(by_split("logits"), by_split("labels"), by_split("ids"), by_split("accuracy"))
-    return dataclasses.replace(outputs, age_error=by_split("age_error"), originals=originals_of(population, models))
+    return dataclasses.replace(outputs, age_error=by_split("age_error"), originals=origins(population, models))
 
 
-def originals_of(population: Population, models: int) -> Groups | None:
+def origins(population: Population, models: int) -> Groups | None:
     """The number of the original model that each of the first `models` models comes from, [models]; None if from none."""
     return None if population.original is None else np.array([population.original_of(model) for model in range(models)])
 

@@ -5,6 +5,7 @@ from itertools import combinations
 
 from evaluation.reports import ranking, ties
 from evaluation.reports.formats import equal_models, interval, machines
+from evaluation.scoring import pairs
 from evaluation.scoring.scorecard import Scorecard
 from starting_kit.errors import InputError
 
@@ -36,7 +37,7 @@ def _require_comparable(first: Scorecard, second: Scorecard) -> None:
         raise InputError(f"{names} cannot be compared: {others[0]} is {values}.")
     if first.retrained_population != second.retrained_population:
         raise InputError(f"{names} were compared with different retrained models; score both again.")
-    if ranking.difference(first, second) is None:
+    if pairs.difference(first, second) is None:
         without = first if first.score_deviations.value is None else second
         reason = without.score_deviations.reason
         again = "; score it again without it" if reason == "--no-intervals" else ""
@@ -54,9 +55,9 @@ def _two(first: Scorecard, second: Scorecard) -> Iterator[str]:
 def _several(cards: Sequence[Scorecard]) -> Iterator[str]:
     """The best first, each against all below it."""
     cards = sorted(cards, key=lambda card: -(card.score.value or 0))
-    pairs = ranking.compare_all(cards)
+    compared = ranking.compare_all(cards)
     for entry, card in enumerate(cards):
-        low, high = pairs.ranks(entry)
+        low, high = compared.ranks(entry)
         yield f"{_score(card)}, rank {low}" + (f"–{high}" if high > low else "")
     smallest = []
     for one, card in enumerate(cards[:-1]):
@@ -64,9 +65,9 @@ def _several(cards: Sequence[Scorecard]) -> Iterator[str]:
         for other in range(one + 1, len(cards)):
             text, _, least = _difference(card, cards[other])
             smallest.append(least)
-            verdict = "they differ" if pairs.differ[one, other] else "tie"
-            yield f"  {cards[other].entry}: {text}, p = {pairs.adjusted[one, other]:.2g}: {verdict}"
-    tied = [", ".join(cards[entry].entry for entry in group) for group in pairs.groups() if len(group) > 1]
+            verdict = "they differ" if compared.differ[one, other] else "tie"
+            yield f"  {cards[other].entry}: {text}, p = {compared.adjusted[one, other]:.2g}: {verdict}"
+    tied = [", ".join(cards[entry].entry for entry in group) for group in compared.groups() if len(group) > 1]
     yield f"Tied: {'; '.join(tied) if tied else 'none'}."
     yield (
         f"P-values are adjusted for {len(smallest)} pairs (Benjamini–Hochberg); intervals hold each for itself. Differences "
@@ -80,7 +81,7 @@ def _score(card: Scorecard) -> str:
 
 def _difference(first: Scorecard, second: Scorecard) -> tuple[str, float, float]:
     """The difference with its interval, its p-value, and the smallest one that could be told."""
-    test = ranking.difference(first, second)
+    test = pairs.difference(first, second)
     assert test is not None, "they can be compared"
     (low, high), p_value = test
     change = (first.score.value or 0) - (second.score.value or 0)

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from msgspec import UNSET
 
-from evaluation.metric import designs, intervals
 from evaluation.metric.measured import Measured
 from evaluation.reports import ties
-from evaluation.scoring import codec
+from evaluation.scoring import codec, pairs
 from evaluation.scoring.scorecard import Scorecard
 from starting_kit.errors import InputError, did_you_mean
 
@@ -75,33 +74,27 @@ def rank(cards: Sequence[Scorecard]) -> list[list[Row]]:
 def _rows(cards: Sequence[Scorecard]) -> list[Row]:
     """A table of entries in their order; only those that are ranked are compared."""
     ranked = [card for card in cards if not card.is_above_limit]
-    pairs = compare_all(ranked)
-    rows = [Row(card, i + 1, _ranks(card, pairs, i)) for i, card in enumerate(ranked)]
+    compared = compare_all(ranked)
+    rows = [Row(card, i + 1, _ranks(card, compared, i)) for i, card in enumerate(ranked)]
     return rows + [Row(card, None, Measured(reason="unranked")) for card in cards[len(ranked) :]]
 
 
-def _ranks(card: Scorecard, pairs: ties.Pairs, entry: int) -> Measured[tuple[int, int]]:
+def _ranks(card: Scorecard, compared: ties.Pairs, entry: int) -> Measured[tuple[int, int]]:
     if card.score_deviations.value is None:
         return Measured(reason=card.score_deviations.reason or "no interval")
-    if len(pairs.scores) > 1 and not pairs.is_compared(entry):
+    if len(compared.scores) > 1 and not compared.is_compared(entry):
         return Measured(reason="compared with other retrained models than the rest")
-    return Measured(pairs.ranks(entry))
+    return Measured(compared.ranks(entry))
 
 
 def compare_all(cards: Sequence[Scorecard]) -> ties.Pairs:
     """All pairs of some entries."""
     p_values = np.full((len(cards), len(cards)), np.nan)
     for one, other in combinations(range(len(cards)), 2):
-        test = difference(cards[one], cards[other])
+        test = pairs.difference(cards[one], cards[other])
         if test is not None:
-            p_values[one, other] = p_values[other, one] = ties.of_student(test[1], _independent(cards[one]))
+            p_values[one, other] = p_values[other, one] = ties.of_student(test[1], pairs.independent_units(cards[one]))
     return ties.Pairs(np.array([card.score.value or 0.0 for card in cards]), p_values)
-
-
-def _independent(card: Scorecard) -> int:
-    """How many units the resampling of an entry has: original models where these stand for others, else models."""
-    originals = card.originals or 0
-    return originals if originals >= designs.FEWEST_ORIGINALS and card.question in ("averaged", "pooled") else card.models
 
 
 def smallest_differences(cards: Sequence[Scorecard]) -> list[tuple[float, float]]:
@@ -112,35 +105,11 @@ def smallest_differences(cards: Sequence[Scorecard]) -> list[tuple[float, float]
     """
     found = []
     for one, other in pairwise(cards):
-        test, total = difference(one, other), (one.score.value or 0) + (other.score.value or 0)
+        test, total = pairs.difference(one, other), (one.score.value or 0) + (other.score.value or 0)
         if test and total:
             smallest = ties.smallest_difference(test[0])
             found.append((smallest, 2 * smallest / total))
     return found
-
-
-def difference(first: Scorecard, second: Scorecard) -> tuple[intervals.Interval, float] | None:
-    """Interval and p-value of the difference of two scores; None where they have no intervals or other retrained models."""
-    if first.retrained_population != second.retrained_population:
-        return None
-    if first.score_deviations.value is None or second.score_deviations.value is None:
-        return None
-    assert first.score.value is not None and second.score.value is not None, "deviations are those of a score"
-    return intervals.difference(
-        first.score.value,
-        np.array(first.score_deviations.value),
-        second.score.value,
-        np.array(second.score_deviations.value),
-        _by_original(first, second),
-    )
-
-
-def _by_original(first: Scorecard, second: Scorecard) -> tuple[list[float], list[float]] | None:
-    """Both scores of each original model, where these are enough to stand for others."""
-    if not (first.by_original and second.by_original) or (first.originals or 0) < designs.FEWEST_ORIGINALS:
-        return None
-    scores = first.by_original.score.value, second.by_original.score.value
-    return None if scores[0] is None or scores[1] is None else (scores[0], scores[1])
 
 
 def find(cards: Sequence[Scorecard], name: str) -> Scorecard:

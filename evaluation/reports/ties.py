@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtr
 
-from evaluation.metric.intervals import CUTS, PARTS, QUANTILE, Interval
+from evaluation.metric.intervals import QUANTILE, Interval, degrees_of_freedom
 
 Floats = NDArray[np.float64]
 
@@ -28,15 +28,13 @@ POWER = 0.80
 def of_student(p_value: float, models: int) -> float:
     """A normal p-value as one of Student's t, for the far tails that many pairs reach into.
 
-    A standard error of a few subsamples of a few models varies, which hardly matters at 0.05 and much at 0.05 / 1,176. The
-    degrees of freedom are those of the subsamples and of the models, whose reciprocals add up as variances do.
+    A standard error of a few subsamples of a few models varies, which hardly matters at 0.05 and much at 0.05 / 1,176.
 
     Args:
         p_value: two-sided.
         models: in each population.
     """
-    degrees = 1 / (1 / (CUTS * (PARTS - 1)) + 1 / (models - 1))
-    return float(2 * stdtr(degrees, ndtri(p_value / 2)))
+    return float(2 * stdtr(degrees_of_freedom(models), ndtri(p_value / 2)))
 
 
 def adjusted(p_values: Floats) -> Floats:

@@ -72,7 +72,7 @@ def measure(
     """
     relearnt = {kind: [model for model in range(models) if populations[kind].keeps(model)] for kind in RELEARNED}
     try:
-        target = _target(populations["original"], executor)
+        target = _target(populations["original"], models, executor)
         for kind in RELEARNED:
             _require_weights(populations[kind], relearnt[kind])
         times = {}
@@ -126,8 +126,8 @@ def fieller(numerator: Sequence[float], denominator: Sequence[float]) -> tuple[f
     return max(float((over * under - root) / leading), 0.0), float((over * under + root) / leading)
 
 
-def _target(original: Population, executor: LocalProcesses) -> float:
-    target = executor.run(jobs.accuracy_to_reach, original)
+def _target(original: Population, unlearned: int, executor: LocalProcesses) -> float:
+    target = executor.run(jobs.accuracy_to_reach, original, unlearned)
     if target is None:
         raise NoIndexError("there are no test images of the class")
     if target == 0:

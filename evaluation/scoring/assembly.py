@@ -81,7 +81,7 @@ def _origin(made: Experiment) -> dict[str, Any]:
         "task": task.name,
         "task_version": task.version,
         "seed": unlearned.master_seed,
-        "originals": unlearned.originals,
+        "originals": unlearned.originals_of(made.models["unlearned"]),
         "forget": task.identity()["forget"],
         "network": task.network,
         "epochs": task.recipe.epochs,

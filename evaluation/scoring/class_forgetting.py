@@ -32,7 +32,7 @@ from evaluation.metric.confidence import confidences
 from evaluation.metric.designs import Groups
 from evaluation.metric.measured import Measured
 from evaluation.populations.population import Kind
-from evaluation.populations.shards import load_arrays, originals_of
+from evaluation.populations.shards import load_arrays, origins
 from evaluation.scoring.experiment import Experiment
 from evaluation.scoring.scorecard import ClassForgetting, Estimate
 from starting_kit.files import Arrays
@@ -99,7 +99,7 @@ def of_experiment(made: Experiment) -> Measured[ClassForgetting]:
     def load(kind: Kind) -> ClassOutputs:
         return ClassOutputs.of(load_arrays(made.populations[kind], made.models[kind]), forgotten)
 
-    originals = originals_of(made.populations["unlearned"], made.models["unlearned"])
+    originals = origins(made.populations["unlearned"], made.models["unlearned"])
     return Measured(ClassForgetting(forgotten, **measure(load, originals), anamnesis_index=made.anamnesis))
 
 

@@ -14,6 +14,7 @@ from starting_kit.files import require_writable
 from starting_kit.tasks.task import Task
 
 REFERENCE = 128  # original models that show what there was to forget
+FIRST_LOOK = 64  # models with which two solutions are first compared: an interval needs nearly as many
 OTHER_NETWORK = 16  # original models of a network that is not the task's, whose weights may take much room
 
 
@@ -32,7 +33,7 @@ class Design:
     """Which original models unlearning starts from.
 
     Attributes:
-        originals: how many.
+        originals: how many have their turn, if there are enough models, before the first has it again.
         in_a_row: runs from one of them before the next has its turn.
         trained: how many original models there are, those included that only show what there was to forget.
     """
@@ -157,14 +158,60 @@ class ScoringConfig(Common):
 
     def design(self, task: Task) -> Design:
         """Which original models unlearning starts from, on a task of the user's choice."""
-        originals = self.originals or max(1, min(_usual_originals(task), self.models // IN_A_ROW))
-        return Design(originals, min(IN_A_ROW, self.models // originals), max(originals, min(REFERENCE, self.models)))
+        usual = _usual_originals(task)
+        used = self.originals or max(1, min(usual, self.models // IN_A_ROW))
+        in_a_row, trained = min(IN_A_ROW, self.models // used), max(used, min(REFERENCE, self.models))
+        # Where each of them has four runs, the models are the first of those that more models would be, and are kept as such.
+        in_turn = usual if self.originals is None and self.models == used * IN_A_ROW else used
+        return Design(in_turn, in_a_row, trained)
 
 
 def _usual_originals(task: Task) -> int:
     if task.original is not None:  # a folder with an original of its own is about that one
         return 1
     return min(task.originals, OTHER_NETWORK) if "network" in task.changed else task.originals
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequentialConfig:
+    """Scoring a solution with as few models as tell it from another.
+
+    Attributes:
+        scoring: of the solution, with as many models as are made at most.
+        against: the other one: a name in the zoo, a path, or `SOLUTION--VARIANT`, the name of an entry among the results.
+        margin: the smallest difference of scores that matters; None for a tenth of the ceiling.
+    """
+
+    scoring: ScoringConfig
+    against: str
+    margin: float | None = None
+
+    @property
+    def looks(self) -> list[int]:
+        """Numbers of models at which scores are compared; at all of them an original model has as many runs as it should."""
+        doublings = (self.scoring.models >> halvings for halvings in range(self.scoring.models.bit_length()))
+        fewest = max(FIRST_LOOK, IN_A_ROW * (self.scoring.originals or 1))
+        return sorted(models for models in doublings if models >= fewest)
+
+    def check(self) -> None:
+        """Find out before the work begins what would spoil it at the end.
+
+        Raises:
+            InputError: a number out of range, a place that cannot be written to, or nothing to look at.
+        """
+        self.scoring.check()
+        models = self.scoring.models
+        if self.scoring.no_intervals:
+            raise InputError("--stop-when-clear goes by intervals; leave --no-intervals out.")
+        if self.margin is not None and not self.margin > 0:
+            raise InputError(f"--margin {self.margin} must be greater than 0.")
+        if models % FIRST_LOOK or (models // FIRST_LOOK).bit_count() != 1 or models == FIRST_LOOK:
+            raise InputError(f"--models {models}: --stop-when-clear doubles {FIRST_LOOK}, up to 128, 256, 512 or more.")
+        if len(self.looks) < 2:
+            raise InputError(
+                f"--originals {self.scoring.originals}: with {IN_A_ROW} runs from each there is no look before the last; give "
+                "fewer, or more --models."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -94,7 +94,7 @@ def run(
             instruction_set = trainers.run(jobs.instruction_set)
             plan = make_plan(config, task, path, tuned, trainers, unlearners, reporter)
             populations = plan.populations if task.forgotten_class is None else anamnesis.keeping_weights(plan.populations)
-            _make_originals(populations["original"], trainers, reporter, seconds)
+            _make_originals(populations["original"], config.models, trainers, reporter, seconds)
             _make("unlearned", populations, plan.models, unlearners, reporter, seconds)
             cost = _measure_cost(populations, config.models, trainers, unlearners, reporter)
             pictures = _draw(populations["unlearned"], unlearners, reporter) if config.pictures else None
@@ -116,10 +116,13 @@ def _make(
         shards.make(populations[kind], models[kind], executor, on_finished, reporter.notice)
 
 
-def _make_originals(original: Population, trainers: LocalProcesses, reporter: Reporter, seconds: dict[str, float]) -> None:
-    if original.originals > 1:  # the first is there since the solution was tried on it
-        with timed(seconds, "originals"), reporter.stage("to start from", original.originals) as on_finished:
-            shards.make_originals(original, original.originals, trainers, on_finished, reporter.notice)
+def _make_originals(
+    original: Population, unlearned: int, trainers: LocalProcesses, reporter: Reporter, seconds: dict[str, float]
+) -> None:
+    needed = original.originals_of(unlearned)
+    if needed > 1:  # the first is there since the solution was tried on it
+        with timed(seconds, "originals"), reporter.stage("to start from", needed) as on_finished:
+            shards.make_originals(original, needed, trainers, on_finished, reporter.notice)
 
 
 def _measure_cost(

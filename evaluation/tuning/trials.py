@@ -63,7 +63,7 @@ class Trials:
             KeyboardInterrupt: the user interrupted; what was finished is kept.
         """
         original = self.published.unlearning().original
-        needed = 1 + max(map(original.original_of, range(models)))
+        needed = original.originals_of(models)
         with self.reporter.stage("to start from", needed) as on_finished:
             shards.make_originals(original, needed, self.trainers, on_finished, self.reporter.notice)
         with self.reporter.stage("retrained", models) as on_finished:

@@ -224,14 +224,14 @@ def test_relearn_times_are_measured_once(kinds):
     found = measure(kinds, first)
     assert found.value.relearn_batches == PerPopulation(unlearned=[8, 8], retrained=[8, 8])
     assert found.value.capped == PerPopulation(unlearned=2, retrained=2)
-    assert first.jobs == [("accuracy_to_reach",), *[("relearn", 0), ("relearn", 1)] * 2]
+    assert first.jobs == [("accuracy_to_reach", 2), *[("relearn", 0), ("relearn", 1)] * 2]
     assert measure(kinds, again) == found
-    assert again.jobs == [("accuracy_to_reach",)]
+    assert again.jobs == [("accuracy_to_reach", 2)]
     target = found.value.accuracy_to_reach
     assert target == pytest.approx(0.95 * relearning.accuracy(weights.load(kinds["original"], 0), TASK, DATA))
     times_path(kinds["retrained"], 1, target).write_bytes(b"rubbish")
     assert measure(kinds, mended) == found
-    assert mended.jobs == [("accuracy_to_reach",), ("relearn", 1)]
+    assert mended.jobs == [("accuracy_to_reach", 2), ("relearn", 1)]
 
 
 def test_another_accuracy_is_another_file(kinds):

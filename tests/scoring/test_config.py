@@ -7,7 +7,7 @@ import pytest
 
 from evaluation import options, score
 from evaluation.scoring import FolderConfig, PairConfig, ScoringConfig
-from evaluation.scoring.config import Config
+from evaluation.scoring.config import Config, SequentialConfig
 from starting_kit.errors import InputError
 
 # A value of every option, as it is typed.
@@ -49,7 +49,7 @@ def typed(*options):
     return [part for name in options for part in (f"--{name.replace('_', '-')}", *TYPED[name])]
 
 
-def configured(*given) -> Config:
+def configured(*given) -> Config | SequentialConfig:
     return options.config(options.parse(typed(*given), "usage"))
 
 
