@@ -272,10 +272,11 @@ def test_the_user_that_the_credentials_tell(real):
 
 @pytest.mark.slow
 def test_a_mute_server_is_not_waited_for_forever(real, folder, monkeypatch):
-    monkeypatch.setattr(client, "REQUEST_SECONDS", 20.0)
     real.trouble["SaveKernel"] = [MUTE]
-    with pytest.raises(UnreachableError, match="did not answer within 20 seconds; go on with --resume"):
-        go(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "REQUEST_SECONDS", 20.0)
+        with pytest.raises(UnreachableError, match="did not answer within 20 seconds; go on with --resume"):
+            go(folder)
     go(folder, resume=True)
     assert (real.versions, len(real.submissions)) == (1, 1)
 
