@@ -141,7 +141,7 @@ def test_sisa_is_cheaper_with_more_shards(tmp_path):
     head, _, *rows = tables("sisa.py", "--models", 2, "--epochs", 1, "--plot", tmp_path / "sisa.svg")
     assert [row[:2] for row in rows[1:]] == [[shards, slices] for shards in ("1", "5", "10", "20") for slices in ("1", "5")]
     one_image = {tuple(row[:2]): float(row[3].rstrip("%")) for row in rows[1:]}
-    # By a quarter and a fifth, but for what does not hang on the number of images: with one epoch that is much.
+    # Less than in proportion: with one epoch, what does not depend on the number of images weighs much.
     assert one_image["20", "1"] < one_image["5", "1"] < one_image["1", "1"] / 2
     assert (tmp_path / "sisa.svg").read_text().rstrip().endswith("</svg>")
     assert {len(row) for row in rows} == {len(head)}
