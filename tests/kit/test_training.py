@@ -53,7 +53,7 @@ def logits_of(net):
         return net(torch.from_numpy(DATA.images).to(torch.get_default_dtype()))
 
 
-@pytest.mark.parametrize("network", ["cnn-8-16-16", "cnn-16-32-32"])
+@pytest.mark.parametrize("network", ["cnn-8-16-16", pytest.param("cnn-16-32-32", marks=pytest.mark.slow)])
 def test_networks_trained_together_equal_networks_trained_alone(float64, network):
     task = dataclasses.replace(TASK, network=network, recipe=dataclasses.replace(TASK.recipe, epochs=10))
     together = train(task, DATA, DATA.retain, [3, 4, 5])

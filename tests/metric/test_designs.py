@@ -123,6 +123,7 @@ def test_subsamples_keep_the_runs_from_one_original_together():
     assert (intervals.subsamples_of_originals(uneven, seed=0).sum(axis=2) == 40).all()
 
 
+@pytest.mark.slow
 def test_an_interval_from_enough_originals_is_about_others_too():
     """Some original models give their runs away, others do not: as likely as promised the interval holds the mean score."""
     values, ends, pooled_values, pooled_ends = [], [], [], []

@@ -37,7 +37,8 @@ def test_two_entries_are_compared(results):
     ],
 )
 def test_equal_models_are_named_first(results, different, said):
-    folder = results(one={}, two={"different_models": different})
+    shared = {"score_deviations": deviations(0), "score_interval": [0.01, 0.02]}
+    folder = results(one=shared, two={**shared, "different_models": different})
     run = run_script("leaderboard.py", "--results", folder, "--compare", "one", "two")
     assert run.stdout.startswith(f"two: {said}: ")
 

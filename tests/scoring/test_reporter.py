@@ -62,6 +62,7 @@ def same_as_the_command(sixteen, config, tmp_path, capfd):
     return check
 
 
+@pytest.mark.slow
 def test_a_reporter_is_told_the_stages(same_as_the_command):
     told = Recorder()
     same_as_the_command(told)
