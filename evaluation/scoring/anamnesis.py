@@ -26,7 +26,6 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import stdtrit
 
 from evaluation.metric.measured import Measured
 from evaluation.populations import jobs
@@ -112,6 +111,8 @@ def fieller(numerator: Sequence[float], denominator: Sequence[float]) -> tuple[f
     [0.252, 0.748]
     >>> fieller([4.0, 5.0], [0.0, 10.0])
     """
+    from scipy.special import stdtrit  # only now: it takes as long to load as all the rest of a command
+
     fewest = min(len(numerator), len(denominator))
     if fewest < 2:
         return None

@@ -118,6 +118,15 @@ def test_the_list_of_commands_imports_nothing_heavy():
         assert any(line.split() == [name, *summary.split()] for line in printed)
 
 
+def test_the_help_of_scoring_imports_nothing_that_computes():
+    program = (
+        "import atexit, sys; atexit.register(lambda: print(*sys.modules)); from evaluation.score import main; main(['--help'])"
+    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert "--solution" in run.stdout
+    assert not {"numba", "scipy", "torch"} & set(run.stdout.splitlines()[-1].split())
+
+
 def test_no_command_and_a_mistyped_one(capsys):
     assert main([]) == 0
     assert "usage: unlearning COMMAND" in capsys.readouterr().out
