@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from evaluation.attacks.attack import Attack, Floats, NotComputableError, Statistics, require_models
+from evaluation.metric.designs import Groups
 from evaluation.metric.outputs import Outputs
 
 SPLITS = 10
@@ -114,13 +115,20 @@ def _derivatives(values, labels, slope, intercept):  # type: ignore[no-untyped-d
     return objective, by_slope, by_intercept, twice, mixed, free
 
 
-def interval(values: NDArray[np.floating]) -> tuple[float, float]:
-    """The 95 % t-interval of the mean of at least 2 independent values.
+def interval(values: NDArray[np.floating], originals: Groups | None = None) -> tuple[float, float]:
+    """The 95 % t-interval of the mean over at least 2 models.
+
+    Args:
+        values: of each model, [models].
+        originals: the number of the original model that each comes from, [models]. Runs from one are alike, so the mean of
+            each original's counts as one value, where there are several.
 
     >>> low, high = interval(np.array([1.0, 2.0, 3.0]))  # 2 ± 4.303 / √3
     >>> round(low, 3), round(high, 3)
     (-0.484, 4.484)
     """
+    if originals is not None and originals.max() > 0:
+        values = np.bincount(originals, values) / np.bincount(originals)
     half_width = stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2) * values.std(ddof=1) / np.sqrt(len(values))
     return float(values.mean() - half_width), float(values.mean() + half_width)
 
@@ -135,7 +143,7 @@ def _statistics(unlearned: Outputs, _retrained: Outputs) -> Statistics:
             f"there are too few examples ({forget.shape[1]} forget, {test.shape[1]} test), {EXAMPLES} of each are needed"
         )
     accuracies = membership_accuracies(forget, test)
-    low, high = interval(accuracies)
+    low, high = interval(accuracies, unlearned.originals)
     return {"accuracy": float(accuracies.mean()), "interval_low": low, "interval_high": high}
 
 

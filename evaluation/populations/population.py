@@ -45,8 +45,8 @@ class Population:
             original models keeps so many's weights.
         in_a_row: how many models in a row start from the same original one, before the next has its turn.
         device: where the models are made, "cpu" or "cuda". Networks are trained in bfloat16 on a GPU.
-        kept: of how many of the first models the weights are kept as well, for what needs more than outputs; like N no part
-            of the identity.
+        kept: of how many models the weights are kept as well (`keeps`), for what needs more than outputs; like N no part of
+            the identity.
         trainer: for trained models, the solution that brings the trainer they are made by; None for the task's recipe.
         data_free: whether the solution gets loaders that hold no data.
     """
@@ -78,6 +78,11 @@ class Population:
     def originals_of(self, models: int) -> int:
         """How many original models the first so many unlearned models come from."""
         return min(self.originals, -(-models // self.in_a_row))
+
+    def keeps(self, model: int) -> bool:
+        """Whether the weights of a model are kept: of the first models, of runs each from another original model."""
+        apart = 1 if self.original is None else self.in_a_row
+        return model % apart == 0 and model // apart < self.kept
 
     def identity(self) -> dict[str, Any]:
         """Everything that determines the models' outputs, ready for JSON."""
@@ -115,7 +120,7 @@ class Population:
         return self.runs / f"{self.task.name}-v{self.task.version}" / f"{self.kind}-{self.key}"
 
     def weights_path(self, model: int) -> Path:
-        """Weights of a model, kept for the first original models, from which solutions start, and for the first `kept`."""
+        """Weights of a model, kept for the first original models, from which solutions start, and where it `keeps` them."""
         return self.folder / f"weights-{model:05d}.npz"
 
     @property

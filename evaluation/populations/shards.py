@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
+from evaluation.metric.designs import Groups
 from evaluation.metric.outputs import Outputs
 from evaluation.populations import jobs
 from evaluation.populations.executors import LocalProcesses
@@ -83,7 +84,7 @@ def missing_models(population: Population, models: int, notice: Callable[[str], 
     Those whose weights should be stored and are not are missing as well.
     """
     missing = {}
-    kept = range(min(population.kept, models))
+    kept = filter(population.keeps, range(models))
     without_weights = {model for model in kept if not is_stored(population.weights_path(model), notice)}
     for shard in range(-(-models // population.shard_size)):
         arrays = _read_or_report(population.shard_path(shard), notice)
@@ -105,8 +106,12 @@ def load(population: Population, models: int) -> Outputs:
         return {split: arrays[f"{what}_{split}"] for split in SPLITS if f"{what}_{split}" in arrays}
 
     outputs = Outputs.from_logits(by_split("logits"), by_split("labels"), by_split("ids"), by_split("accuracy"))
-    known = None if population.original is None else np.array([population.original_of(model) for model in range(models)])
-    return dataclasses.replace(outputs, age_error=by_split("age_error"), originals=known)
+    return dataclasses.replace(outputs, age_error=by_split("age_error"), originals=originals_of(population, models))
+
+
+def originals_of(population: Population, models: int) -> Groups | None:
+    """The number of the original model that each of the first `models` models comes from, [models]; None if from none."""
+    return None if population.original is None else np.array([population.original_of(model) for model in range(models)])
 
 
 def load_arrays(population: Population, models: int) -> Arrays:

@@ -174,7 +174,7 @@ def failure(population: Population, models: str, error: Exception, advice: str =
 def _keep(population: Population, model: int, net: nn.Module) -> Arrays:
     """The outputs of a model; its weights are stored if they are to be kept."""
     arrays = outputs(population, model, net)
-    if model < population.kept:
+    if population.keeps(model):
         weights.store(population, model, net, load_data(population.task))
     return arrays
 

@@ -10,7 +10,8 @@ left; far above 1 more was destroyed than retraining would leave out.
 2. Training ends after 10 epochs and some 2,000 batches at least (of a small data set 10 epochs teach retrained models nothing);
    a model that is not accurate enough then counts with the batches it took: it is censored. How many these are is said. Where
    unlearned ones are among them, the index is too small; where retrained ones are, too large.
-3. The index is the ratio of the mean over unlearned to the mean over retrained models, the first 5 of each. The mean of ratios,
+3. The index is the ratio of the mean over unlearned to the mean over retrained models, 5 of each: unlearned ones from 5
+   original models (fewer if there are not as many), because runs from one are alike. The mean of ratios,
    pair by pair, would be too large: it gives most weight to retrained models that are quick by chance.
 4. Its 95 % interval is Fieller's, with the quantile of Student's t for one less than the number of models of the smaller
    population, cut at 0. It allows for times of 0, which logarithms do not. Where the retrained mean itself is not
@@ -69,15 +70,15 @@ def measure(
         RunError: a file is gone or cannot be written; what was finished is kept.
         KeyboardInterrupt: the user interrupted; what was finished is kept.
     """
-    first = range(min(models, MODELS))
+    relearnt = {kind: [model for model in range(models) if populations[kind].keeps(model)] for kind in RELEARNED}
     try:
         target = _target(populations["original"], models, executor)
         for kind in RELEARNED:
-            _require_weights(populations[kind], first)
+            _require_weights(populations[kind], relearnt[kind])
         times = {}
         for kind in RELEARNED:
-            with reporter.stage(f"relearn {kind}", len(first)) as on_finished:
-                times[kind] = relearn_times(populations[kind], first, target, executor, on_finished, reporter.notice)
+            with reporter.stage(f"relearn {kind}", len(relearnt[kind])) as on_finished:
+                times[kind] = relearn_times(populations[kind], relearnt[kind], target, executor, on_finished, reporter.notice)
         return Measured(index(times["unlearned"], times["retrained"], target))
     except NoIndexError as reason:
         return Measured(reason=str(reason))

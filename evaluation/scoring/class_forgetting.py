@@ -2,7 +2,8 @@
 
 Whoever forgets a whole class wants other things than the score says: that the class is not recognised, that the others still
 are, and that nothing of it is left that could be called back. All measures are of each model; what is given is the mean over
-models with a 95 % t-interval (cut to [0, 1]), and retrained models are beside it, because what they have is what is wanted.
+models with a 95 % t-interval (cut to [0, 1]; runs from one original model count as one value), and retrained models are beside
+it, because what they have is what is wanted.
 
 1. Accuracy on test images of the retain classes (D_r of the literature) and of the forgotten class (D_f).
 2. Membership inference within the class: do losses tell forget images, which the original model was trained on, from validation
@@ -28,9 +29,10 @@ from scipy.special import rel_entr, softmax
 
 from evaluation.attacks.membership import EXAMPLES, interval, membership_accuracies
 from evaluation.metric.confidence import confidences
+from evaluation.metric.designs import Groups
 from evaluation.metric.measured import Measured
 from evaluation.populations.population import Kind
-from evaluation.populations.shards import load_arrays
+from evaluation.populations.shards import load_arrays, originals_of
 from evaluation.scoring.experiment import Experiment
 from evaluation.scoring.scorecard import ClassForgetting, Estimate
 from starting_kit.files import Arrays
@@ -97,14 +99,16 @@ def of_experiment(made: Experiment) -> Measured[ClassForgetting]:
     def load(kind: Kind) -> ClassOutputs:
         return ClassOutputs.of(load_arrays(made.populations[kind], made.models[kind]), forgotten)
 
-    return Measured(ClassForgetting(forgotten, **measure(load), anamnesis_index=made.anamnesis))
+    originals = originals_of(made.populations["unlearned"], made.models["unlearned"])
+    return Measured(ClassForgetting(forgotten, **measure(load, originals), anamnesis_index=made.anamnesis))
 
 
-def measure(load: Callable[[Kind], ClassOutputs]) -> dict[str, Measured[dict[str, Estimate]]]:
+def measure(load: Callable[[Kind], ClassOutputs], originals: Groups | None = None) -> dict[str, Measured[dict[str, Estimate]]]:
     """Every measure but the index: by population, or the reason why there is none.
 
     Args:
         load: gives a population's outputs; one is forgotten before the next is loaded, as each may have half a gigabyte.
+        originals: the number of the original model that each unlearned model comes from, [models].
     """
     retrained = load("retrained")
     by_population = {
@@ -115,7 +119,11 @@ def measure(load: Callable[[Kind], ClassOutputs]) -> dict[str, Measured[dict[str
     reasons = _reasons(retrained)
     found = {}
     for name in MEASURES:
-        estimates = {kind: estimate(values[name]) for kind, values in by_population.items() if name in values}
+        estimates = {
+            kind: estimate(values[name], originals if kind == "unlearned" else None)
+            for kind, values in by_population.items()
+            if name in values
+        }
         found[name] = Measured(estimates) if estimates else Measured(reason=reasons[name])
     return found
 
@@ -168,13 +176,13 @@ def jensen_shannon(first: Logits, second: Logits) -> Floats:
     return distance
 
 
-def estimate(values: Floats) -> Estimate:
-    """Mean over models, and the interval of what it would be for infinitely many.
+def estimate(values: Floats, originals: Groups | None = None) -> Estimate:
+    """Mean over models, and the interval of what it would be for infinitely many (arguments as for `interval`).
 
     >>> estimate(np.array([0.25, 0.5, 0.75, 0.5])).mean
     0.5
     """
-    low, high = (min(max(end, 0.0), 1.0) for end in interval(values))
+    low, high = (min(max(end, 0.0), 1.0) for end in interval(values, originals))
     return Estimate(float(values.mean()), (low, high))
 
 

@@ -94,6 +94,14 @@ def test_the_interval_is_students():
     np.testing.assert_allclose(interval(values), expected)
 
 
+def test_runs_from_one_original_count_as_one_value_where_there_are_several():
+    values = np.random.default_rng(3).random(16)
+    originals = np.repeat(np.arange(4), 4)
+    means = values.reshape(4, 4).mean(axis=1)
+    np.testing.assert_allclose(interval(values, originals), stats.t.interval(0.95, 3, means.mean(), stats.sem(means)))
+    assert interval(values, np.zeros(16, dtype=int)) == interval(values)
+
+
 def test_statistics_are_of_the_first_population_only():
     populations = [
         Outputs({}, {"forget": confidences(12, 6, 50, mean), "test": confidences(13, 6, 70, 3)}, None, {}) for mean in (3, 20)

@@ -186,6 +186,20 @@ def test_missing_and_damaged_weights_are_made_again_with_the_same_outputs(tmp_pa
     np.testing.assert_allclose(logits, read_arrays(plain.shard_path(0))["logits_test"][1], atol=1e-4)
 
 
+def test_runs_that_are_learnt_again_come_from_different_originals(tmp_path):
+    original = Population(TASK, "original", 0, tmp_path, ONE_AT_A_TIME, originals=8)
+    made = {
+        "unlearned": dataclasses.replace(original, kind="unlearned", original=original),
+        "retrained": dataclasses.replace(original, kind="retrained"),
+    }
+    kept = {
+        kind: [model for model in range(40) if population.keeps(model)]
+        for kind, population in anamnesis.keeping_weights(made).items()
+    }
+    assert kept == {"unlearned": [0, 4, 8, 12, 16], "retrained": [0, 1, 2, 3, 4]}
+    assert [made["unlearned"].original_of(model) for model in kept["unlearned"]] == [0, 1, 2, 3, 4]
+
+
 # --- what is stored
 
 
@@ -198,7 +212,7 @@ def kinds(tmp_path, networks, monkeypatch):
     for kind, name in (("unlearned", "retain"), ("retrained", "retain"), ("original", "all")):
         for model in range(2):
             weights.store(made[kind], model, networks[name], DATA)
-    return made
+    return anamnesis.keeping_weights(made)
 
 
 def measure(kinds, executor):

@@ -127,6 +127,22 @@ def test_membership_is_told_within_the_class():
         assert found["membership_inference"].value[kind] == estimate(membership_accuracies(*of_class))
 
 
+def test_unlearned_models_alone_come_from_originals():
+    kinds = ("unlearned", "retrained", "second_retrained", "original")
+    populations = {kind: stored(seed, models=8) for seed, kind in enumerate(kinds)}
+    originals = np.repeat(np.arange(2), 4)
+    plain, grouped = (
+        class_forgetting.measure(lambda kind: ClassOutputs.of(populations[kind], FORGOTTEN), known)
+        for known in (None, originals)
+    )
+    values = class_forgetting.of_models(ClassOutputs.of(populations["unlearned"], FORGOTTEN))
+    for name, found in grouped.items():
+        assert found.value["retrained"] == plain[name].value["retrained"]
+        assert found.value["unlearned"].mean == plain[name].value["unlearned"].mean
+        if name in values:
+            assert found.value["unlearned"] == estimate(values[name], originals) != estimate(values[name])
+
+
 # --- what there is not
 
 
