@@ -186,3 +186,15 @@ def test_equal_entries_are_found_equal(tmp_path):
     assert {len(row) for row in rows} == {len(head)}
     assert float(rows[0][1].split("%")[0]) < 20
     assert rows[2][-1].startswith("100.0%")
+
+
+def test_comparisons_that_stop_when_they_are_clear_are_seldom_wrong(tmp_path):
+    head, _, *rows = tables("sequential.py", "--replicates", 50, "--runs", tmp_path, "--cells", "null", "much_better")
+    assert [row[0] for row in rows] == ["null", "much_better"]
+    assert {len(row) for row in rows} == {len(head)}
+    null, better = ({name: row[head.index(name)] for name in head} for row in rows)
+    wrong = [float(null[f"{which} better"].split("%")[0]) for which in ("first", "second")]
+    assert sum(wrong) <= 10
+    assert float(better["second better"].split("%")[0]) == 0
+    assert float(better["first better"].split("%")[0]) > 50
+    assert float(better["models"]) < float(null["models"])
