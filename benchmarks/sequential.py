@@ -4,8 +4,8 @@
     python benchmarks/sequential.py --cells shift failed  (some cells; those of many originals take 9 s a replicate, others 0.6)
 
 Each replicate draws 512 models of two solutions and of retrained models, and compares the solutions with the first 64, 128, 256
-and 512 of them, as the command does. In cells with "better" in their name the first solution is better, in all others they are equal. Replicates are kept in
---runs, so that the same command resumes where it was stopped.
+and 512 of them, as the command does. In cells with "better" in their name the first solution is better, in all others they are
+equal. Replicates are kept in --runs, so that the same command resumes where it was stopped.
 """
 
 import os
