@@ -3,15 +3,16 @@
 1. Measure: in eval mode, the mean activation of every convolution's channels, at each position, over the forget set and over a
    random 2 % of the retain set.
 2. Reset: kernels whose mean activation is higher on forget than on retain at more than 80 % of the positions get new values
-   (Kaiming normal), and so does the last layer.
-3. Repair: 5 epochs of cross-entropy on the retain set.
+   (Kaiming normal, variance 2/fan-in), and so does the weight of the last layer. Biases are kept.
+3. Repair: 5 epochs of cross-entropy on the retain set, in the order of the data set.
 
-The published code divides the sums over the 2 % by the size of the whole retain set, so that nearly every positive activation
-looks higher on forget. Here they are divided by the number of examples visited.
+Published, in machine_unlearning/unlearn.py of the source (`activation_pruning`): all values; a channel's activation is the
+convolution's output, before normalisation and ReLU.
 
-Where the source is silent, we chose: a channel's activation is the convolution's output, before normalisation and ReLU; kernels
-are drawn from a Kaiming normal distribution and their biases kept; the last layer is drawn as before training; at least two
-retain examples are measured.
+Departures: the published code divides the sums over the 2 % by the size of the whole retain set, so that nearly every positive
+activation looks higher on forget; here they are divided by the number of examples visited. It leaves convolutions on shortcuts
+alone, by their name; here they are measured like others. It measures in the mode that it finds the network in. No
+augmentation, as in `prune`. At least two retain examples are measured.
 """
 
 METADATA = {
@@ -29,15 +30,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.parts.batches import batches, rebatch
+from solutions.parts.batches import batches, in_order
 from solutions.parts.layers import convolutions, head
 from solutions.parts.training import train
-from solutions.parts.weights import reinitialise
-from solutions.prune import renew
+from solutions.prune import matrices, renew
 from solutions.prune_complex import random_share
 
 SEARCH_SPACE = {
-    "positions": (0.0, 1.0),
+    "positions": (0.1, 0.95),
     "epochs": (1, 12),
     "learning_rate": (1e-4, 3.0, "log"),
     "batch_size": (16, 256, "log"),
@@ -62,9 +62,10 @@ def unlearning(
     on_forget = mean_activations(net, forget_loader)
     on_retain = mean_activations(net, random_share(retain_loader, retain_share, batch_size, net))
     for layer, activation in on_forget.items():
-        reset_kernels(layer, more_active(activation, on_retain[layer], positions), net)
-    reinitialise(head(net))
-    train(net, rebatch(retain_loader, batch_size), epochs, learning_rate, weight_decay)
+        reset_kernels(layer, more_active(activation, on_retain[layer], positions))
+    last = matrices(head(net))  # without its bias
+    renew(last, [torch.ones_like(weight, dtype=torch.bool) for weight in last])
+    train(net, in_order(retain_loader, batch_size), epochs, learning_rate, weight_decay)
     net.eval()
 
 
@@ -94,7 +95,7 @@ def more_active(forget: Tensor, retain: Tensor, positions: float) -> Tensor:
     return (forget > retain).flatten(1).double().mean(dim=1) > positions
 
 
-def reset_kernels(layer: nn.Conv2d, channels: Tensor, net: nn.Module) -> None:
+def reset_kernels(layer: nn.Conv2d, channels: Tensor) -> None:
     """Draw anew a convolution's kernels of some output channels, unless its weight is frozen."""
     if layer.weight.requires_grad:
-        renew([layer.weight], [channels[:, None, None, None]], net)
+        renew([layer.weight], [channels[:, None, None, None]])

@@ -4,14 +4,18 @@
 2. 10 epochs of cross-entropy on the forget set, SGD, with the extra class as every example's label.
 3. The extra output is dropped: the network has its own architecture again.
 
-Momentum 0.9 without weight decay is our choice, and so is the distribution of the new weights: uniform in ±1/√fan-in, torch's
-default for a new layer. At the published learning rate the network changes little. Runs differ in the new weights and in the
-order of the examples.
+At the published learning rate the network changes little. Runs differ in the new weights and in the order of the examples.
+
+Published, in a copy of the authors' code (https://github.com/TY-LEE-KR/Boundary-Unlearning-Code, boundary_unlearning.py): all
+values, SGD with momentum 0.9 and no weight decay.
+
+Departures: the new weights are uniform in ±1/√fan-in, torch's default for a new layer; the code draws a linear layer's by
+Xavier and sets its biases to 0.
 """
 
 METADATA = {
     "family": "classic",
-    "source": 'Chen et al. 2023, "Boundary Unlearning", CVPR 2023',
+    "source": 'Chen et al. 2023, "Boundary Unlearning", CVPR 2023, https://arxiv.org/abs/2303.11570',
     "reported": "none",
     "needs": "the forget set, and a head that is a linear layer or a convolution",
 }

@@ -6,13 +6,16 @@
 
 The paper's images lie in [0, 1]; here the step is 0.1 times the range (largest minus smallest value) of the forget images, so
 that it suits images of any scale. As in the paper, the label is the prediction on the changed image, even where that is still
-the true class. Changed images are not clipped. Momentum 0.9 without weight decay is our choice. At the published learning rate
-the network changes little. Only the order of the examples is random.
+the true class. Changed images are not clipped. At the published learning rate the network changes little. Only the order of
+the examples is random.
+
+Published, in a copy of the authors' code (https://github.com/TY-LEE-KR/Boundary-Unlearning-Code, boundary_unlearning.py): all
+values, SGD with momentum 0.9 and no weight decay.
 """
 
 METADATA = {
     "family": "classic",
-    "source": 'Chen et al. 2023, "Boundary Unlearning", CVPR 2023',
+    "source": 'Chen et al. 2023, "Boundary Unlearning", CVPR 2023, https://arxiv.org/abs/2303.11570',
     "reported": "none",
     "needs": "the forget set",
 }

@@ -7,13 +7,15 @@
 The retain set is not used; what the original believes of the other classes stands in for it. The method is made for forgetting
 a class: it drives the accuracy on the forget set towards 0, while a retrained network gets most of a random forget set right.
 Only the order of the examples is random: where the forget set fits into one batch, runs differ by rounding alone.
-`freeze_statistics` keeps the statistics of batch-norm layers as they are. Our choice of optimiser is SGD with momentum 0.9 and
-no weight decay.
+`freeze_statistics` keeps the statistics of batch-norm layers as they are.
+
+Published, in the authors' code (https://github.com/shaaaaron/DELETE, method/delete.py and config/cifar10_resnet18.yaml): all
+values, SGD with momentum 0.9 and no weight decay.
 """
 
 METADATA = {
     "family": "classic",
-    "source": 'Zhou et al. 2025, "Decoupled Distillation to Erase", CVPR 2025',
+    "source": 'Zhou et al. 2025, "Decoupled Distillation to Erase", CVPR 2025, https://arxiv.org/abs/2503.23751',
     "reported": "none",
     "needs": "the forget set in batches of another size (`.dataset`)",
 }

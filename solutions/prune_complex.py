@@ -1,17 +1,17 @@
 """Pruning by forget and retain set: draw anew the weights that overfitting to neither moves much, then repair.
 
 1. Overfit to forget: a copy of the network is trained on the forget set, 20 epochs of cross-entropy.
-2. Overfit to retain: another copy is trained on a random 2 % of the retain set, for as many epochs, at a third of the
-   learning rate.
-3. Prune: weights of at least two dimensions that are among the 30 % that moved least in both copies get new values (Kaiming
-   normal).
-4. Repair: 5 epochs of cross-entropy on the retain set.
+2. Overfit to retain: another copy is trained on a random 2 % of the retain set, for as many epochs, at a third of the learning
+   rate.
+3. Prune: in each weight of at least two dimensions, the elements that are among the 30 % that moved least in both copies get
+   new values: Kaiming normal, variance 2/fan-in.
+4. Repair: 5 epochs of cross-entropy on the retain set, in the order of the data set.
 
-The published code divides the learning rate of step 2 by 3 in integers, which gives 0: the copy does not move, no weight is
-pruned, and what is left is fine-tuning. Here it moves.
+Published, in machine_unlearning/unlearn.py of the source (`selective_pruning_complex`): all values.
 
-The 30 % are of all layers together, as in `prune`, whose other decisions hold here too. In step 2 the number of epochs is our
-choice, and so are the minimum of two examples, which batch-norm needs, and the same batches in every epoch.
+Departures: the published code divides the learning rate of step 2 by 3 in integers, which gives 0: the copy does not move, no
+weight is pruned, and what is left is fine-tuning. Here it moves. No augmentation, as in `prune`. In step 2 at least two
+examples are drawn, which batch-norm needs, and the batches are the same in every epoch.
 """
 
 METADATA = {
@@ -27,7 +27,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from solutions.parts.batches import batches, number_of_examples, rebatch
+from solutions.parts.batches import batches, in_order, number_of_examples, rebatch
 from solutions.parts.members import by_member
 from solutions.parts.training import train
 from solutions.prune import least_moved, matrices, overfit, renew
@@ -63,8 +63,8 @@ def unlearning(
     share = random_share(retain_loader, retain_share, batch_size, net)
     on_retain = overfit(net, share, overfit_epochs, retain_overfit_learning_rate, weight_decay)
     masks = (least_moved(net, overfitted, fraction, net) for overfitted in (on_forget, on_retain))
-    renew(matrices(net), [forget & retain for forget, retain in zip(*masks, strict=True)], net)
-    train(net, rebatch(retain_loader, batch_size), epochs, learning_rate, weight_decay)
+    renew(matrices(net), [forget & retain for forget, retain in zip(*masks, strict=True)])
+    train(net, in_order(retain_loader, batch_size), epochs, learning_rate, weight_decay)
     net.eval()
 
 

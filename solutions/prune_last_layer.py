@@ -1,11 +1,14 @@
 """Pruning of the last layer: draw anew its weights that overfitting to the forget set moves least, then repair.
 
 1. Overfit: a copy of the network is trained on the forget set, 20 epochs of cross-entropy.
-2. Prune: the 30 % of the last layer's weights that moved least between network and copy get new values (Kaiming normal).
-3. Repair: 5 epochs of cross-entropy on the retain set.
+2. Prune: the 30 % of the last layer's weights that moved least between network and copy, by the absolute difference, get new
+   values: Kaiming normal, variance 2/fan-in. Its bias is left.
+3. Repair: 5 epochs of cross-entropy on the retain set, in the order of the data set.
 
-As `prune`, with what is decided there, but for the last layer's weight only; its bias is left. In the source that layer is a
-linear one; where a convolution gives the classes, it is the convolution.
+Published, in machine_unlearning/unlearn.py of the source (`prune_last_layer`): all values.
+
+Departures: no augmentation, as in `prune`. In the source the last layer is a linear one; where a convolution gives the
+classes, it is the convolution.
 """
 
 METADATA = {
@@ -20,13 +23,13 @@ from typing import Any
 from torch import nn
 from torch.utils.data import DataLoader
 
-from solutions.parts.batches import rebatch
+from solutions.parts.batches import in_order, rebatch
 from solutions.parts.layers import head
 from solutions.parts.training import train
 from solutions.prune import least_moved, matrices, overfit, renew
 
 SEARCH_SPACE = {
-    "fraction": (0.05, 1.0),
+    "fraction": (0.05, 0.95),
     "overfit_epochs": (1, 20),
     "epochs": (1, 12),
     "learning_rate": (1e-4, 3.0, "log"),
@@ -51,6 +54,6 @@ def unlearning(
 ) -> None:
     """Unlearn `net` in place."""
     overfitted = overfit(net, rebatch(forget_loader, batch_size), overfit_epochs, overfit_learning_rate, weight_decay)
-    renew(matrices(head(net)), least_moved(head(net), head(overfitted), fraction, net), net)
-    train(net, rebatch(retain_loader, batch_size), epochs, learning_rate, weight_decay)
+    renew(matrices(head(net)), least_moved(head(net), head(overfitted), fraction, net))
+    train(net, in_order(retain_loader, batch_size), epochs, learning_rate, weight_decay)
     net.eval()

@@ -40,9 +40,9 @@ def rebatch(loader: DataLoader[Any], batch_size: int) -> DataLoader[Any]:
     return DataLoader(loader.dataset, batch_size=batch_size, shuffle=True)
 
 
-def in_order(loader: DataLoader[Any]) -> DataLoader[Any]:
-    """A loader on the same examples in the order of the data set, example 0 first."""
-    return DataLoader(loader.dataset, batch_size=loader.batch_size)
+def in_order(loader: DataLoader[Any], batch_size: int | None = None) -> DataLoader[Any]:
+    """A loader on the same examples in the order of the data set, example 0 first; in batches of the same size or another."""
+    return DataLoader(loader.dataset, batch_size=batch_size or loader.batch_size)
 
 
 def draw_examples(net: nn.Module, loader: DataLoader[Any], number: int) -> Iterator[Batch]:

@@ -46,6 +46,12 @@ def kaiming_normal(weight: Tensor, net: nn.Module) -> Tensor:
     return torch.randn_like(weight) * std
 
 
+def normal_by_fan_in(weight: Tensor) -> Tensor:
+    """New values for a weight [outputs, inputs, ...]: normal, variance 2/fan-in, the default of `nn.init.kaiming_normal_`."""
+    std: float = (2 / weight[0].numel()) ** 0.5
+    return torch.randn_like(weight) * std
+
+
 def smallest(scores: Sequence[Tensor], fraction: float, net: nn.Module) -> list[Tensor]:
     """Where the smallest values of several tensors, taken together, are.
 

@@ -94,12 +94,26 @@ def test_the_share_of_positions_must_be_exceeded():
     assert activation_reset.more_active(forget, retain, 0.8).tolist() == [False, False, True]
 
 
-def test_the_last_layer_is_reset_and_nothing_else(original):
+def test_the_weight_of_the_last_layer_is_reset_and_nothing_else(original):
     net = unlearn("activation_reset", original, positions=1, epochs=0)  # no kernel is
     masks = changed(original, net)
-    assert {name for name, mask in masks.items() if mask.any()} == {"13.weight", "13.bias"}
+    assert {name for name, mask in masks.items() if mask.any()} == {"13.weight"}
     assert masks["13.weight"].all()
     assert all(torch.equal(tensor, dict(net.named_buffers())[name]) for name, tensor in original.named_buffers())
+
+
+def test_new_values_have_the_variance_of_their_fan_in(original):
+    """Of the last weight [10, 16]; kernels are drawn by the same function, which test_prune.py looks at."""
+    drawn = [unlearn("activation_reset", original, seed, positions=1, epochs=0)[-1].weight.detach() for seed in range(5)]
+    assert abs(torch.stack(drawn).std() / (2 / 16) ** 0.5 - 1) < 0.1  # of 800 values: standard error 0.025
+
+
+def test_repair_goes_through_the_retain_set_in_its_order(original, monkeypatch):
+    seen = []
+    monkeypatch.setattr(activation_reset, "train", lambda net, loader, *_: seen.extend(labels for _, labels in loader))
+    activation_reset.unlearning(copy.deepcopy(original), *given())
+    assert [len(labels) for labels in seen] == [128, 128, 104]
+    assert torch.equal(torch.cat(seen), examples(DATA.retain)[1])
 
 
 def test_maps_of_one_position_work():

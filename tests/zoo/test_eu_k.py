@@ -8,12 +8,11 @@ from trials import DATA, loss, unlearn
 
 
 def test_published_values_are_the_defaults():
-    """But k, which is our choice, as in `cf_k`."""
     values, of_cf_k = (contract.describe(contract.find(name), []).hyperparameters for name in ("eu_k", "cf_k"))
     assert values == {**of_cf_k, "epochs": 30}
 
 
-@pytest.mark.parametrize(("k", "frozen"), [(0, 3), (1, 2), (2, 1), (9, 0)])
+@pytest.mark.parametrize(("k", "frozen"), [(0, 3), (1, 2), (2, 1), (9, 1)])
 def test_exactly_the_last_k_blocks_and_the_head_are_reinitialised(original, k, frozen):
     drawn = unlearn("eu_k", original, k=k, epochs=0)
     for number, (before, after) in enumerate(zip(blocks(original), blocks(drawn), strict=True)):
@@ -30,7 +29,7 @@ def test_exactly_the_last_k_blocks_and_the_head_are_reinitialised(original, k, f
 
 @pytest.mark.parametrize("k", [0, 2])
 def test_the_frozen_part_stays_as_it_was_and_the_new_one_is_trained(original, k):
-    settings = {"k": k, "learning_rate": 0.1, "weight_decay": 0}
+    settings = {"k": k, "learning_rate": 0.5}
     drawn, trained = (unlearn("eu_k", original, epochs=epochs, **settings) for epochs in (0, 8))
     for before, after in zip(blocks(original)[: 3 - k], blocks(trained), strict=False):
         assert all(torch.equal(after.state_dict()[name], tensor) for name, tensor in before.state_dict().items())

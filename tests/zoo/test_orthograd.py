@@ -32,7 +32,7 @@ def losses(net, ids):
 
 def test_values_are_the_defaults():
     values = contract.describe(contract.find("orthograd"), []).hyperparameters
-    assert values == {"epochs": 5, "learning_rate": 0.05, "retain_examples": 32}
+    assert values == {"epochs": 5, "learning_rate": 0.1, "alpha": 0.1, "retain_examples": 32}
 
 
 def random_gradients(*, others):
@@ -69,11 +69,11 @@ def test_examples_whose_gradients_are_zero_or_the_same_do_no_harm():
     assert flat(rest).norm() > 0.5 * flat(gradient).norm()
 
 
-def test_a_small_step_changes_the_loss_of_no_retain_example_but_plain_ascent_does(unsure):
+def test_a_small_step_of_the_forget_part_changes_the_loss_of_no_retain_example_but_plain_ascent_does(unsure):
     rate, retain_ids, forget_ids = 1e-6, DATA.retain[:32], DATA.forget
     retain, forget = (DataLoader(TensorDataset(*in_float64(ids)), batch_size=100) for ids in (retain_ids, forget_ids))
     projected, plain = copy.deepcopy(unsure), copy.deepcopy(unsure)
-    orthograd.unlearning(projected, retain, forget, None, epochs=1, learning_rate=rate, retain_examples=32)
+    orthograd.unlearning(projected, retain, forget, None, epochs=1, learning_rate=rate, alpha=0, retain_examples=32)
     gradients = torch.autograd.grad(losses(plain, forget_ids).mean(), list(plain.parameters()))
     with torch.no_grad():
         for weight, gradient in zip(plain.parameters(), gradients, strict=True):
@@ -86,8 +86,19 @@ def test_a_small_step_changes_the_loss_of_no_retain_example_but_plain_ascent_doe
     assert 0 < gain.item() == pytest.approx((flat(gradients) @ step).item(), rel=1e-3)
 
 
+def test_a_step_weighs_what_is_left_of_the_forget_gradient_against_the_mean_retain_gradient(unsure):
+    net, parameters = copy.deepcopy(unsure), list(unsure.parameters())
+    retain, forget = (DataLoader(TensorDataset(*in_float64(ids)), batch_size=100) for ids in (DATA.retain[:8], DATA.forget))
+    orthograd.unlearning(net, retain, forget, None, epochs=1, learning_rate=1e-3, alpha=0.2, retain_examples=8)
+    of_forget = flat(torch.autograd.grad(losses(unsure, DATA.forget).mean(), parameters))
+    of_retain = torch.stack([flat(torch.autograd.grad(losses(unsure, [i])[0], parameters)) for i in DATA.retain[:8]])
+    rest = of_forget - of_retain.T @ torch.linalg.lstsq(of_retain.T, of_forget[:, None]).solution[:, 0]
+    direction = 0.8 * rest - 0.2 * of_retain.mean(dim=0)
+    torch.testing.assert_close(weights(net) - weights(unsure), 1e-3 * direction / direction.norm(), rtol=1e-6, atol=1e-12)
+
+
 def test_raises_the_forget_loss_more_than_the_retain_loss(original):
-    unlearned = unlearn("orthograd", original, learning_rate=0.05, retain_examples=64)
+    unlearned = unlearn("orthograd", original, learning_rate=0.1, retain_examples=64)
     assert loss(unlearned, DATA.forget) > 2 * loss(original, DATA.forget)
     assert loss(unlearned, DATA.retain) / loss(original, DATA.retain) < loss(unlearned, DATA.forget) / loss(
         original, DATA.forget

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from solutions.parts.weights import add_noise, kaiming_normal, reinitialise, smallest, uniform_by_fan_in
+from solutions.parts.weights import add_noise, kaiming_normal, normal_by_fan_in, reinitialise, smallest, uniform_by_fan_in
 from starting_kit.lockstep.stacking import stack
 from starting_kit.networks import NETWORKS
 from trials import TASK
@@ -43,6 +43,14 @@ def test_kaiming_normal_has_the_variance_of_its_fan_out():
     expected = nn.init.kaiming_normal_(torch.empty_like(net.weight), mode="fan_out", nonlinearity="relu")
     torch.manual_seed(0)
     torch.testing.assert_close(kaiming_normal(net.weight, net), expected)
+
+
+def test_normal_values_by_fan_in_are_torchs_kaiming_normal():
+    weight = nn.Conv2d(64, 128, 3).weight
+    torch.manual_seed(0)
+    expected = nn.init.kaiming_normal_(torch.empty_like(weight), nonlinearity="relu")
+    torch.manual_seed(0)
+    torch.testing.assert_close(normal_by_fan_in(weight), expected)
 
 
 def test_smallest_chooses_the_exact_number_also_among_equals_and_for_each_model_alone():
