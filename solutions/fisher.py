@@ -2,23 +2,24 @@
 
 1. Diagonal of the Fisher information of every weight on the retain set: for each example the expectation of
    (∂ log p_y / ∂θ)² over the classes y, which the network predicts with p_y; then the mean over examples. In eval mode.
-2. Variance of every weight: 1/(F + 1e-8), at most 1000 (in the head 100), times α = 1e-6; averaged over the fan-in of each
-   output unit; times 10 in normalisation layers.
+2. Variance of every weight: 1/(F + 1e-8), at most 1000 (in the head 100), times α = 1e-6; averaged over the inputs of each
+   output unit, but not over places of a kernel; times 10 in the head and in all weights of one dimension.
 3. Add normal noise of mean 0 and that variance.
 
 Nothing is trained. The forget set does not enter, nor do labels: what the retain set does not need is to be forgotten.
 
-Published code also replaces what belongs to a class in the head when that class is forgotten as a whole; that is left out,
-since the forget set need not be a class. By fan-in we mean all weights that lead to an output unit, over the kernel too;
-weights of one dimension have none. Step 1 takes a gradient per example and class, so it is slow on large networks; `examples`
-limits it to as many drawn at random.
+Values: all published, in the authors' `Forgetting.ipynb`. The head is there what has as many rows as there are classes. The
+code of SSD (`src/forget_random_strategies.py` of if-loops/selective-synaptic-dampening) leaves out the factor 10 on the head's
+matrix when a random set is forgotten; neither the authors nor OPTML-Group/Unlearn-Saliency do.
+
+Departures: when a class is forgotten as a whole, the notebook also sets what belongs to it in the head to noise of variance
+1e-3 around 0; that is left out, since the forget set need not be a class. Step 1 takes a gradient per example and class, so it
+is slow on large networks; `share` limits it to a share of the retain set, drawn at random.
 """
 
 METADATA = {
     "family": "classic",
-    "source": (
-        "Golatkar et al. 2020, https://arxiv.org/abs/1911.04933; α from the code of SSD (if-loops/selective-synaptic-dampening)"
-    ),
+    "source": "Golatkar et al. 2020, https://arxiv.org/abs/1911.04933; code AdityaGolatkar/SelectiveForgetting",
     "reported": "none for the competition's metric",
     "needs": "the retain set without labels, per-example gradients",
 }
@@ -32,14 +33,14 @@ from torch.utils.data import DataLoader
 
 from solutions.parts.batches import Batch, draw_examples, number_of_examples
 from solutions.parts.gradients import per_example_gradients
-from solutions.parts.layers import head, normalisation_weights, number_of_classes
+from solutions.parts.layers import head, number_of_classes
 from solutions.parts.weights import trainable
 
 MAX_NUMBERS = 2**24  # examples times weights for which gradients are held at once: 64 MiB in float32; more is not faster
 
 
 SEARCH_SPACE = {
-    "examples": [None, 90, 180],
+    "share": (0.05, 1.0, "log"),
     "alpha": (1e-9, 1e-3, "log"),
 }
 
@@ -50,17 +51,17 @@ def unlearning(
     forget_loader: DataLoader[Any],
     val_loader: DataLoader[Any],
     *,
-    examples: int | None = None,
+    share: float = 1.0,
     alpha: float = 1e-6,
     largest: float = 1e3,
     largest_in_head: float = 1e2,
-    normalisation_factor: float = 10.0,
+    factor: float = 10.0,
 ) -> None:
     """Unlearn `net` in place."""
     net.eval()
-    count = number_of_examples(retain_loader) if examples is None else examples
+    count = max(1, round(share * number_of_examples(retain_loader)))
     fisher = fisher_diagonal(net, draw_examples(net, retain_loader, count))
-    variances = noise_variances(net, fisher, alpha, largest, largest_in_head, normalisation_factor)
+    variances = noise_variances(net, fisher, alpha, largest, largest_in_head, factor)
     add_noise(trainable(net), variances)
 
 
@@ -94,26 +95,25 @@ def rooted_log_likelihood(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def noise_variances(
-    net: nn.Module, fisher: list[Tensor], alpha: float, largest: float, largest_in_head: float, normalisation_factor: float
+    net: nn.Module, fisher: list[Tensor], alpha: float, largest: float, largest_in_head: float, factor: float
 ) -> list[Tensor]:
     """For each of `trainable(net)` the variances of its noise, of its shape or one that expands to it.
 
     Args:
-        net: tells the head and the normalisation layers.
+        net: tells the head.
         fisher: for each of the weights the diagonal of the Fisher information.
         alpha: scale of all variances.
         largest: value of 1/F, before the scale.
         largest_in_head: the same for the head's weights and biases.
-        normalisation_factor: on the variances of normalisation layers.
+        factor: on the variances of the head and of weights of one dimension.
     """
     in_head = {id(weight) for weight in head(net).parameters()}
-    normalising = {id(weight) for weight in normalisation_weights(net)}
     variances = []
     for weight, information in zip(trainable(net), fisher, strict=True):
         variance = alpha * (1 / (information + 1e-8)).clamp(max=largest_in_head if id(weight) in in_head else largest)
         if variance.dim() > 1:
-            variance = variance.mean(dim=tuple(range(1, variance.dim())), keepdim=True)
-        variances.append(variance * normalisation_factor if id(weight) in normalising else variance)
+            variance = variance.mean(dim=1, keepdim=True)
+        variances.append(variance * factor if id(weight) in in_head or weight.dim() == 1 else variance)
     return variances
 
 

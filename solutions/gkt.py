@@ -22,13 +22,15 @@ images, a learning rate of 0.003, examinations every 25 pseudo-batches, at most 
 relearns it in the end. So the teacher's probabilities of forget classes are removed and the rest is rescaled to a sum of 1;
 `share_forget` leaves them in, as the source has it. (c) A generator that only looks for disagreement shows few classes at a
 time, and the student forgets the others; or it shows nothing that passes the gate, and the student learns nothing. So it also
-reduces, weighted by `balance`, what keeps its images from passing (by how much the logarithm of the forget classes' probability
-exceeds that of the gate), and the mean over the retain classes of -log of the teacher's mean probability for them: the less a
-class is shown, the stronger the pull towards it. (The entropy of the mean prediction would not do: it hardly notices that a
-class is never shown.) Fewer than 8 images that pass are not learnt from: batch-norm needs some. (d) The student chases a moving
-target: what is examined and kept is the running average of its weights, of which each step keeps the share `average`. Students
-are compared on the same images, those of the last four examinations. (e) The source's early stopping looks at test images. (f)
-The generator's channels are 128 and 64 for a network whose widest convolution has 192 channels, as in the source, and in
+reduces, weighted by `balance`, what keeps its images from passing (by how much the logarithm of the forget classes'
+probability exceeds that of the gate), and the mean over the retain classes of -log of the teacher's mean probability for
+them: the less a class is shown, the stronger the pull towards it. (The entropy of the mean prediction would not do: it hardly
+notices that a class is never shown.) Fewer than 8 images that pass are not learnt from: batch-norm needs some. (d) The
+student chases a moving target: what is examined and kept is the running average of its weights, of which each step keeps the
+share `average`. Students are compared on the same images, those of the last four examinations. (e) The source does not stop:
+its log on test images is read afterwards, and the student's learning rate follows it. In that log the student has 94.8 % on
+the retain classes when it last has 0 % on the forget class, and 98.8 and 53.3 % a hundred pseudo-batches later. (f) The
+generator's channels are 128 and 64 for a network whose widest convolution has 192 channels, as in the source, and in
 proportion for narrower ones. (g) Maps are taken after a ReLU behind each block that keeps places, but for the head. The
 smaller a map, the larger its mean squared differences: the weight of attention is for images of 32x32 pixels, and is in
 proportion to their number for others.

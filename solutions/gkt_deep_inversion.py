@@ -6,6 +6,9 @@
    gradients clipped at 0.1, element by element). Forget classes are left out of what it says, and every batch is shifted as
    images were while they were made: by a sixteenth of their side at most.
 
+Values: the third step's are the report's (`GKT + Deep Inversion.ipynb`), the number of images the smaller of its two (60
+batches of 1000 images of ten classes give the other); how they are made is told in `deep_inversion`.
+
 No image is of a forget class, so nothing is relearnt and nothing stopped early. The report trains on the classes that images
 were made for (`soft_labels=False`), and does not shift them. Yin et al. teach by what the original says; it matters here,
 because in 200 iterations images come to resemble the training images more than their class: the original sees it in half of

@@ -2,8 +2,13 @@
 
 1. Gate: GKT (`gkt.py`), but images of which the teacher's prediction has an entropy above ε_H = 0.6 nats are left out as well.
 
-All else, what is ours included, is as in `gkt.py`. The report says that the smaller set of images teaches faster, and shows
-no trend over thresholds; its committed notebook has 0.25, does not stop early, and relearns the forget class to 99.3 %.
+All else, what is ours included, is as in `gkt.py`.
+
+The report's 98.3 % are accuracy on the retain classes after 500 pseudo-batches, whatever has become of the forget class; it
+says itself that the gate makes the student learn that class faster, too. Its committed notebook has a threshold of 0.25.
+There the report's figure and the notebook's log agree on 83.8 % after 500 pseudo-batches, and in the log the student then has
+92.2 % on the forget class. While that was forgotten it had 45.0 % at most; in the end it has 99.2 % and 99.3 %. Here forget
+classes are not shared, and the best student that has not relearnt is kept: the two numbers do not measure the same.
 """
 
 METADATA = {
@@ -12,7 +17,10 @@ METADATA = {
         "SP1029/CS-772-Unlearning, https://github.com/SP1029/CS-772-Unlearning, a report on Chundawat et al. 2023, "
         '"Zero-shot machine unlearning", https://arxiv.org/abs/2201.05629'
     ),
-    "reported": "98.3 % on retain classes in 500 pseudo-batches, where GKT needs 850 (MNIST, All-CNN, class 0)",
+    "reported": (
+        "98.3 % on retain classes in 500 pseudo-batches, where GKT needs 850 (MNIST, All-CNN, class 0); on the forget class it "
+        "is not reported"
+    ),
     "needs": "no data; whole classes to be forgotten",
 }
 

@@ -6,8 +6,10 @@
 
 Langevin unlearning certifies that a model continued in this way is close to a retrained one. That certificate does not hold
 here: it assumes that the original was trained by the same noisy descent with clipped gradients, which it was not. The batch's
-gradient is clipped, not each example's. Clipping, noise and regularisation are those of the paper's code, for logistic
-regression on features; epochs and learning rate are those of the `finetune` baseline.
+gradient is clipped; the code clips each example's, its regularisation included, and takes all retain examples in one batch.
+
+Values: clipping, noise and regularisation are those of the code, for logistic regression on features (`main_lmc.py` of
+Graph-COM/Langevin_unlearning); epochs and learning rate are those of the `finetune` baseline.
 """
 
 METADATA = {

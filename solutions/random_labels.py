@@ -58,8 +58,12 @@ def random_labels_for(net: nn.Module, loader: DataLoader[Any]) -> Tensor:
         [examples], in the order of the loader's data set.
     """
     classes = number_of_classes(net, loader)
-    own = torch.cat([labels for _, labels in batches(in_order(loader), net)])
-    return (own + torch.randint_like(own, 1, classes)) % classes
+    return wrong_labels(torch.cat([labels for _, labels in batches(in_order(loader), net)]), classes)
+
+
+def wrong_labels(labels: Tensor, classes: int) -> Tensor:
+    """For every label [examples] another class at random, each as likely as the others."""
+    return (labels + torch.randint_like(labels, 1, classes)) % classes
 
 
 def together(retain_loader: DataLoader[Any], forget_loader: DataLoader[Any], labels: Tensor) -> DataLoader[Any]:

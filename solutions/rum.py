@@ -3,19 +3,24 @@
 1. Split: the forget examples in three groups of the same size by how confident `net` is of their labels. Those it is most
    confident about are typical ones, so little memorised; those it is least confident about are taken as the most memorised.
 2. Low memorisation: nothing is done, the network generalises to them anyway.
-3. Medium: fine-tune on the retain set, 10 epochs, learning rate 0.1.
-4. High: SalUn with this group as the forget set, 5 epochs, learning rate 0.1.
+3. Medium: fine-tune without this group, on the retain set and the group of step 4, which is not to be forgotten yet: 10 epochs
+   of SGD, learning rate 0.1.
+4. High: relabel this group. The 50 % of all weights that are salient for it in the original network (`salun`) train on it and
+   on the retain set, shuffled together, 5 epochs, learning rate 0.1; each epoch draws new labels, not the examples' own.
 
-Confidence is the probability that the trained network gives to the true label. It stands in for memorisation, which is defined
-by networks trained without the example. Our choices, where the source is silent: step 3 is `finetune` (its learning rate falls
-as a cosine) and step 4 is `salun` (constant learning rate); both train on the retain set without the other groups; examples
-beyond a multiple of three go to the less memorised groups. Fine-tuning does not look at its group, so what the split decides is
-which examples are relabelled.
+Values: published, in the authors' `main_rum.py` (nothing, fine-tuning, SalUn, in this order, with their epochs and learning
+rates), `main_forget.py` (the sets of step 3), `generate_mask.py` and `unlearn/RL.py`; both learning rates are constant there.
+The share of 50 % is SalUn's; the repository gives none.
+
+Departures: confidence is the probability that the trained network gives to the true label. It stands in for memorisation, which
+is defined by networks trained without the example; the authors' later proxies look at the training, which is over here. Their
+code masks gradients only, here other weights stay as they are (`salun`). It draws labels among all classes. Forget examples
+beyond a multiple of three go to the less memorised groups.
 """
 
 METADATA = {
     "family": "classic",
-    "source": "Zhao et al. 2024, https://arxiv.org/abs/2406.01257",
+    "source": "Zhao et al. 2024, NeurIPS 2024, https://arxiv.org/abs/2406.01257; code kairanzhao/RUM",
     "reported": "none",
     "needs": "the retain set and the forget set, example by example (`.dataset`); at least three forget examples",
 }
@@ -25,10 +30,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import ConcatDataset, DataLoader, Subset
 
-from solutions import finetune, salun
 from solutions.parts.batches import batches, in_order
+from solutions.parts.training import confine, sgd, train, train_epoch
+from solutions.random_labels import random_labels_for, together
+from solutions.salun import most_salient
 
 SEARCH_SPACE = {
     "finetune_epochs": (1, 10),
@@ -54,26 +61,22 @@ def unlearning(
     weight_decay: float = 5e-4,
 ) -> None:
     """Unlearn `net` in place."""
-    _, medium, high = by_memorisation(net, forget_loader)
-    finetune.unlearning(
-        net,
-        retain_loader,
-        medium,
-        val_loader,
-        epochs=finetune_epochs,
-        learning_rate=finetune_learning_rate,
-        weight_decay=weight_decay,
-    )
-    salun.unlearning(
-        net,
-        retain_loader,
-        high,
-        val_loader,
-        fraction=salun_fraction,
-        epochs=salun_epochs,
-        learning_rate=salun_learning_rate,
-        weight_decay=weight_decay,
-    )
+    _, _, high = by_memorisation(net, forget_loader)
+    masks = most_salient(net, high, salun_fraction)
+    train(net, joined(retain_loader, high), finetune_epochs, finetune_learning_rate, weight_decay)
+    optimiser = sgd(net, salun_learning_rate, weight_decay)
+    confine(optimiser, masks)
+    for _ in range(salun_epochs):
+        relabelled = together(retain_loader, high, random_labels_for(net, high))
+        net.train()
+        train_epoch(net, relabelled, optimiser)
+    net.eval()
+
+
+def joined(loader: DataLoader[Any], other: DataLoader[Any]) -> DataLoader[Any]:
+    """A shuffled loader on the examples of two loaders of the same kit, in batches of the first one's size."""
+    both: ConcatDataset[Any] = ConcatDataset([loader.dataset, other.dataset])
+    return DataLoader(both, batch_size=loader.batch_size, shuffle=True)
 
 
 def by_memorisation(net: nn.Module, loader: DataLoader[Any]) -> list[DataLoader[Any]]:

@@ -32,10 +32,10 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from solutions.parts.batches import batches, endless
+from solutions.parts.class_weights import class_counts, weighted_cross_entropy
 from solutions.parts.distillation import frozen_copy
 from solutions.parts.training import sgd
 from solutions.parts.weights import smallest, trainable, uniform_by_fan_in
-from solutions.seif import class_counts, weighted_cross_entropy
 
 SEARCH_SPACE = {
     "pruned_fraction": (0.05, 0.99),

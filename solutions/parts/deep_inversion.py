@@ -12,7 +12,10 @@ Source: Yin et al. 2020, "Dreaming to Distill", https://arxiv.org/abs/1912.08795
 Adam at 0.1, batches of 256, jitter of 2 pixels, a weight of 100 for the mismatch, 2.5e-5 for the total variation and none for
 the norm. The defaults here differ in two: 200 iterations, because 2000 take hours on a CPU, and a weight of 10, because in so
 few iterations 100 left the classes no chance in a trial on `digits` (the network saw the class in one image of four). The
-competition with a student ("Adaptive Deep Inversion") is left out. The cosine is our choice.
+competition with a student ("Adaptive Deep Inversion") is left out. The cosine is that of the authors' code for ImageNet,
+without its warm-up. SP1029/CS-772-Unlearning, whose reported accuracies `gkt_deep_inversion` is held against, took that code:
+Adam at 0.2, 2000 iterations, batches of 1000, no jitter, a weight of 0.05 for the mismatch (0.5 in the first layer), 1e-4 for
+the total variation and 1e-5 for the norm (its `Deep Inversion.ipynb`).
 
 Images are made and penalised in units of their mean and deviation, z in pixel = mean + deviation·z.
 

@@ -9,7 +9,9 @@ Exact: a stage is a function of the network before it, the examples of its slice
 example belongs to was drawn once and stays. So with the seeds of the training, the ensemble after `forget` is bit for bit the
 one that `train` makes without those examples.
 
-Source: Bourtoule et al. 2021, "Machine Unlearning", https://arxiv.org/abs/1912.03817.
+Source: Bourtoule et al. 2021, "Machine Unlearning", https://arxiv.org/abs/1912.03817. The authors' code (`sisa.py` of
+cleverhans-lab/machine-unlearning) rounds the epochs of all stages so far, so that 20 epochs and 5 slices are 6, 7, 7, 6 and 7;
+here every stage has 7. Its SGD has no momentum, so that a fresh optimiser for each stage, as here, changes nothing there.
 """
 
 import copy

@@ -4,9 +4,9 @@ import dataclasses
 import torch
 
 from solutions import fisher
-from solutions.parts.layers import NORMALISATION, head
+from solutions.parts.layers import head
 from starting_kit import contract
-from trials import DATA, examples, logits, loss, unlearn, weights
+from trials import DATA, examples, given, logits, loss, unlearn, weights
 
 FEW = dataclasses.replace(DATA, retain=DATA.retain[:10])
 
@@ -17,11 +17,11 @@ def fisher_of_few(net):
 
 def test_published_values_are_the_defaults():
     assert contract.describe(contract.find("fisher"), []).hyperparameters == {
-        "examples": None,
+        "share": 1.0,
         "alpha": 1e-6,
         "largest": 1e3,
         "largest_in_head": 1e2,
-        "normalisation_factor": 10.0,
+        "factor": 10.0,
     }
 
 
@@ -42,15 +42,31 @@ def test_diagonal_equals_a_loop_over_examples_and_classes(original, monkeypatch)
 
 
 def test_variances_follow_their_formula(original):
+    """That of `get_mean_var` in `Forgetting.ipynb` of AdityaGolatkar/SelectiveForgetting."""
     information = [10.0 ** torch.empty_like(weight).uniform_(-9, 3) for weight in original.parameters()]
     variances = fisher.noise_variances(original, information, 1e-6, 1e3, 1e2, 10.0)
-    normalising = {id(w) for layer in original.modules() if isinstance(layer, NORMALISATION) for w in layer.parameters()}
+    kinds = set()
     for weight, diagonal, variance in zip(original.parameters(), information, variances, strict=True):
-        cap = 1e2 if weight is head(original).weight or weight is head(original).bias else 1e3
-        expected = 1e-6 * (1 / (diagonal + 1e-8)).clamp(max=cap) * (10 if id(weight) in normalising else 1)
-        if weight.dim() > 1:
-            expected = torch.stack([unit.mean() for unit in expected])
-        torch.testing.assert_close(variance.flatten(), expected)
+        in_head = weight is head(original).weight or weight is head(original).bias
+        expected = 1e-6 * (1 / (diagonal + 1e-8)).clamp(max=1e2 if in_head else 1e3)
+        if weight.dim() > 1:  # over inputs; the nine places of a kernel keep their own
+            expected = sum(expected[:, i] for i in range(expected.shape[1]))[:, None] / expected.shape[1]
+        expected = expected * (10 if in_head or weight.dim() == 1 else 1)
+        torch.testing.assert_close(variance, expected)
+        kinds.add((in_head, weight.dim()))
+    assert kinds == {(False, 4), (False, 1), (True, 2), (True, 1)}
+
+
+def test_share_is_that_of_the_retain_set(original, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        fisher, "fisher_diagonal", lambda net, sample: seen.append(sum(len(labels) for _, labels in sample)) or []
+    )
+    monkeypatch.setattr(fisher, "noise_variances", lambda *given: [])
+    monkeypatch.setattr(fisher, "add_noise", lambda *given: None)
+    for share in (1.0, 0.25, 1e-9):
+        fisher.unlearning(copy.deepcopy(original), *given(), share=share)
+    assert seen == [len(DATA.retain), round(len(DATA.retain) / 4), 1]
 
 
 def test_noise_has_the_variances_and_mean_zero(original):
