@@ -4,7 +4,10 @@
 2. Train one epoch of cross-entropy on the poisoned forget set.
 
 The retain set is not looked at. All classes are equally likely, the right one too: with ten classes about a tenth of the labels
-stay right. This, batches of 128 for the forget set and the constant learning rate are our choices; the source is silent.
+stay right.
+
+Published, in machine_unlearning/unlearn.py of the source (`poison`): all values, the constant learning rate, labels from all
+classes. Departure: the source augments its images.
 """
 
 METADATA = {
