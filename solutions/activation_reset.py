@@ -19,6 +19,7 @@ METADATA = {
     "family": "Forget with Precision",
     "source": '"Forget with Precision" (ETH), https://github.com/vstrozzi/assessing-machine-unlearning-approaches',
     "reported": "ε̂ 3.58 on CIFAR-10 (retraining 0.88, lower is better); accuracy 99.99 % retain, 93.96 % forget, 94.76 % test",
+    "values": "published",
     "needs": "the retain set in batches of another size (`.dataset`), the forget set, convolutions, and the last layer",
 }
 

@@ -25,6 +25,7 @@ METADATA = {
         "https://www.kaggle.com/competitions/neurips-2023-machine-unlearning"
     ),
     "reported": "0.07831 (private leaderboard: 7th there, 6th of the winners)",
+    "values": "published",
     "needs": "the retain set and validation images",
 }
 

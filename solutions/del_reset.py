@@ -25,6 +25,7 @@ METADATA = {
     "family": "classic",
     "source": "Torkzadehmahani et al., TMLR 2025, https://arxiv.org/abs/2412.02432",
     "reported": "none",
+    "values": "published",
     "needs": "the retain set and the forget set",
 }
 

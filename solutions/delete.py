@@ -17,6 +17,7 @@ METADATA = {
     "family": "classic",
     "source": 'Zhou et al. 2025, "Decoupled Distillation to Erase", CVPR 2025, https://arxiv.org/abs/2503.23751',
     "reported": "none",
+    "values": "published",
     "needs": "the forget set in batches of another size (`.dataset`)",
 }
 

@@ -21,6 +21,7 @@ METADATA = {
         "attack accuracy 0.50, retrained 0.50 (HAM10000; the original model's is not given, so nothing shows that there "
         "was anything to forget)"
     ),
+    "values": "ours",
     "needs": "the retain set and validation images with labels",
 }
 

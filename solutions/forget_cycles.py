@@ -24,6 +24,7 @@ METADATA = {
     "family": "winner",
     "source": "team Forget, NeurIPS 2023 Machine Unlearning challenge, https://junhyunb.github.io",
     "reported": "0.0939 ± 0.0065 and 0.0929 ± 0.0051 (public leaderboard), the best 0.1024",
+    "values": "published; ours: weight_decay",
     "needs": "the retain set, and the original as a teacher",
 }
 

@@ -27,6 +27,7 @@ METADATA = {
         "(WoodFisher), https://arxiv.org/abs/2004.14340; a baseline in the code of SalUn (OPTML-Group/Unlearn-Saliency)"
     ),
     "reported": "none for the competition's metric",
+    "values": "published; ours: alpha, damping, tolerance, iterations",
     "needs": "the retain set (`.dataset`), the forget set, second derivatives of the network",
 }
 

@@ -25,6 +25,7 @@ METADATA = {
         'ports; called MSG in "Deep Unlearn", https://arxiv.org/abs/2410.01276'
     ),
     "reported": "0.0902 (private leaderboard, 2nd place)",
+    "values": "published",
     "needs": "random retain examples (`.dataset`), the forget set, convolutions",
 }
 

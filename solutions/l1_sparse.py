@@ -11,6 +11,7 @@ METADATA = {
     "family": "classic",
     "source": 'Jia et al. 2023, "Model Sparsity Can Simplify Machine Unlearning", https://arxiv.org/abs/2304.04934',
     "reported": "none",
+    "values": "published; ours: weight_decay",
     "needs": "the retain set",
 }
 

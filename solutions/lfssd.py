@@ -13,6 +13,7 @@ METADATA = {
     "family": "classic",
     "source": "Foster et al. 2024, https://arxiv.org/abs/2402.19308",
     "reported": "none for the competition's metric",
+    "values": "published; carried over: selection_weight",
     "needs": "the forget set and the retain set (`.dataset` of both), no labels",
 }
 

@@ -18,6 +18,7 @@ METADATA = {
     "family": "classic",
     "source": 'Kurmanji et al. 2023, "Towards Unbounded Machine Unlearning", https://arxiv.org/abs/2302.09880',
     "reported": "none",
+    "values": "published",
     "needs": "the retain set and the forget set",
 }
 

@@ -16,6 +16,7 @@ METADATA = {
     "family": "classic",
     "source": 'Chien et al., "Langevin Unlearning", NeurIPS 2024, https://arxiv.org/abs/2401.10371',
     "reported": "none for networks",
+    "values": "published; carried over: epochs, learning_rate",
     "needs": "the retain set",
 }
 

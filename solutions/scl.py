@@ -20,6 +20,7 @@ METADATA = {
         "https://www.kaggle.com/competitions/neurips-2023-machine-unlearning"
     ),
     "reported": "0.0985 (private leaderboard, 1st place)",
+    "values": "published",
     "needs": "the retain set in batches of another size (`.dataset`), and the forget set",
 }
 

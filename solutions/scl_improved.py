@@ -12,6 +12,7 @@ METADATA = {
     "family": "winner",
     "source": 'hishamcse/NeurIPS_Machine_Unlearning ("improved SCL")',
     "reported": "0.1068 (late submission)",
+    "values": "published",
     "needs": "the retain set in batches of another size (`.dataset`), and the forget set",
 }
 

@@ -20,6 +20,7 @@ METADATA = {
         'ports; called PRMQ in "Deep Unlearn", https://arxiv.org/abs/2410.01276'
     ),
     "reported": "0.0863 (private leaderboard, 4th place)",
+    "values": "published",
     "needs": "the retain set, convolutions or linear layers",
 }
 

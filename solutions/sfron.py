@@ -26,6 +26,7 @@ METADATA = {
         "code K1nght/Unified-Unlearning-w-Remain-Geometry"
     ),
     "reported": "none",
+    "values": "published; carried over: epochs",
     "needs": "the retain set and the forget set",
 }
 

@@ -16,6 +16,7 @@ METADATA = {
     "family": "classic",
     "source": "Foster et al. 2023, https://arxiv.org/abs/2308.07707",
     "reported": "none for the competition's metric",
+    "values": "published",
     "needs": "the forget set and the retain set (`.dataset` of both)",
 }
 

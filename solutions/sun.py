@@ -28,6 +28,7 @@ METADATA = {
         "https://arxiv.org/abs/2410.01276)"
     ),
     "reported": "none",
+    "values": "published; carried over: drawn_share, noisy_share",
     "needs": "the retain set",
 }
 
