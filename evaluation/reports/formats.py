@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import UNSET, UnsetType
 from rich.markup import escape
 
-from evaluation.metric.measured import Interval, Measured
+from evaluation.metric.measured import LEVEL, Interval, Measured
 from evaluation.scoring.scorecard import Environment, Hyperparameters, Scorecard
 
 SOURCES: dict[str | UnsetType, str] = {
@@ -18,7 +18,6 @@ SOURCES: dict[str | UnsetType, str] = {
 }
 NOT_RECORDED = "not recorded"
 FOUND_OUT = 0.5  # of the ceiling: what originals score at most where they are found out
-LEVEL = 0.05  # of the tests and bounds of second opinions
 
 
 def equal_models(card: Scorecard) -> Iterator[str]:
