@@ -25,7 +25,7 @@ from solutions.parts.batches import rebatch
 from solutions.scl import divergence_from_uniform, pull_to_uniform, repair
 
 SEARCH_SPACE = {
-    "reverse_weight": (0.0, 2.0),
+    "reverse_weight": (0.1, 4.0, "log"),  # without it, this is `scl`
     "uniform_learning_rate": (1e-4, 3.0, "log"),
     "cycles": (2, 12),
     "temperature": (0.3, 10.0, "log"),
