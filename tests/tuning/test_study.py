@@ -52,7 +52,10 @@ def test_what_goes_on_proposes_what_would_have_come_at_once():
     ranges = ranges_of(epochs=(1, 4), rate=(0.01, 1.0, "log"))
     at_once, study = (optuna.create_study(direction="maximize") for _ in range(2))
     values = tried(study, ranges, 6, now=2)
-    studies.next_trial(study, ranges, 6)  # is under way when the process dies
+    interrupted = studies.next_trial(study, ranges, 6)
+    studies.propose(interrupted, ranges)
+    study.tell(interrupted, state=optuna.trial.TrialState.FAIL)  # as `open_study` does
+    study.enqueue_trial(interrupted.params)
     assert [*values, *tried(study, ranges, 6, now=2)] == tried(at_once, ranges, 6)[:4]
 
 
