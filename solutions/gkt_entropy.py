@@ -22,6 +22,7 @@ METADATA = {
         "is not reported"
     ),
     "needs": "no data; whole classes to be forgotten",
+    "published_steps": 0,
 }
 
 from typing import Any

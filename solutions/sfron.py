@@ -27,6 +27,8 @@ METADATA = {
     ),
     "reported": "none",
     "needs": "the retain set and the forget set",
+    "published_steps": 352,
+    "published_batch_size": 128,
 }
 
 import math
