@@ -38,7 +38,7 @@ from solutions.prune import matrices, renew
 from solutions.prune_complex import random_share
 
 SEARCH_SPACE = {
-    "positions": (0.1, 0.95),
+    "positions": (0.5, 0.8),  # below, what is not more active counts as such; above, on digits often nothing does
     "epochs": (1, 12),
     "learning_rate": (1e-4, 3.0, "log"),
     "batch_size": (16, 256, "log"),

@@ -43,10 +43,10 @@ from solutions.parts.training import sgd
 from solutions.parts.weights import reinitialise
 
 SEARCH_SPACE = {
-    "layers": (1, 12),
-    "learning_rates": (0.1, 3000.0, "times"),
-    "noise": (1e-3, 1.0, "log"),
-    "weight_decay": (1e-5, 0.1, "log"),
+    "layers": (1, 6),  # more would leave nothing to the lot in a small network
+    "learning_rates": (0.1, 300.0, "times"),  # with more, squared differences of logits diverge
+    "noise": (1e-3, 10.0, "log"),
+    "weight_decay": (1e-5, 0.5, "log"),
 }
 
 

@@ -32,6 +32,7 @@ METADATA = {
         "batch-norm statistics, layers that can be drawn anew, the classes to forget, the others, shape, scale and "
         "range of the images; no data"
     ),
+    "published_steps": 0,
 }
 
 from collections.abc import Sequence

@@ -18,6 +18,7 @@ METADATA = {
         "published; ours: pseudo_batches, batch_size, learning_rate, balance, average, share_forget, examine_every, patience"
     ),
     "needs": "no data; whole classes to be forgotten",
+    "published_steps": 0,
 }
 
 from typing import Any

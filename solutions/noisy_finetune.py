@@ -35,7 +35,7 @@ SEARCH_SPACE = {
     "epochs": (1, 12),
     "learning_rate": (1e-4, 3.0, "log"),
     "noise": (1e-3, 1.0, "log"),
-    "clip": (0.1, 100.0, "log"),
+    "clip": (0.01, 1.0, "log"),  # gradients of a trained network are shorter than 1
     "weight_decay": (1e-7, 0.1, "log"),
 }
 

@@ -33,9 +33,9 @@ SEARCH_SPACE = {
     "fraction": (0.05, 0.95),
     "overfit_epochs": (1, 20),
     "epochs": (1, 12),
-    "learning_rate": (1e-4, 3.0, "log"),
-    "batch_size": (16, 256, "log"),
-    "weight_decay": (1e-5, 0.1, "log"),
+    "learning_rate": (1e-5, 3.0, "log"),
+    "batch_size": (16, 1024, "log"),
+    "weight_decay": (1e-5, 0.5, "log"),
 }
 
 

@@ -39,6 +39,7 @@ from solutions.parts.training import sgd
 SEARCH_SPACE = {
     "epochs": (1, 12),
     "forget_epochs": (1, 6),
+    "gamma": (0.1, 3.0, "log"),
     "alpha": (1e-4, 3.0, "log"),
     "temperature": (1.0, 10.0, "log"),
     "learning_rate": (1e-4, 3.0, "log"),

@@ -33,7 +33,7 @@ from solutions.parts.training import Loss
 from solutions.parts.weights import trainable
 
 SEARCH_SPACE = {
-    "selection_weight": (0.1, 100.0, "log"),
+    "selection_weight": (1.0, 10.0, "log"),  # above it may select nothing, below what matters less to the forget set
     "dampening_constant": (0.1, 10.0, "log"),
 }
 

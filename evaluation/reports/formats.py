@@ -14,6 +14,7 @@ SOURCES: dict[str | UnsetType, str] = {
     "published": "published",
     "author": "the author's",
     "tuned": "tuned for this task",
+    "transferred": "carried over by steps",
     UNSET: "set in part",
 }
 NOT_RECORDED = "not recorded"
@@ -103,6 +104,7 @@ def values_in_use(used: Hyperparameters) -> str:
     by_user = [] if used.set is UNSET else used.set
     others = [name for name in used.values if name not in by_user]
     source = SOURCES[used.others if used.source == "set" else used.source]
+    source += "" if used.loader_batch_size is UNSET else f" (loaders in batches of {used.loader_batch_size})"
 
     def listed(names: list[str]) -> str:
         return ", ".join(f"{name}={used.values[name]}" for name in names)

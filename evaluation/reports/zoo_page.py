@@ -18,10 +18,11 @@ FAMILIES = {
     "zero-shot": "Zero-shot: without data, for whole classes",
 }
 FIELDS = ("family", "source", "reported", "values", "needs")
+NUMBERS = ("published_steps", "published_batch_size")  # may be there as well: what `starting_kit.transferred` goes by
 ORIGINS = ("published", "carried over", "ours")
 COLUMNS = (
     *("solution", "steps", "source", "reported", "origin of the values"),
-    *("{task}, default values", "{task}, tuned values", "cost", "needs"),
+    *("{task}, default values", "{task}, transferred values", "{task}, tuned values", "cost", "needs"),
 )
 
 INTRODUCTION = """\
@@ -36,7 +37,8 @@ python evaluation/score.py --solution scrub --set rewind=true
 
 *Reported* is what its source reports, on the source's data: not comparable with each other, nor with the measured scores. Those
 are measured here, with 95 % intervals: with the defaults, which are the published hyper-parameters as far as there are any and
-were chosen for larger networks and data sets, and with those that `evaluation/tune.py` has fitted to the task{ends}.
+were chosen for larger networks and data sets, with those carried over to the task by its number of steps (`--hyperparameters
+transferred`), and with those that `evaluation/tune.py` has fitted to the task{ends}.
 *Origin of the values* is that of the defaults: *published* by the source, *carried over* from a value of the source that makes
 no sense here or from another method, or *ours*, where none is published; what is not named has the first origin.
 *Cost* is the time of one unlearning over that of one retraining, with the tuned values if there are any; the competition
@@ -85,27 +87,30 @@ def describe(path: Path) -> Description:
 
 
 def metadata(path: Path, tree: ast.Module) -> dict[str, str]:
-    """The literal dict that a module names `METADATA`.
+    """What the literal dict says that a module names `METADATA`, but for its `NUMBERS`.
 
     Raises:
-        InputError: there is none, or it has other keys than `FIELDS`, or an unknown family.
+        InputError: there is none, or it has other keys than `FIELDS` and `NUMBERS`, or an unknown family.
     """
     assigned = [node for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "METADATA"]
     try:
         found = ast.literal_eval(assigned[0].value)
     except (IndexError, ValueError, TypeError):
         found = None
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+    if not isinstance(found, dict) or not all(
+        isinstance(value, int if key in NUMBERS else str) for key, value in found.items()
+    ):
         raise InputError(f"{path} has no METADATA, a dict of literal strings ({', '.join(FIELDS)}); see solutions/scl.py.")
     if missing := [field for field in FIELDS if field not in found]:
         raise InputError(f"METADATA of {path} lacks {', '.join(missing)}; see solutions/scl.py.")
-    if unknown := [str(key) for key in found if key not in FIELDS]:
-        raise InputError(f"METADATA of {path} has an unknown key {unknown[0]!r}; the keys are {', '.join(FIELDS)}.")
+    known = FIELDS + NUMBERS
+    if unknown := [str(key) for key in found if key not in known]:
+        raise InputError(f"METADATA of {path} has an unknown key {unknown[0]!r}; the keys are {', '.join(known)}.")
     if found["family"] not in FAMILIES:
         raise InputError(
             f"METADATA of {path} has an unknown family {found['family']!r}; the families are {', '.join(FAMILIES)}."
         )
-    return found
+    return {field: found[field] for field in FIELDS}
 
 
 def hyperparameters(tree: ast.Module) -> list[str]:
@@ -164,6 +169,7 @@ def cells(name: str, description: Description, cards: dict[str, Scorecard]) -> t
         description.reported,
         description.values,
         measured(published),
+        measured(cards.get(f"{name}--transferred")),
         measured(tuned),
         percent(card.cost if card else None),
         description.needs,

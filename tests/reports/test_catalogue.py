@@ -92,21 +92,27 @@ def test_wrong_metadata_are_refused(zoo, old, new, message):
 def test_the_page_has_a_row_with_the_measured_score_or_without(zoo, tmp_path):
     page = zoo_page.page(zoo(SOLUTION), tmp_path / "results", "digits")
     said = "One line \\| the steps | a paper, https://example.org/a:b | 0.1 (board), at a price | published; ours: epochs"
-    assert f"| [mine](mine.py) | {said} | - | - | - |" in page
+    assert f"| [mine](mine.py) | {said} | - | - | - | - |" in page
     card = json.loads((PROJECT / "results" / "digits" / "original.json").read_text())
     (tmp_path / "results" / "digits").mkdir(parents=True)
     changed = {**card, "score": 0.0123, "score_interval": [0.01, 0.02], "cost": 0.05, "ceiling": 0.2}
     (tmp_path / "results" / "digits" / "mine.json").write_text(json.dumps(changed))
     page = zoo_page.page(zoo(SOLUTION), tmp_path / "results", "digits")
-    assert "| 0.0123 (0.010–0.020) | - | 5.0% | nothing |" in page
+    assert "| 0.0123 (0.010–0.020) | - | - | 5.0% | nothing |" in page
     assert "its ceiling there is 0.200" in page
     fitted = {**changed, "score": 0.05, "cost": 0.1, "hyperparameters": {"source": "tuned", "values": {}}}
     (tmp_path / "results" / "digits" / "mine--published.json").write_text(json.dumps(changed))
     (tmp_path / "results" / "digits" / "mine.json").write_text(json.dumps(fitted))
     page = zoo_page.page(zoo(SOLUTION), tmp_path / "results", "digits")
-    assert "| 0.0123 (0.010–0.020) | 0.0500 (0.010–0.020) | 10.0% | nothing |" in page
+    assert "| 0.0123 (0.010–0.020) | - | 0.0500 (0.010–0.020) | 10.0% | nothing |" in page
+    carried = {**changed, "score": 0.03, "hyperparameters": {"source": "transferred", "values": {}}}
+    (tmp_path / "results" / "digits" / "mine--transferred.json").write_text(json.dumps(carried))
+    assert "| 0.0123 (0.010–0.020) | 0.0300 (0.010–0.020) | 0.0500 (0.010–0.020) |" in zoo_page.page(
+        zoo(SOLUTION), tmp_path / "results", "digits"
+    )
+    (tmp_path / "results" / "digits" / "mine--transferred.json").unlink()
     (tmp_path / "results" / "digits" / "mine--tuned.json").write_text(json.dumps(fitted))
     (tmp_path / "results" / "digits" / "mine.json").write_text(json.dumps(changed))  # scored before it was tuned
     (tmp_path / "results" / "digits" / "mine--published.json").unlink()
     page = zoo_page.page(zoo(SOLUTION), tmp_path / "results", "digits")
-    assert "| 0.0123 (0.010–0.020) | 0.0500 (0.010–0.020) | 10.0% | nothing |" in page
+    assert "| 0.0123 (0.010–0.020) | - | 0.0500 (0.010–0.020) | 10.0% | nothing |" in page

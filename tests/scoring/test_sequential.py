@@ -148,6 +148,7 @@ def test_looks_share_their_models(originals, looks, tmp_path):
     [
         (Hyperparameters("published", {"epochs": 1}), {"hyperparameters": "published", "set": ()}),
         (Hyperparameters("tuned", {"epochs": 1}), {"hyperparameters": "tuned", "set": ()}),
+        (Hyperparameters("transferred", {"epochs": 1}), {"hyperparameters": "transferred", "set": ()}),
         (
             Hyperparameters("set", {"epochs": 2, "parts": [1, 2], "rate": 0.1}, ["epochs", "parts"], "tuned"),
             {"hyperparameters": "tuned", "set": ("epochs=2", "parts=(1, 2)")},
