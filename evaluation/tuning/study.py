@@ -24,8 +24,13 @@ NEAR = 0.02  # of a range: what is as near to an end of it has reached it
 
 
 @contextmanager
-def open_study(common: Trials) -> Iterator[optuna.Study]:
+def open_study(common: Trials, earlier: dict[str, Any] | None = None) -> Iterator[optuna.Study]:
     """The trials so far; one that was under way when its process died will be the next.
+
+    Args:
+        common: what all trials share.
+        earlier: values that were tuned before, if there are any: they are tried after the published ones, as near as the search
+            space has them.
 
     Raises:
         InputError: another process tunes the same.
@@ -48,13 +53,22 @@ def open_study(common: Trials) -> Iterator[optuna.Study]:
                 direction="maximize",
             )
             if not study.trials:
-                study.enqueue_trial({name: limits.start for name, limits in solution.search_space.items()})
+                published = {name: limits.start for name, limits in solution.search_space.items()}
+                study.enqueue_trial(published)
+                if earlier:
+                    study.enqueue_trial({**published, **as_proposed(earlier, solution.search_space)})
             for trial in study.get_trials(states=[TrialState.RUNNING]):
                 study.tell(trial.number, state=TrialState.FAIL)
                 study.enqueue_trial(trial.params)
             yield study
     except Timeout as error:
         raise InputError(f"{solution.name} is being tuned by another process; wait for it.") from error
+
+
+def as_proposed(values: dict[str, Any], ranges: dict[str, Range]) -> dict[str, Any]:
+    """What stands for values of hyper-parameters in a search space, of those that it has."""
+    found = {name: ranges[name].proposal(value) for name, value in values.items() if name in ranges}
+    return {name: proposal for name, proposal in found.items() if proposal is not None}
 
 
 def next_trial(study: optuna.Study, ranges: dict[str, Range], wanted: int) -> Trial | None:

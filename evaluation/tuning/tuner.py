@@ -48,7 +48,8 @@ def tune(config: TuningConfig, reporter: Reporter = SILENT) -> tuned.Entry:
     require_writable(beside if beside.exists() else path.parent, "--solution")  # an installed zoo may be read-only
     with LocalProcesses(config.cores, reporter.notice) as trainers:
         common = trials.prepare(config, task, path, trainers, reporter)
-        with open_study(common) as study:
+        earlier = tuned.read(path, task)
+        with open_study(common, earlier.values if earlier else None) as study:
             run_trials(study, common, config.trials)
             if again := repeated(study):
                 reporter.say(f"{again} proposals had values that were tried before; others were drawn in their place.")

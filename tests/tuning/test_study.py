@@ -60,6 +60,22 @@ def test_what_goes_on_proposes_what_would_have_come_at_once():
 
 
 @pytest.mark.parametrize(
+    ("earlier", "proposed"),
+    [
+        (
+            {"epochs": 3, "rate": 0.5, "rewind": True, "rates": [0.5, 1.0]},
+            {"epochs": 3, "rate": 0.5, "rewind": True, "rates": 5.0},
+        ),
+        ({"epochs": 30, "rate": 0.0001, "rates": (0.001, 0.002)}, {"epochs": 12, "rate": 0.01, "rates": 0.1}),
+        ({"rewind": "sometimes", "rates": [], "rate": None, "steps": 7}, {}),
+    ],
+)
+def test_values_that_were_tuned_before_are_tried_as_near_as_the_space_has_them(earlier, proposed):
+    ranges = ranges_of(epochs=(1, 12), rate=(0.01, 1.0, "log"), rewind=[False, True], rates=(0.1, 100, "times"))
+    assert studies.as_proposed(earlier, ranges) == proposed
+
+
+@pytest.mark.parametrize(
     ("space", "expected"),
     [
         ({"rate": (0.01, 1.0)}, float("inf")),

@@ -10,6 +10,7 @@ import optuna
 import pytest
 
 from conftest import run_script, start_script
+from evaluation.scoring import tuned
 from evaluation.scoring.scorecard import COST_LIMIT
 from evaluation.tuning import trials
 from starting_kit import tasks
@@ -44,10 +45,11 @@ def tune(path, runs, *arguments):
 
 @pytest.fixture(scope="module")
 def tuning(tmp_path_factory):
-    """A solution that was tuned with 5 trials."""
+    """A solution that was tuned with 5 trials, and once before."""
     folder = tmp_path_factory.mktemp("tuning")
     path = folder / "mine.py"
     path.write_text(TUNABLE)
+    tuned.write(path, TASK, tuned.Entry(task_version=TASK.version, values={"rate": 0.7, "steps": 0, "whence": "elsewhere"}))
     finished = tune(path, folder / "runs", "--trials", 5)
     assert finished.returncode == 0, finished.stderr
     return path, folder / "runs", finished
@@ -81,11 +83,12 @@ def test_the_best_values_are_kept_beside_the_solution(tuning):
 
 
 @pytest.mark.slow
-def test_the_published_values_are_tried_first_and_failures_are_trials(tuning):
+def test_the_published_values_are_tried_first_then_those_tuned_before_and_failures_are_trials(tuning):
     _, runs, finished = tuning
-    first, *others = study_of(runs).trials
+    first, second, *others = study_of(runs).trials
     assert first.params == {"rate": 0.9, "steps": 1, "how": "noise"}
-    assert len(others) == 4
+    assert second.params == {"rate": 0.7, "steps": 1, "how": "noise"}
+    assert len(others) == 3
     failed = [trial for trial in others if trial.params["how"] == "nothing"]
     assert failed
     assert all((trial.user_attrs["score"], trial.user_attrs["models"]) == (0, 0) for trial in failed)
