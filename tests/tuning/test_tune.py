@@ -49,7 +49,9 @@ def tuning(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tuning")
     path = folder / "mine.py"
     path.write_text(TUNABLE)
-    tuned.write(path, TASK, tuned.Entry(task_version=TASK.version, values={"rate": 0.7, "steps": 0, "whence": "elsewhere"}))
+    tuned.write(
+        path, TASK, tuned.Entry(task_version=TASK.version, values={"rate": 0.7, "steps": 0, "how": "nothing", "gone": 1})
+    )
     finished = tune(path, folder / "runs", "--trials", 5)
     assert finished.returncode == 0, finished.stderr
     return path, folder / "runs", finished
@@ -85,10 +87,10 @@ def test_the_best_values_are_kept_beside_the_solution(tuning):
 @pytest.mark.slow
 def test_the_published_values_are_tried_first_then_those_tuned_before_and_failures_are_trials(tuning):
     _, runs, finished = tuning
-    first, second, *others = study_of(runs).trials
+    first, *others = study_of(runs).trials
     assert first.params == {"rate": 0.9, "steps": 1, "how": "noise"}
-    assert second.params == {"rate": 0.7, "steps": 1, "how": "noise"}
-    assert len(others) == 3
+    assert others[0].params == {"rate": 0.7, "steps": 1, "how": "nothing"}
+    assert len(others) == 4
     failed = [trial for trial in others if trial.params["how"] == "nothing"]
     assert failed
     assert all((trial.user_attrs["score"], trial.user_attrs["models"]) == (0, 0) for trial in failed)
