@@ -23,7 +23,7 @@ def unlearning(net, retain_loader, forget_loader, val_loader, *, batch_size=128,
     assert [loader.batch_size for loader in loaders] == [{loaders}] * 3, [loader.batch_size for loader in loaders]
     assert batch_size == {own}, batch_size
     assert forget_batch_size is None and rate == 0.0
-    optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
+    optimiser = torch.optim.SGD(net.parameters(), lr=1e-3)
     for images, labels in retain_loader:
         optimiser.zero_grad()
         F.cross_entropy(net(images), labels).backward()
