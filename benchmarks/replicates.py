@@ -61,11 +61,9 @@ def simulate(
         for job in [workers.submit(run_batch, replicate, cells[key[0]], seeds[key], paths[key]) for key in missing]:
             job.result()
             progress.advance(bar)
-    found = {key: read_arrays(path) for key, path in paths.items()}
-    return {
-        name: np.concatenate([arrays["replicates"] for key, arrays in found.items() if arrays and key[0] == name])[:replicates]
-        for name in cells
-    }
+    found = {key: read_arrays(path) or {} for key, path in paths.items()}
+    made = {name: [arrays["replicates"] for key, arrays in found.items() if key[0] == name] for name in cells}
+    return {name: np.concatenate(files)[:replicates] for name, files in made.items()}
 
 
 def coverage(value: Floats, low: Floats, high: Floats) -> tuple[float, float]:

@@ -96,6 +96,7 @@ def check(name, original, values):
         assert step.acts(name, original, shortened(name, values)), step
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TUNABLE)
 def test_at_the_corners_every_step_acts_and_weights_stay_finite(original, name):
     for values in corners(name):
