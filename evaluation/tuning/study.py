@@ -132,7 +132,8 @@ def at_ends(trial: FrozenTrial, ranges: dict[str, Range]) -> list[str]:
     def reached(limits: Range, proposed: Any) -> bool:
         scale = math.log if limits.log else float
         low, high, own = (scale(number) for number in (limits.low, limits.high, proposed))
-        return not NEAR < (own - low) / (high - low) < 1 - NEAR
+        share, lowest = (own - low) / (high - low), limits.kind == "whole" and limits.low <= 1  # one epoch cannot be less
+        return share >= 1 - NEAR or (share <= NEAR and not lowest)
 
     return [
         name for name, proposed in trial.params.items() if ranges[name].kind != "choice" and reached(ranges[name], proposed)

@@ -16,7 +16,7 @@ from starting_kit.errors import RunError, SolutionError
 from starting_kit.tasks.task import ONE_AT_A_TIME
 
 TASK = tasks.find("digits")
-RANGES = search_space.parse({"epochs": (1, 12)}, {"epochs": 1}, Path("mine.py"))
+RANGES = search_space.parse({"epochs": (1, 6)}, {"epochs": 1}, Path("mine.py"))
 
 
 class Told(Silent):
@@ -106,10 +106,10 @@ def test_without_any_that_is_cheap_enough_nothing_is_trained(judging):
 
 
 def test_an_end_of_a_range_is_named(judging):
-    common, told, _ = judging({1: 0.05, 2: 0.01})
-    choice.choose(study_of([0.06, 0.05]), common)
+    common, told, _ = judging({5: 0.01, 6: 0.05})
+    choice.choose(study_of([0, 0, 0, 0, 0.06, 0.05]), common)
     assert any(sentence.startswith("At an end of its range: epochs.") for sentence in told.sentences)
-    common, told, _ = judging({1: 0.01, 2: 0.05})
+    common, told, _ = judging({1: 0.05, 2: 0.01})
     choice.choose(study_of([0.06, 0.05]), common)
     assert not any(sentence.startswith("At an end") for sentence in told.sentences)
 
