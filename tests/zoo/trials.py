@@ -3,10 +3,15 @@
 import copy
 import dataclasses
 import re
+from collections import Counter
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional as F
+from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torchvision.models import resnet18
 
 from solutions.parts.data_spec import data_spec
@@ -125,3 +130,47 @@ def adam(network, learning_rate=1e-3):
 
 def logits_of(*probabilities):
     return torch.tensor(probabilities, dtype=torch.float64).clamp(min=1e-30).log()
+
+
+class Step(NamedTuple):
+    """A step of an optimiser; without one, what was shown to networks after the last.
+
+    Attributes:
+        optimiser: its class.
+        rate, momentum, decay: its learning rate, momentum and weight decay; the betas for Adam.
+        before: how many steps it had taken.
+        shown: the batches that networks saw since the step before, by size, "t" in train and "e" in eval mode.
+    """
+
+    optimiser: str
+    rate: float
+    momentum: float | tuple[float, float]
+    decay: float
+    before: int
+    shown: str
+
+
+def steps_of(name, net, **settings):
+    """All steps of optimisers in a run of a solution, for a network of images of one channel."""
+    found, shown, taken = [], [], Counter()
+
+    def step(optimiser, arguments, values):
+        (group,) = optimiser.param_groups
+        momentum = group.get("momentum", group.get("betas"))
+        found.append(
+            Step(type(optimiser).__name__, group["lr"], momentum, group["weight_decay"], taken[optimiser], " ".join(shown))
+        )
+        taken[optimiser] += 1
+        shown.clear()
+
+    def show(module, arguments):
+        if isinstance(module, nn.Conv2d) and module.in_channels == 1:
+            shown.append(f"{len(arguments[0])}{'t' if module.training else 'e'}")
+
+    hooks = register_optimizer_step_pre_hook(step), register_module_forward_pre_hook(show)
+    try:
+        unlearn(name, net, **settings)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found + ([Step("", 0, 0, 0, 0, " ".join(shown))] if shown else [])
