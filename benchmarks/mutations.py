@@ -3,11 +3,11 @@
     python benchmarks/mutations.py                          (all: about half an hour on one core)
     python benchmarks/mutations.py --solution scl unsir     (two of them)
 
-The edits stand in `mutation_lists/`, solution by solution: a learning rate that stays, a step that is left out, a wrong sign. Each
-changes what the solution does, is made in a copy of the project, and is caught if one of the solution's tests fails then: those
-of its own file and of the file that is edited, and what files about all solutions ask of it. Slow tests are left out. What was
-caught is kept in --runs, so that the same command resumes where it was stopped, and tries survivors again with new tests; it
-counts until the edited file changes.
+The edits stand in `mutation_lists/`, solution by solution: a learning rate that stays, a step that is left out, a wrong sign.
+Each changes what the solution does, is made in a copy of the project, and is caught if one of the solution's tests fails then:
+those of its own file and of the file that is edited, and what the files about all solutions ask of it, but for slow tests. What
+was caught is kept in --runs until the edited file changes, so that the same command resumes where it was stopped; survivors are
+tried again, since tests may have been added.
 """
 
 import os

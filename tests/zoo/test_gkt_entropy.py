@@ -34,7 +34,7 @@ def test_step_1_the_threshold_reaches_the_gate(original, monkeypatch):
     monkeypatch.setattr(Gate, "passes", lambda gate, logits: seen.append(gate.settings) or logits[:, 0] < 1e9)
     few = {"pseudo_batches": 1, "batch_size": 16, "student_steps": 1}
     unlearn("gkt_entropy", original, task=CLASS_TASK, data=CLASS_DATA, most_entropy=0.3, **few)
-    assert {(settings.most_entropy, settings.attention_weight) for settings in seen} == {(0.3, 250.0)}
+    assert set(seen) == {Settings(most_entropy=0.3, **few)}  # the rest is that of GKT
 
 
 def test_pictures_have_the_same_gate(original, monkeypatch):
