@@ -10,14 +10,11 @@ was caught is kept in --runs until the edited file changes, so that the same com
 tried again, since tests may have been added.
 """
 
-import os
-
-os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before torch is imported
-
 import argparse
 import hashlib
 import json
 import multiprocessing
+import os
 import shutil
 import sys
 import tempfile
@@ -29,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torchvision.models  # noqa: F401  # imported once for all mutations, as it takes seconds
+import torch
 from torch import nn
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -123,6 +120,7 @@ def trained_original() -> nn.Module:
 
     task = tasks.find("digits")
     data = task.load()
+    torch.set_num_threads(1)  # as tests do; no other thread is there when processes are forked
     network: nn.Module = train(task, data, data.training, [0])[0]
     return network
 
