@@ -1,6 +1,6 @@
 """Which edits of solutions their tests catch.
 
-    python benchmarks/mutations.py                          (all: about half an hour on one core)
+    python benchmarks/mutations.py                          (all)
     python benchmarks/mutations.py --solution scl unsir     (two of them)
 
 The edits stand in `mutation_lists/`, solution by solution: a learning rate that stays, a step that is left out, a wrong sign.
