@@ -4,13 +4,17 @@
 2. Train one epoch of cross-entropy on the poisoned forget set.
 
 The retain set is not looked at. All classes are equally likely, the right one too: with ten classes about a tenth of the labels
-stay right. This, batches of 128 for the forget set and the constant learning rate are our choices; the source is silent.
+stay right.
+
+Published, in machine_unlearning/unlearn.py of the source (`poison`): all values, the constant learning rate, labels from all
+classes. Departure: the source augments its images.
 """
 
 METADATA = {
     "family": "Forget with Precision",
     "source": '"Forget with Precision" (ETH), https://github.com/vstrozzi/assessing-machine-unlearning-approaches',
     "reported": "ε̂ 4.16 on CIFAR-10 (retraining 0.88, lower is better); accuracy 99.72 % retain, 99.55 % forget, 94.21 % test",
+    "values": "published",
     "needs": "the forget set, to relabel it (`.dataset`)",
 }
 

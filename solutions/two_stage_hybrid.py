@@ -1,9 +1,13 @@
 """Two-stage hybrid: train on the forget set with random labels, then repair on the retain set.
 
 1. Poison: one epoch on the forget set with random labels, as `label_poison` but with a larger learning rate.
-2. Repair: 5 epochs of cross-entropy on the retain set.
+2. Repair: 5 epochs of cross-entropy on the retain set, in the order of the data set.
 
-The stages have an SGD optimiser each; this and the constant learning rates are our choices; the source is silent.
+Published, in machine_unlearning/unlearn.py of the source (`two_stage_simple`): all values, an SGD optimiser for each stage,
+constant learning rates.
+
+Departures: the source augments its images. Here they are taken as they come, so that runs differ by the random labels and by
+the order of the forget set.
 """
 
 METADATA = {
@@ -13,6 +17,7 @@ METADATA = {
         "(`two_stage_simple`)"
     ),
     "reported": "ε̂ 2.83 on CIFAR-10 (retraining 0.88, lower is better); accuracy 96.09 % retain, 96.23 % forget, 94.58 % test",
+    "values": "published",
     "needs": "the retain set in batches of another size, and the forget set, to relabel it (`.dataset`)",
 }
 
@@ -22,7 +27,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from solutions.label_poison import poison
-from solutions.parts.batches import rebatch
+from solutions.parts.batches import in_order
 from solutions.parts.training import train
 
 SEARCH_SPACE = {
@@ -50,5 +55,5 @@ def unlearning(
 ) -> None:
     """Unlearn `net` in place."""
     train(net, poison(net, forget_loader, batch_size), poison_epochs, poison_learning_rate, weight_decay)
-    train(net, rebatch(retain_loader, batch_size), epochs, learning_rate, weight_decay)
+    train(net, in_order(retain_loader, batch_size), epochs, learning_rate, weight_decay)
     net.eval()

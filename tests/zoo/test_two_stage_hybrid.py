@@ -1,5 +1,7 @@
+import torch
+
 from starting_kit import contract
-from trials import DATA, accuracy, loss, unlearn
+from trials import DATA, accuracy, loss, unlearn, weights
 
 STRONG = {"poison_epochs": 10, "poison_learning_rate": 0.05}
 
@@ -28,3 +30,10 @@ def test_the_first_stage_alone_is_label_poison(original):
 def test_the_second_stage_repairs_the_retain_set(original):
     broken, repaired = (unlearn("two_stage_hybrid", original, epochs=epochs, learning_rate=0.05, **STRONG) for epochs in (0, 5))
     assert loss(repaired, DATA.retain) < 0.5 * loss(broken, DATA.retain)
+
+
+def test_the_second_stage_goes_through_the_retain_set_in_its_order(original):
+    """Without the first stage nothing is left to chance."""
+    one, other = (weights(unlearn("two_stage_hybrid", original, seed, poison_epochs=0, epochs=1)) for seed in (0, 1))
+    assert torch.equal(one, other)
+    assert not torch.equal(one, weights(original))
