@@ -5,9 +5,9 @@
 
 The edits stand in `mutation_lists/`, solution by solution: a learning rate that stays, a step that is left out, a wrong sign.
 Each changes what the solution does, is made in a copy of the project, and is caught if one of the solution's tests fails then:
-those of its own file and of the file that is edited, and what the files about all solutions ask of it, but for slow tests. What
-was caught is kept in --runs until the edited file changes, so that the same command resumes where it was stopped; survivors are
-tried again, since tests may have been added.
+those of its own file and of the file that is edited, and what the files about all solutions ask of it, but for slow tests. They
+must all pass without an edit. What was caught is kept in --runs until the edited file changes, so that the same command resumes
+where it was stopped; survivors are tried again, since tests may have been added.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -155,8 +155,22 @@ def failing_test(mutation: Mutation, copy: Path, original: nn.Module) -> str:
         path.write_text(source)
 
 
+def require_passing(mutation: Mutation, copy: Path, original: nn.Module) -> None:
+    """Run a mutation's tests without it.
+
+    Raises:
+        ValueError: one fails, so that it would seem to catch every edit.
+    """
+    if test := failing_test(replace(mutation, new=mutation.old), copy, original):
+        raise ValueError(f"{mutation.solution}: {test} fails without any edit; mend it first")
+
+
 def measure(mutations: list[Mutation], runs: Path) -> dict[Mutation, str]:
-    """The test that catches each mutation, empty for those that survive; what was caught before is read from a folder."""
+    """The test that catches each mutation, empty for those that survive; what was caught before is read from a folder.
+
+    Raises:
+        ValueError: a mutation's text is gone, or a test fails without any edit.
+    """
     path = runs / "mutations.json"
     known = json.loads(path.read_text()) if path.exists() else {}
     found = {}
@@ -164,8 +178,12 @@ def measure(mutations: list[Mutation], runs: Path) -> dict[Mutation, str]:
         copy = Path(shutil.copytree(PROJECT, Path(folder) / "project", ignore=NOT_COPIED))
         sys.path.insert(0, str(copy))
         original = trained_original()
+        passed: set[tuple[Path, ...]] = set()
         for mutation in mutations:
-            key = mutation.key(copy)
+            key, tests = mutation.key(copy), (Path(mutation.solution), *mutation.tests(copy))
+            if not known.get(key) and tests not in passed:
+                require_passing(mutation, copy, original)
+                passed.add(tests)
             found[mutation] = known.get(key) or failing_test(mutation, copy, original)
             print(f"{mutation.solution}: {mutation.what}: {found[mutation] or 'SURVIVES'}", file=sys.stderr, flush=True)
             known |= {key: found[mutation]}

@@ -1,6 +1,7 @@
 """The list of mutations is true of the code as it is; `benchmarks/mutations.py` says which of them the tests catch."""
 
 import ast
+import builtins
 from collections import Counter
 
 import pytest
@@ -10,6 +11,17 @@ from conftest import PROJECT
 from starting_kit import contract
 
 LISTED = list(mutations.listed())
+
+
+def undefined_names(source):
+    """Names that are read but bound nowhere in the module."""
+    nodes = list(ast.walk(ast.parse(source)))
+    read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    bound = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
+    bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    bound |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.ExceptHandler)}
+    bound |= {(node.asname or node.name).split(".")[0] for node in nodes if isinstance(node, ast.alias)}
+    return read - bound - set(dir(builtins)) - {"__file__"}
 
 
 def test_every_solution_has_at_least_three():
@@ -23,6 +35,7 @@ def test_every_mutation_changes_what_its_file_says_and_has_tests():
         source = (PROJECT / mutation.file).read_text()
         edited = mutation.applied(source)
         assert ast.dump(ast.parse(edited)) != ast.dump(ast.parse(source)), mutation
+        assert not undefined_names(edited), mutation  # anything would catch these
         assert mutation.tests(PROJECT), mutation
 
 
