@@ -1,7 +1,7 @@
-from solutions import gkt
+from solutions import gkt, gkt_no_attention
 from solutions.parts.gated_transfer import Settings
 from starting_kit import contract
-from trials import CLASS_DATA, CLASS_TASK, unlearn
+from trials import CLASS_DATA, CLASS_TASK, gates_of_pictures, unlearn
 
 
 def test_published_values_are_the_defaults_and_the_rest_is_that_of_gkt():
@@ -26,3 +26,7 @@ def test_step_1_attention_has_no_weight(original, monkeypatch):
 def test_step_2_the_entropy_gate_is_there(original, monkeypatch):
     assert settings_of_a_run(original, monkeypatch)[0].most_entropy == 0.75
     assert settings_of_a_run(original, monkeypatch, most_entropy=0.2)[0].most_entropy == 0.2
+
+
+def test_pictures_have_the_same_gate(original, monkeypatch):
+    assert gates_of_pictures(gkt_no_attention, original, monkeypatch) == [(0.75, 0, 64), (0.1, 0, 7)]

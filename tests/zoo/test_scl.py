@@ -55,9 +55,9 @@ def test_step_2a_contrasts_with_retain_logits_that_have_no_gradient():
     net, forget, retain = small_net().train(), DATA.forget[:6], DATA.retain[:9]
     by_hand = copy.deepcopy(net)
     optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
-    batches = [[(images.double(), labels)] for images, labels in map(examples, (forget, retain))]
-    scl.forget_round(net, *batches, 1.15, optimiser, ConstantLR(optimiser, factor=1))
-    z_f, z_r = (by_hand(batch[0][0]) for batch in batches)
+    of_forget, of_retain = ([(images.double(), labels)] for images, labels in map(examples, (forget, retain)))
+    scl.forget_round(net, of_forget, of_retain, 1.15, optimiser, ConstantLR(optimiser, factor=1))
+    z_f, z_r = (by_hand(batch[0][0]) for batch in (of_forget, of_retain))
     similarities = [[(f * r.detach()).sum() / 1.15 for r in z_r] for f in z_f]
     of_each = [torch.stack(row).exp().sum().log() - torch.stack(row).mean() for row in similarities]
     torch.stack(of_each).mean().backward()

@@ -124,6 +124,15 @@ def gkt_parts(original, settings=FEW):
     return gate, generator_for(net, gate.spec), fresh_copy(net)
 
 
+def gates_of_pictures(variant, original, monkeypatch):
+    """The highest entropy, weight of attention and batch size of a GKT variant's pictures, by default and with values."""
+    seen = []
+    monkeypatch.setattr(variant, "samples", lambda *given: seen.append(given[-1]))
+    for values in ({}, {"most_entropy": 0.1, "batch_size": 7}):
+        variant.pictures(copy.deepcopy(original), None, None, None, **values)
+    return [(settings.most_entropy, settings.attention_weight, settings.batch_size) for settings in seen]
+
+
 def adam(network, learning_rate=1e-3):
     return torch.optim.Adam(network.parameters(), lr=learning_rate)
 
