@@ -31,7 +31,7 @@ from torch import nn
 
 PROJECT = Path(__file__).resolve().parents[1]
 LISTS = Path(__file__).resolve().parent / "mutation_lists"
-NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "runs", "results", "figures", "best.pt")
+NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "runs", "results", "figures")
 OF_ALL = ("tests/zoo/test_optimiser_steps.py", "tests/zoo/test_all.py")
 TIMEOUT = 900  # seconds; an edit that makes tests hang is caught
 CONTEXT = multiprocessing.get_context("fork")
