@@ -111,7 +111,11 @@ def _moved(published: Any, variant: Any, fitted: Any, limits: Range) -> Any:
     if limits.kind == "factor":  # tuples of learning rates, all of them multiplied by one number
         return times(variant, _first(fitted) / _first(published))
     moved = fitted * variant / published if limits.log else fitted + variant - published
-    return max(1, round(moved)) if limits.kind == "whole" else min(max(moved, limits.low), limits.high)
+    if limits.kind == "whole":
+        return max(1, round(moved))
+    if not limits.low <= variant <= limits.high:  # it takes a step out of the method
+        return variant
+    return min(max(moved, limits.low), limits.high)
 
 
 def _first(values: Any) -> float:

@@ -20,14 +20,19 @@ Replicate = Callable[[C, int], list[float]]  # what is found in an experiment of
 BATCH = 50  # replicates per file
 
 
-def run_batch(replicate: Replicate[C], cell: C, batch: int, path: Path) -> None:
+def run_batch(replicate: Replicate[C], cell: C, seeds: range, path: Path) -> None:
     """Make the replicates of one file."""
-    seeds = range(batch * BATCH, (batch + 1) * BATCH)
     write_arrays(path, {"replicates": np.array([replicate(cell, seed) for seed in seeds])})
 
 
 def simulate(
-    title: str, replicate: Replicate[C], cells: Mapping[str, C], replicates: int, runs: Path, settings: Mapping[str, int]
+    title: str,
+    replicate: Replicate[C],
+    cells: Mapping[str, C],
+    replicates: int,
+    runs: Path,
+    settings: Mapping[str, int],
+    batch: int = BATCH,
 ) -> dict[str, Floats]:
     """Replicates [replicates, columns] of each cell, read from files or made where these are missing.
 
@@ -38,27 +43,27 @@ def simulate(
         replicates: how many of each cell.
         runs: the folder in which they are kept, in a folder "coverage".
         settings: what makes replicates others, besides the cell.
+        batch: replicates per file.
     """
     paths = {
-        (name, batch): runs / "coverage" / f"{title}-{name}-{identity_key({**settings, 'cell': str(cell)})}-{batch:03d}.npz"
+        (name, number): runs / "coverage" / f"{title}-{name}-{identity_key({**settings, 'cell': str(cell)})}-{number:03d}.npz"
         for name, cell in cells.items()
-        for batch in range(-(-replicates // BATCH))
+        for number in range(-(-replicates // batch))
     }
     with (
         ProcessPoolExecutor(len(os.sched_getaffinity(0))) as workers,
         Progress(console=Console(stderr=True), transient=True) as progress,
     ):
-        bar = progress.add_task(f"{title}, {len(paths) * BATCH} replicates", total=len(paths))
+        bar = progress.add_task(f"{title}, {len(paths) * batch} replicates", total=len(paths))
         missing = [key for key, path in paths.items() if not path.exists()]
         progress.advance(bar, len(paths) - len(missing))
-        for job in [workers.submit(run_batch, replicate, cells[key[0]], key[1], paths[key]) for key in missing]:
+        seeds = {key: range(key[1] * batch, (key[1] + 1) * batch) for key in missing}
+        for job in [workers.submit(run_batch, replicate, cells[key[0]], seeds[key], paths[key]) for key in missing]:
             job.result()
             progress.advance(bar)
-    found = {key: read_arrays(path) for key, path in paths.items()}
-    return {
-        name: np.concatenate([arrays["replicates"] for key, arrays in found.items() if arrays and key[0] == name])[:replicates]
-        for name in cells
-    }
+    found = {key: read_arrays(path) or {} for key, path in paths.items()}
+    made = {name: [arrays["replicates"] for key, arrays in found.items() if key[0] == name] for name in cells}
+    return {name: np.concatenate(files)[:replicates] for name, files in made.items()}
 
 
 def coverage(value: Floats, low: Floats, high: Floats) -> tuple[float, float]:

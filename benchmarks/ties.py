@@ -12,8 +12,6 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # befo
 
 import argparse
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -23,11 +21,11 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.replicates import simulate
 from evaluation.metric import intervals
 from evaluation.metric.epsilon import epsilons
 from evaluation.metric.forgetting import forgetting_quality
 from evaluation.reports import ties
-from starting_kit.files import read_arrays, write_arrays
 
 Floats = NDArray[np.float64]
 
@@ -64,25 +62,13 @@ CELLS = {
 }
 
 
-def simulate(cell: Cell, number: int) -> dict[str, Floats]:
-    """Scores [entries] and their deviations [entries, cuts, parts] of one table."""
+def measure(cell: Cell, number: int) -> list[float]:
+    """Of one table, in the order of `COLUMNS`."""
     random = np.random.default_rng([number, cell.models, cell.examples])
     retrained = cell.draw(random, 0.0)
     populations = [cell.draw(random, 0.0 if entry < cell.good else 1.0) for entry in range(ENTRIES)]
-    return {
-        "scores": np.array([forgetting_quality(epsilons(each, retrained), cell.models) for each in populations]),
-        "deviations": np.array([intervals.quality_deviations(each, retrained) for each in populations]),
-    }
-
-
-def measure(name: str, number: int, folder: Path) -> list[float]:
-    """Of one table, in the order of `COLUMNS`; it is made if it is not there."""
-    cell, path = CELLS[name], folder / f"{name}_{number}.npz"
-    table = read_arrays(path)
-    if table is None:
-        table = simulate(cell, number)
-        write_arrays(path, table)
-    scores, deviations = table["scores"], table["deviations"]
+    scores = np.array([forgetting_quality(epsilons(each, retrained), cell.models) for each in populations])
+    deviations = [intervals.quality_deviations(each, retrained) for each in populations]
     single, tailed = np.full((2, ENTRIES, ENTRIES), np.nan)
     for one, other in combinations(range(ENTRIES), 2):
         _, found = intervals.difference(scores[one], deviations[one], scores[other], deviations[other])
@@ -112,29 +98,20 @@ COLUMNS = (
 )
 
 
-def rows(tables: int, folder: Path) -> Iterator[str]:
-    """The rows of the table: means over simulated tables with two standard errors."""
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for name in CELLS:
-            values = np.array(list(pool.map(measure, [name] * tables, range(tables), [folder] * tables)))
-            means, errors = values.mean(axis=0), 2 * values.std(axis=0) / np.sqrt(tables)
-            shares = [f"{mean:.1%} ± {error:.1%}" for mean, error in zip(means, errors, strict=True)]
-            yield f"| {name} | {' | '.join(shares)} |"
-
-
 def main() -> None:
     """Simulate and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=int, default=60, help="per cell (default: %(default)s)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where tables are kept")
     options = parser.parse_args()
-    folder = options.runs / "ties"
-    folder.mkdir(parents=True, exist_ok=True)
+    found = simulate("ties", measure, CELLS, options.tables, options.runs, {"entries": ENTRIES}, batch=1)
     print(f"{options.tables} tables of {ENTRIES} entries per cell; ± two standard errors\n")
     print(f"| cell | {' | '.join(COLUMNS)} |")
     print("|---" * (len(COLUMNS) + 1) + "|")
-    for row in rows(options.tables, folder):
-        print(row)
+    for name, values in found.items():
+        errors = 2 * values.std(axis=0) / np.sqrt(options.tables)
+        shares = [f"{mean:.1%} ± {error:.1%}" for mean, error in zip(values.mean(axis=0), errors, strict=True)]
+        print(f"| {name} | {' | '.join(shares)} |")
 
 
 if __name__ == "__main__":

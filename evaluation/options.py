@@ -201,8 +201,9 @@ def _add_solution(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--hyperparameters",
-        choices=("tuned", "published"),
-        help="those that tune.py has fitted to the task, or those of the solution's source (default: tuned, if there are any)",
+        choices=("tuned", "transferred", "published"),
+        help="those that tune.py has fitted to the task, or those of the solution's source, carried over to the task by its "
+        "number of steps or as they are (default: tuned, if there are any, else published)",
     )
     add(
         "--define",

@@ -5,12 +5,14 @@ SEARCH_SPACE gives: for the highest score among those that cost at most 18 % of 
 timing is noisy). Nothing that scoring uses is looked at: all models, original and retrained, have other seeds, and accuracy is
 measured on the validation images instead of the test images.
 
-The first trial has the published values, the others of the first half are drawn at random, and the rest is proposed by
-Gaussian processes (Optuna's) of score and cost. A trial starts from many original models, because what suits one need
-not suit another, and is judged by the score to be expected with 512 models, from means and deviations of the confidences,
-because few models flatter solutions that vary too little. One that is hopeless or costs too much ends after a quarter of its
-models. The best three are compared once more, with four times as many models. The winner's values go to tuned/<task>.json
-beside the solution, where score.py finds them.
+The first trial has the published values, the second those that an earlier tuning has found, if any; the others of the first
+half are drawn at random, and the rest is proposed by Gaussian processes (Optuna's) of score and cost. A trial starts from
+many original models, because what suits one need not suit another, and is judged by the score to be expected with 512 models,
+from means and deviations of the confidences, because few models flatter solutions that vary too little. One that is hopeless
+or costs too much ends after a quarter of its models, and none has the values of another. The best five are judged again, by
+twice as many models that start from other original models and are compared with other retrained ones: what the best trial
+loses by that is the optimism of the search. The winner's values go to tuned/<task>.json beside the solution, where score.py
+finds them.
 
     python evaluation/tune.py --solution scl_improved
     python evaluation/tune.py --solution my_solution.py --trials 100
@@ -57,6 +59,7 @@ def show(config: TuningConfig) -> None:
     entry = tune(config, ConsoleReporter())
     path = contract.find(config.solution)
     print(f"{path.stem} on {config.task}: score {entry.score:.4f} at {entry.cost:.0%} of a retraining")
+    print(f"optimism of the search: {entry.optimism:.4f}, what its best trial lost when judged again")
     for name, value in entry.values.items():
         print(f"  {name} = {value}")
     print(f"tuned values: {tuned.path(path, config.task)}")

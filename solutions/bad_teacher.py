@@ -21,6 +21,7 @@ METADATA = {
     "family": "classic",
     "source": 'Chundawat et al. 2023, "Can Bad Teaching Induce Forgetting?", https://arxiv.org/abs/2205.08096',
     "reported": "none",
+    "values": "published",
     "needs": "the retain set and the forget set as one (`.dataset`), and layers that can be drawn anew",
 }
 

@@ -17,6 +17,7 @@ METADATA = {
     "family": "classic",
     "source": 'Chen et al. 2023, "Boundary Unlearning", CVPR 2023, https://arxiv.org/abs/2303.11570',
     "reported": "none",
+    "values": "published",
     "needs": "the forget set, and a head that is a linear layer or a convolution",
 }
 

@@ -23,6 +23,7 @@ METADATA = {
         'Goel et al. 2022, "Towards Adversarial Evaluations for Inexact Machine Unlearning", https://arxiv.org/abs/2201.06640'
     ),
     "reported": "0.5824 on MUFAC (NoMUS; retraining 0.6995) as CF-3, which trains layer3 and layer4 of a ResNet-18: k = 4 here",
+    "values": "published",
     "needs": "the retain set, and blocks",
 }
 

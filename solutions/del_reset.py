@@ -25,6 +25,7 @@ METADATA = {
     "family": "classic",
     "source": "Torkzadehmahani et al., TMLR 2025, https://arxiv.org/abs/2412.02432",
     "reported": "none",
+    "values": "published",
     "needs": "the retain set and the forget set",
 }
 
@@ -45,8 +46,8 @@ from solutions.parts.training import confine, sgd, train_epoch
 from solutions.parts.weights import reinitialise, trainable
 
 SEARCH_SPACE = {
-    "top_share": (0.01, 1.0),
-    "fraction": (0.05, 0.95),
+    "top_share": (0.01, 0.5),  # of all parameters there is no largest share
+    "fraction": (0.01, 0.95, "log"),
     "epochs": (1, 30),
     "learning_rate": (1e-4, 3.0, "log"),
     "weight_decay": [0.0, 1e-4, 1e-3, 1e-2],

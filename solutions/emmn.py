@@ -34,7 +34,9 @@ METADATA = {
         "DataSystemsGroupUT/zero-shot-machine-unlearning, since the authors published no code of it"
     ),
     "reported": "10.57 % accuracy on the other classes and 0 % on the forgotten one (MNIST, All-CNN, class 0)",
+    "values": "ours; published: noise_learning_rate, noise_penalty, forget_steps",
     "needs": "the classes to forget, the others, shape and scale of the images; no data",
+    "published_steps": 0,
 }
 
 from collections.abc import Sequence

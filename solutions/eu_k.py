@@ -21,6 +21,7 @@ METADATA = {
         'Goel et al. 2022, "Towards Adversarial Evaluations for Inexact Machine Unlearning", https://arxiv.org/abs/2201.06640'
     ),
     "reported": "none",
+    "values": "published; carried over: epochs",
     "needs": "the retain set, and blocks",
 }
 

@@ -9,6 +9,7 @@ METADATA = {
     "family": "baseline",
     "source": "the Kaggle starting kit (run-unlearn-finetune)",
     "reported": "0.046 to 0.058 (public leaderboard)",
+    "values": "published",
     "needs": "the retain set; in batches of another size (`.dataset`) if told to",
 }
 

@@ -21,6 +21,7 @@ METADATA = {
     "family": "classic",
     "source": "Golatkar et al. 2020, https://arxiv.org/abs/1911.04933; code AdityaGolatkar/SelectiveForgetting",
     "reported": "none for the competition's metric",
+    "values": "published",
     "needs": "the retain set without labels, per-example gradients",
 }
 

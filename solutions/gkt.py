@@ -42,7 +42,11 @@ METADATA = {
     "reported": (
         "97.12 % on retain classes, 0 % on the forget class (MNIST, All-CNN, class 0; original 97.84 %, retrained 99.25 %)"
     ),
+    "values": (
+        "published; ours: pseudo_batches, batch_size, learning_rate, balance, average, share_forget, examine_every, patience"
+    ),
     "needs": "no data; whole classes to be forgotten",
+    "published_steps": 0,
 }
 
 import copy

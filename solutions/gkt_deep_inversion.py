@@ -27,10 +27,12 @@ METADATA = {
         "40 to 50 % accuracy on the other classes with 100 images per class and 80 to 85 % with 6000, 0 % on the "
         "forgotten one (MNIST, All-CNN, class 0)"
     ),
+    "values": "published; ours: iterations, statistics_weight, jitter, soft_labels",
     "needs": (
         "batch-norm statistics, layers that can be drawn anew, the classes to forget, the others, shape, scale and "
         "range of the images; no data"
     ),
+    "published_steps": 0,
 }
 
 from collections.abc import Sequence

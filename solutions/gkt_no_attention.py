@@ -14,7 +14,11 @@ METADATA = {
         '"Zero-shot machine unlearning", https://arxiv.org/abs/2201.05629'
     ),
     "reported": "below 50 % on retain classes, 43.9 % and 0 % on the forget class in its log (MNIST, All-CNN, class 0)",
+    "values": (
+        "published; ours: pseudo_batches, batch_size, learning_rate, balance, average, share_forget, examine_every, patience"
+    ),
     "needs": "no data; whole classes to be forgotten",
+    "published_steps": 0,
 }
 
 from typing import Any

@@ -21,6 +21,7 @@ METADATA = {
     "family": "classic",
     "source": "hishamcse/NeurIPS_Machine_Unlearning",
     "reported": "0.0048 (late submission of the uncorrected code); plain gradient ascent 0.0001 (public leaderboard)",
+    "values": "published",
     "needs": "the retain set and the forget set",
 }
 

@@ -25,6 +25,7 @@ METADATA = {
         'ports; called MSG in "Deep Unlearn", https://arxiv.org/abs/2410.01276'
     ),
     "reported": "0.0902 (private leaderboard, 2nd place)",
+    "values": "published",
     "needs": "random retain examples (`.dataset`), the forget set, convolutions",
 }
 
@@ -45,7 +46,7 @@ SEARCH_SPACE = {
     "reinitialised_fraction": (0.05, 0.95),
     "epochs": (3, 12),
     "learning_rate": (1e-4, 3.0, "log"),
-    "kept_gradient_factor": (0.01, 0.5, "log"),
+    "kept_gradient_factor": (1e-3, 0.5, "log"),
     "weight_decay": (1e-5, 0.1, "log"),
 }
 

@@ -11,6 +11,7 @@ METADATA = {
     "family": "classic",
     "source": 'Jia et al. 2023, "Model Sparsity Can Simplify Machine Unlearning", https://arxiv.org/abs/2304.04934',
     "reported": "none",
+    "values": "published; ours: weight_decay",
     "needs": "the retain set",
 }
 
@@ -26,7 +27,7 @@ from solutions.parts.training import Loss, sgd, train_epoch
 from solutions.parts.weights import trainable
 
 SEARCH_SPACE = {
-    "alpha": (1e-6, 0.1, "log"),
+    "alpha": (1e-5, 0.1, "log"),
     "epochs": (1, 12),
     "learning_rate": (1e-4, 3.0, "log"),
     "weight_decay": (1e-5, 0.1, "log"),

@@ -14,6 +14,7 @@ METADATA = {
     "family": "Forget with Precision",
     "source": '"Forget with Precision" (ETH), https://github.com/vstrozzi/assessing-machine-unlearning-approaches',
     "reported": "ε̂ 4.16 on CIFAR-10 (retraining 0.88, lower is better); accuracy 99.72 % retain, 99.55 % forget, 94.21 % test",
+    "values": "published",
     "needs": "the forget set, to relabel it (`.dataset`)",
 }
 

@@ -13,6 +13,7 @@ METADATA = {
     "family": "Forget with Precision",
     "source": '"Forget with Precision" (ETH), https://github.com/vstrozzi/assessing-machine-unlearning-approaches',
     "reported": "ε̂ 4.20 on CIFAR-10 (retraining 0.88, lower is better); accuracy 99.99 % retain, 87.41 % forget, 94.16 % test",
+    "values": "published",
     "needs": "the retain set and the forget set, to relabel and to join them (`.dataset`)",
 }
 

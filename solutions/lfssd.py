@@ -13,6 +13,7 @@ METADATA = {
     "family": "classic",
     "source": "Foster et al. 2024, https://arxiv.org/abs/2402.19308",
     "reported": "none for the competition's metric",
+    "values": "published; carried over: selection_weight",
     "needs": "the forget set and the retain set (`.dataset` of both), no labels",
 }
 
@@ -26,8 +27,8 @@ from solutions.parts.weights import trainable
 from solutions.ssd import all_training_data, dampen, importances, select
 
 SEARCH_SPACE = {
-    "selection_weight": (0.1, 100.0, "log"),
-    "dampening_constant": (0.1, 10.0, "log"),
+    "selection_weight": (1.0, 10**0.5, "log"),  # above it may select nothing, below what matters less to the forget set
+    "dampening_constant": (0.1, 1.0, "log"),  # with more, what is selected may keep its value
 }
 
 

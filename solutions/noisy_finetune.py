@@ -16,6 +16,7 @@ METADATA = {
     "family": "classic",
     "source": 'Chien et al., "Langevin Unlearning", NeurIPS 2024, https://arxiv.org/abs/2401.10371',
     "reported": "none for networks",
+    "values": "published; carried over: epochs, learning_rate",
     "needs": "the retain set",
 }
 
@@ -34,7 +35,7 @@ SEARCH_SPACE = {
     "epochs": (1, 12),
     "learning_rate": (1e-4, 3.0, "log"),
     "noise": (1e-3, 1.0, "log"),
-    "clip": (0.1, 100.0, "log"),
+    "clip": (0.01, 1.0, "log"),  # gradients of a trained network are shorter than 1
     "weight_decay": (1e-7, 0.1, "log"),
 }
 

@@ -8,6 +8,7 @@ METADATA = {
     "family": "baseline",
     "source": "none",
     "reported": "none",
+    "values": "published",
     "needs": "nothing",
 }
 

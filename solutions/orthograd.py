@@ -25,6 +25,7 @@ METADATA = {
     "family": "classic",
     "source": "Shamsian et al. 2025, https://arxiv.org/abs/2503.02312",
     "reported": "none",
+    "values": "ours",
     "needs": "the retain set in batches of another size (`.dataset`), the forget set, per-example gradients",
 }
 

@@ -19,6 +19,7 @@ METADATA = {
     "family": "Forget with Precision",
     "source": '"Forget with Precision" (ETH), https://github.com/vstrozzi/assessing-machine-unlearning-approaches',
     "reported": "ε̂ 3.22 on CIFAR-10 (retraining 0.88, lower is better); accuracy 98.21 % retain, 97.47 % forget, 92.60 % test",
+    "values": "carried over",
     "needs": "the retain set and the forget set in batches of another size (`.dataset`)",
 }
 

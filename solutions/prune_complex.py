@@ -18,6 +18,7 @@ METADATA = {
     "family": "Forget with Precision",
     "source": '"Forget with Precision" (ETH), https://github.com/vstrozzi/assessing-machine-unlearning-approaches',
     "reported": "ε̂ 2.20 on CIFAR-10 (retraining 0.88, lower is better); accuracy 99.99 % retain, 91.10 % forget, 94.31 % test",
+    "values": "published",
     "needs": "the retain set and the forget set in batches of another size (`.dataset`)",
 }
 

@@ -11,6 +11,7 @@ METADATA = {
     "family": "classic",
     "source": "Graves et al. 2021, https://arxiv.org/abs/2010.10981; Golatkar et al. 2020, https://arxiv.org/abs/1911.04933",
     "reported": "none",
+    "values": "published; ours: weight_decay",
     "needs": "the retain set and the forget set, example by example (`.dataset`)",
 }
 

@@ -22,6 +22,7 @@ METADATA = {
     "family": "classic",
     "source": "Zhao et al. 2024, NeurIPS 2024, https://arxiv.org/abs/2406.01257; code kairanzhao/RUM",
     "reported": "none",
+    "values": "published; carried over: salun_fraction",
     "needs": "the retain set and the forget set, example by example (`.dataset`); at least three forget examples",
 }
 

@@ -21,6 +21,7 @@ METADATA = {
     "family": "classic",
     "source": "Fan et al. 2023, https://arxiv.org/abs/2310.12508; code OPTML-Group/Unlearn-Saliency",
     "reported": "none",
+    "values": "published",
     "needs": "the retain set and the forget set",
 }
 

@@ -12,6 +12,7 @@ METADATA = {
     "family": "winner",
     "source": 'hishamcse/NeurIPS_Machine_Unlearning ("improved SCL")',
     "reported": "0.1068 (late submission)",
+    "values": "published",
     "needs": "the retain set in batches of another size (`.dataset`), and the forget set",
 }
 
@@ -25,8 +26,8 @@ from solutions.parts.batches import rebatch
 from solutions.scl import divergence_from_uniform, pull_to_uniform, repair
 
 SEARCH_SPACE = {
-    "reverse_weight": (0.0, 2.0),
-    "uniform_learning_rate": (1e-4, 3.0, "log"),
+    "reverse_weight": (0.1, 4.0, "log"),  # without it, this is `scl`
+    "uniform_learning_rate": (1e-3, 3.0, "log"),  # below, the few steps of the first stage change next to nothing
     "cycles": (2, 12),
     "temperature": (0.3, 10.0, "log"),
     "forget_learning_rate": (1e-5, 0.1, "log"),

@@ -18,6 +18,7 @@ METADATA = {
     "family": "classic",
     "source": 'Kurmanji et al. 2023, "Towards Unbounded Machine Unlearning", https://arxiv.org/abs/2302.09880',
     "reported": "0.6577 on MUFAC (NoMUS; retraining 0.6995)",
+    "values": "published; ours: weight_decay",
     "needs": "the retain set and the forget set in batches of another size (`.dataset`); with `rewind` also validation images",
 }
 
@@ -38,6 +39,7 @@ from solutions.parts.training import sgd
 SEARCH_SPACE = {
     "epochs": (1, 12),
     "forget_epochs": (1, 6),
+    "gamma": (0.1, 3.0, "log"),
     "alpha": (1e-4, 3.0, "log"),
     "temperature": (1.0, 10.0, "log"),
     "learning_rate": (1e-4, 3.0, "log"),

@@ -29,6 +29,7 @@ METADATA = {
         'port; called CFW in "Deep Unlearn", https://arxiv.org/abs/2410.01276'
     ),
     "reported": "0.0885 (private leaderboard, 3rd place)",
+    "values": "published",
     "needs": "the retain set",
 }
 

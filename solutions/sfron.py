@@ -26,7 +26,10 @@ METADATA = {
         "code K1nght/Unified-Unlearning-w-Remain-Geometry"
     ),
     "reported": "none",
+    "values": "published; carried over: epochs",
     "needs": "the retain set and the forget set",
+    "published_steps": 352,
+    "published_batch_size": 128,
 }
 
 import math
@@ -48,8 +51,8 @@ SEARCH_SPACE = {
     "epochs": (0.5, 12.0, "log"),
     "learning_rate": (1e-4, 3.0, "log"),
     "ascent_every": (1, 20),
-    "alpha": (0.1, 100.0, "log"),
-    "clip_norm": (0.1, 100.0, "log"),
+    "alpha": (1.0, 100.0, "log"),
+    "clip_norm": (0.1, 7.0, "log"),
     "weight_decay": (1e-5, 0.1, "log"),
 }
 

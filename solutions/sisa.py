@@ -21,6 +21,7 @@ METADATA = {
     "family": "classic",
     "source": 'Bourtoule et al. 2021, "Machine Unlearning", https://arxiv.org/abs/1912.03817',
     "reported": "none",
+    "values": "ours",
     "needs": "its own training, the forget set's ids (`.dataset.rows`) and the images in memory (`.dataset.memory`)",
 }
 

@@ -16,6 +16,7 @@ METADATA = {
     "family": "classic",
     "source": "Foster et al. 2023, https://arxiv.org/abs/2308.07707",
     "reported": "none for the competition's metric",
+    "values": "published",
     "needs": "the forget set and the retain set (`.dataset` of both)",
 }
 
@@ -32,7 +33,7 @@ from solutions.parts.training import Loss
 from solutions.parts.weights import trainable
 
 SEARCH_SPACE = {
-    "selection_weight": (0.1, 100.0, "log"),
+    "selection_weight": (1.0, 10.0, "log"),  # above it may select nothing, below what matters less to the forget set
     "dampening_constant": (0.1, 10.0, "log"),
 }
 

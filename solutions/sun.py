@@ -28,6 +28,7 @@ METADATA = {
         "https://arxiv.org/abs/2410.01276)"
     ),
     "reported": "none",
+    "values": "published; carried over: drawn_share, noisy_share",
     "needs": "the retain set",
 }
 
@@ -42,9 +43,9 @@ from solutions.parts.training import sgd, train_epoch, training_only
 from solutions.parts.weights import add_noise, reinitialise, trainable
 
 SEARCH_SPACE = {
-    "restricted_epochs": (2, 8),
+    "restricted_epochs": (3, 8),  # noise is for tensors that no epoch before has drawn: it needs some of both
     "restricted_learning_rate": (1e-4, 3.0, "log"),
-    "drawn_share": (0.2, 0.6),
+    "drawn_share": (0.2, 0.5),
     "noise": (0.01, 1.0, "log"),
     "learning_rates": (0.1, 3000.0, "times"),
     "weight_decay": (1e-5, 0.1, "log"),

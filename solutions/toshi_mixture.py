@@ -29,6 +29,7 @@ METADATA = {
         "0.0785 (private leaderboard, 5th place); 0.0720 by the first half alone, 0.0707 by the second alone (public "
         "leaderboard). The pseudo-labels are the unpublished ones"
     ),
+    "values": "published",
     "needs": "the retain set, the forget set, validation images and convolutions",
 }
 

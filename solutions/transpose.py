@@ -16,6 +16,7 @@ METADATA = {
         "https://www.kaggle.com/competitions/neurips-2023-machine-unlearning"
     ),
     "reported": "0.0720 (public leaderboard, all runs by this half)",
+    "values": "published",
     "needs": "the retain set and convolutions",
 }
 

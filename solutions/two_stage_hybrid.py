@@ -17,6 +17,7 @@ METADATA = {
         "(`two_stage_simple`)"
     ),
     "reported": "ε̂ 2.83 on CIFAR-10 (retraining 0.88, lower is better); accuracy 96.09 % retain, 96.23 % forget, 94.58 % test",
+    "values": "published",
     "needs": "the retain set in batches of another size, and the forget set, to relabel it (`.dataset`)",
 }
 

@@ -23,6 +23,7 @@ METADATA = {
     "family": "classic",
     "source": 'Tarun et al. 2021, "Fast Yet Effective Machine Unlearning", https://arxiv.org/abs/2111.08947',
     "reported": "0.5972 (NoMUS on the MUFAC face-age benchmark of ndb796/MachineUnlearning, where retraining has 0.6995)",
+    "values": "published",
     "needs": "the forget set's classes and scale, and part of the retain set (`.dataset`)",
 }
 

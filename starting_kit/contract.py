@@ -40,13 +40,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from starting_kit import author_remarks, roles, search_space
+from starting_kit import author_remarks, roles, search_space, transferred
 from starting_kit.errors import InputError, did_you_mean
 from starting_kit.imports import PROJECT as PROJECT
 from starting_kit.imports import ZOO as ZOO
 from starting_kit.loading import drew_while_loading, load, loaded_files
 from starting_kit.sources import data_files, name_of, sources
 from starting_kit.streams import printed
+from starting_kit.tasks.task import Task
 
 BatchFormat = Literal["tuple", "dict"]
 
@@ -65,7 +66,7 @@ class Solution:
         hyperparameters: all values in use, ready for JSON.
         overrides: those that differ from the defaults, as they are passed.
         settings: those of them that the user has set.
-        tuned: whether the others were fitted to a task.
+        origin: whether the others were fitted to a task, or carried over to it; None for the defaults.
         search_space: ranges of those that may be tuned.
         batches: the batches it declares, or None.
         trains: whether it brings its own trainer.
@@ -74,6 +75,8 @@ class Solution:
         files: digests of the files beside it that its sources name; they determine what it does, too.
         draws: whether it draws or seeds random numbers while it is loaded, which changes nothing of what it draws later.
         remarks: what its author should know, in sentences.
+        loader_batch_size: of the loaders that it gets; None for the task's.
+        published: an epoch where its values were published.
     """
 
     name: str
@@ -82,7 +85,7 @@ class Solution:
     hyperparameters: dict[str, Any]
     overrides: dict[str, Any]
     settings: dict[str, Any]
-    tuned: bool
+    origin: Literal["tuned", "transferred"] | None
     search_space: dict[str, search_space.Range]
     batches: BatchFormat | None
     trains: bool = False
@@ -91,6 +94,8 @@ class Solution:
     files: dict[str, str] = field(default_factory=dict)
     draws: bool = False
     remarks: tuple[str, ...] = ()
+    loader_batch_size: int | None = None
+    published: transferred.Published = transferred.COMPETITION
 
     @property
     def visible(self) -> list[str]:
@@ -98,9 +103,13 @@ class Solution:
         return [*self.sources, *self.files]
 
     @property
-    def source_of_values(self) -> Literal["published", "author", "tuned"]:
+    def source_of_values(self) -> Literal["published", "author", "tuned", "transferred"]:
         """Where the values come from that the user has not set; the defaults of a file of one's own are its author's."""
-        return "tuned" if self.tuned else "published" if self.path.parent == ZOO else "author"
+        return self.origin or ("published" if self.path.parent == ZOO else "author")
+
+    def given(self, task: Task) -> Task:
+        """A task, with the batch size of the loaders that this solution gets."""
+        return task if self.loader_batch_size is None else dataclasses.replace(task, loader_batch_size=self.loader_batch_size)
 
     def with_values(self, values: dict[str, Any]) -> "Solution":
         """The same with other values for hyper-parameters that may be tuned."""
@@ -138,13 +147,14 @@ def find(name_or_path: str, endings: tuple[str, ...] = (".py",)) -> Path:
     return path
 
 
-def describe(path: Path, settings: Sequence[str], tuned: dict[str, Any] | None = None) -> Solution:
+def describe(path: Path, settings: Sequence[str], tuned: dict[str, Any] | None = None, retain: int | None = None) -> Solution:
     """Load a solution, check that its `unlearning` has the right parameters, and apply values to them.
 
     Args:
         path: the file.
         settings: of the user, `name=value`.
         tuned: values that were fitted to a task, from JSON; settings go before them.
+        retain: how many retain examples a task has to which the published values are to be carried over; None to leave them.
 
     Raises:
         InputError: it cannot be loaded, defines no `unlearning`, or one with other parameters; its `train` has others than
@@ -155,28 +165,37 @@ def describe(path: Path, settings: Sequence[str], tuned: dict[str, Any] | None =
     function = getattr(module, "unlearning", None)
     if not callable(function):
         raise InputError(f"{path} defines no function unlearning(net, retain_loader, forget_loader, val_loader).")
-    batches = getattr(module, "BATCHES", None)
-    if batches not in (None, "tuple", "dict"):
-        raise InputError(f'{path} sets BATCHES = {batches!r}; it must be "tuple" or "dict".')
-    lockstep = getattr(module, "LOCKSTEP", True)
-    if not isinstance(lockstep, bool):
-        raise InputError(f"{path} sets LOCKSTEP = {lockstep!r}; it must be True or False.")
+    batches, lockstep = _constants(module, path)
     defaults = _hyperparameters(path, function)
     space = search_space.parse(getattr(module, "SEARCH_SPACE", {}), defaults, path)
     trains = _has_trainer(module, path, defaults, space)
-    if unknown := [name for name in tuned or {} if name not in defaults]:
-        raise InputError(f"{path} has no hyper-parameter {unknown[0]!r}, which was tuned; tune it again.")
-    fitted = {name: _as(defaults[name], value) for name, value in (tuned or {}).items()}
+    known = transferred.published(getattr(module, "METADATA", None))
+    carried_over = {} if retain is None else known.values(defaults, retain)
+    fitted = _fitted(path, defaults, tuned or carried_over)
     usual = {**defaults, **fitted}
     chosen = {name: value for name, value in parse_settings(defaults, settings).items() if value != usual[name]}
     values = {**usual, **chosen}
     given = {**fitted, **chosen}  # only these are compared: a default may be any object, a tensor of class weights say
     overrides = {name: value for name, value in given.items() if value != defaults[name]}
     constants = batches, trains, lockstep, callable(getattr(module, "pictures", None))
-    found = Solution(path.stem, path, texts, _shown(values), overrides, chosen, tuned is not None, space, *constants)
+    origin: Literal["tuned", "transferred"] | None = "transferred" if retain else None if tuned is None else "tuned"
+    found = Solution(path.stem, path, texts, _shown(values), overrides, chosen, origin, space, *constants)
     seeds = author_remarks.on_seeds_at_top(path, texts)
     remarks = (*seeds, *author_remarks.on_calls(path, texts[name_of(path, path.parent)]))
+    size = None if retain is None else known.loader_batch_size(retain)
+    found = dataclasses.replace(found, loader_batch_size=size, published=known)
     return dataclasses.replace(found, files=files, draws=draws or bool(seeds), remarks=remarks)
+
+
+def _constants(module: ModuleType, path: Path) -> tuple[BatchFormat | None, bool]:
+    """What a solution says of the batches that it reads, and of lockstep."""
+    batches = getattr(module, "BATCHES", None)
+    if batches not in (None, "tuple", "dict"):
+        raise InputError(f'{path} sets BATCHES = {batches!r}; it must be "tuple" or "dict".')
+    lockstep = getattr(module, "LOCKSTEP", True)
+    if not isinstance(lockstep, bool):
+        raise InputError(f"{path} sets LOCKSTEP = {lockstep!r}; it must be True or False.")
+    return batches, lockstep
 
 
 def _load_once(path: Path) -> tuple[ModuleType, dict[str, str], dict[str, str], bool]:
@@ -213,6 +232,13 @@ def _shown(values: dict[str, Any]) -> dict[str, Any]:
     """Values ready for JSON. One may be any object; the sources say which, so for people its type will do."""
     shown: dict[str, Any] = json.loads(json.dumps(values, default=lambda value: f"<{type(value).__name__}>"))
     return shown
+
+
+def _fitted(path: Path, defaults: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Values from JSON, as `unlearning` takes them."""
+    if unknown := [name for name in values if name not in defaults]:
+        raise InputError(f"{path} has no hyper-parameter {unknown[0]!r}, which was tuned; tune it again.")
+    return {name: _as(defaults[name], value) for name, value in values.items()}
 
 
 def _as(default: Any, value: Any) -> Any:

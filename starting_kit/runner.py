@@ -62,7 +62,7 @@ def call(
             not finite.
     """
     dtype = next(net.parameters()).dtype
-    given = loaders(task, data, batches, device, data_free)
+    given = loaders(solution.given(task), data, batches, device, data_free)
     with surroundings(solution.path, solution.visible):
         function, before = _loaded(solution, "unlearning", net.to(device)), structure(net)
         returned = _returned(solution, function, net, given)
@@ -155,6 +155,7 @@ def _unlearned_in_lockstep(
 ) -> nn.Module:
     stacked = stack(nets)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    task = solution.given(task)
     first = loaders(task, data[0], batches, data_free=data_free)
     of_members = [first if own is data[0] else loaders(task, own, batches, data_free=data_free) for own in data]
     with surroundings(solution.path, solution.visible):
@@ -200,7 +201,7 @@ def draw(
         DataWithheldError: it reads data that it is not given.
         SolutionError: the solution raised (which line), or returned something else.
     """
-    given = loaders(task, data, batches, device, data_free)
+    given = loaders(solution.given(task), data, batches, device, data_free)
     with surroundings(solution.path, solution.visible):
         drawn = _returned(solution, _loaded(solution, "pictures", net.to(device)), net, given)
     if not isinstance(drawn, Tensor) or drawn.dim() != 5 or not drawn.numel():

@@ -51,6 +51,21 @@ class Range:
             return times(self.default, proposed)
         return _rounded(proposed) if self.kind == "number" and proposed != self.default else proposed
 
+    def proposal(self, value: Any) -> Any | None:
+        """What stands for a value, of numbers the nearest in the range; None where nothing does.
+
+        >>> Range(0.1, "number", low=0.01, high=1.0).proposal(3)
+        1.0
+        >>> Range((0.5, 1.0), "factor", low=0.1, high=100).proposal([5.0, 10.0])
+        10.0
+        """
+        if self.kind == "choice":
+            return value if value in self.choices else None
+        if self.kind == "factor":
+            value, unit = _first(value), _first(self.default)
+            value = value / unit if type(value) in (int, float) and unit else None
+        return min(max(value, self.low), self.high) if type(value) in (int, float) else None
+
 
 def parse(space: Any, defaults: dict[str, Any], path: Path) -> dict[str, Range]:
     """The ranges of a search space.
@@ -105,6 +120,13 @@ def times(default: Any, factor: float) -> Any:
     (5.0, (10.0, 20.0))
     """
     return tuple(times(inner, factor) for inner in default) if isinstance(default, tuple) else _rounded(default * factor)
+
+
+def _first(nested: Any) -> Any:
+    """The first number in nested tuples or lists; None where there is none."""
+    while isinstance(nested, tuple | list):
+        nested = nested[0] if nested else None
+    return nested
 
 
 def _rounded(number: float) -> float:

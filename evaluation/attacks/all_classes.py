@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from evaluation.attacks.attack import LEVEL, Attack, Floats, NotComputableError, Statistics, halves, require_models
+from evaluation.attacks.attack import Attack, Floats, NotComputableError, Statistics, halves, require_models
 from evaluation.attacks.ulira import area_under_curve
+from evaluation.metric.measured import LEVEL
 from evaluation.metric.outputs import Outputs
 
 MODELS = 8  # four to fit, four to try

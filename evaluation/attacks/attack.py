@@ -14,7 +14,6 @@ Statistics = Mapping[str, float | None]
 # The least standard deviation of confidences that is assumed, so that a population that hardly varies still has a density.
 # It is far below the spread of any population trained from several seeds (about 1).
 MIN_DEVIATION = 1e-3
-LEVEL = 0.05  # of tests and bounds
 
 
 class NotComputableError(ValueError):

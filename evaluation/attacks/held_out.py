@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv
 
-from evaluation.attacks.attack import LEVEL, Floats, Statistics, halves, require_models
+from evaluation.attacks.attack import Floats, Statistics, halves, require_models
 from evaluation.attacks.sweep import sweep
+from evaluation.metric.measured import LEVEL
 from evaluation.metric.outputs import Outputs
 
 ALPHA = LEVEL

@@ -9,6 +9,8 @@ T = TypeVar("T")
 Interval = tuple[float, float]
 Design = Literal["one original", "averaged", "pooled"]
 
+LEVEL = 0.05  # of the tests and bounds of second opinions
+
 
 class Measured(Struct, Generic[T], frozen=True):
     """What was measured, or why it could not be.

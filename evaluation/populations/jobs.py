@@ -22,11 +22,13 @@ def get_ready(task: Task) -> None:
         materials.load_data(task)
 
 
-def describe_solution(path: Path, settings: tuple[str, ...], tuned: dict[str, Any] | None) -> Solution:
+def describe_solution(
+    path: Path, settings: tuple[str, ...], tuned: dict[str, Any] | None, retain: int | None = None
+) -> Solution:
     """See `contract.describe`."""
     from starting_kit import contract
 
-    return contract.describe(path, settings, tuned)
+    return contract.describe(path, settings, tuned, retain)
 
 
 def name_of_device(device: str) -> str:
@@ -48,6 +50,13 @@ def look_at_data(task: Task) -> tuple[str, list[str]]:
     from evaluation.populations import trying
 
     return trying.look_at_data(task)
+
+
+def retain_examples(task: Task) -> int:
+    """How many a task has."""
+    from evaluation.populations import materials
+
+    return len(materials.load_data(task).retain)
 
 
 def usable_engine(task: Task) -> tuple[Engine, str | None]:

@@ -107,6 +107,8 @@ class Population:
             identity["originals"] = {"models": self.originals, "in_a_row": self.in_a_row}
         if self.data_free:
             identity["data_free"] = True
+        if self.solution.loader_batch_size is not None:
+            identity["loader_batch_size"] = self.solution.loader_batch_size
         return {**identity, "original": self.original.key, **_identity_of(self.solution), "batches": self.batches}
 
     @cached_property

@@ -7,18 +7,18 @@ from collections.abc import Iterator, Sequence
 from msgspec import UNSET, UnsetType
 from rich.markup import escape
 
-from evaluation.metric.measured import Interval, Measured
+from evaluation.metric.measured import LEVEL, Interval, Measured
 from evaluation.scoring.scorecard import Environment, Hyperparameters, Scorecard
 
 SOURCES: dict[str | UnsetType, str] = {
     "published": "published",
     "author": "the author's",
     "tuned": "tuned for this task",
+    "transferred": "carried over by steps",
     UNSET: "set in part",
 }
 NOT_RECORDED = "not recorded"
 FOUND_OUT = 0.5  # of the ceiling: what originals score at most where they are found out
-LEVEL = 0.05  # of the tests and bounds of second opinions
 
 
 def equal_models(card: Scorecard) -> Iterator[str]:
@@ -104,6 +104,7 @@ def values_in_use(used: Hyperparameters) -> str:
     by_user = [] if used.set is UNSET else used.set
     others = [name for name in used.values if name not in by_user]
     source = SOURCES[used.others if used.source == "set" else used.source]
+    source += "" if used.loader_batch_size is UNSET else f" (loaders in batches of {used.loader_batch_size})"
 
     def listed(names: list[str]) -> str:
         return ", ".join(f"{name}={used.values[name]}" for name in names)

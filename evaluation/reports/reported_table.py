@@ -57,5 +57,5 @@ def measured_of(table: Sequence[Row], entry: reported.Entry) -> dict[str, Row | 
         return {SAME_VALUES: None, TUNED_HERE: None}
     values = contract.describe(contract.find(entry["solution"]), entry["settings"].split()).hyperparameters
     tuned = [row for row, used in known if used.source == "tuned"] if not entry["settings"] else []
-    same = [row for row, used in known if used.values == values]
+    same = [row for row, used in known if used.values == values and used.origin != "transferred"]
     return {SAME_VALUES: next(iter(same), None), TUNED_HERE: next(iter(tuned), None)}

@@ -14,7 +14,9 @@ def verdict(outcome: Outcome) -> str:
         "no difference that matters": f"Between {first} and {second} there is no difference that matters: {scores}",
         None: f"Undecided between {first} and {second}: {scores}, the most that --models allows",
     }[look.verdict]
-    stopped = f"; stopped at {look.models} of {outcome.planned[-1]}" if look.verdict else ""
+    stopped = (
+        f"; stopped at {look.models} of {outcome.planned[-1]}" if look.verdict and look.models < outcome.planned[-1] else ""
+    )
     return (
         f"{found}{stopped}. The difference is {look.scores[0] - look.scores[1]:+.4f}, {100 * (1 - look.share):.1f} % interval "
         f"{low:+.4f} to {high:+.4f}; {look.margin:.4f} or less does not matter (--margin)."

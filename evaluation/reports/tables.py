@@ -52,7 +52,7 @@ def cells(row: Row) -> tuple[str, ...]:
     return (
         "-" if row.rank is None else str(row.rank),
         "-" if row.ranks.value is None else "–".join(str(rank) for rank in dict.fromkeys(row.ranks.value)),
-        card.entry.replace("--published", "").replace("--tuned", ""),
+        card.entry.replace("--published", "").replace("--tuned", "").replace("--transferred", ""),
         card.hyperparameters.source if card.hyperparameters else "-",
         number(card.score) + "†" * card.has_equal_models,
         interval(card.score_interval),

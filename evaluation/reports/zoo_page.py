@@ -17,22 +17,30 @@ FAMILIES = {
     "Forget with Precision": "Forget with Precision",
     "zero-shot": "Zero-shot: without data, for whole classes",
 }
-FIELDS = ("family", "source", "reported", "needs")
-COLUMNS = ("solution", "steps", "source", "reported", "{task}, published values", "{task}, tuned values", "cost", "needs")
+FIELDS = ("family", "source", "reported", "values", "needs")
+NUMBERS = ("published_steps", "published_batch_size")  # may be there as well: what `starting_kit.transferred` goes by
+ORIGINS = ("published", "carried over", "ours")
+COLUMNS = (
+    *("solution", "steps", "source", "reported", "origin of the values"),
+    *("{task}, default values", "{task}, transferred values", "{task}, tuned values", "cost", "needs"),
+)
 
 INTRODUCTION = """\
 # The zoo
 
-One file per solution; `parts/` holds what several share. A file's docstring has the steps one by one, what its source
-leaves open, and what was decided. The published hyper-parameters are the defaults; `--set name=value` changes them:
+One file per solution; `parts/` holds what several share. A file's docstring has the steps one by one, where its source
+says so, and what was decided where that is silent. `--set name=value` changes a hyper-parameter:
 
 ```
 python evaluation/score.py --solution scrub --set rewind=true
 ```
 
 *Reported* is what its source reports, on the source's data: not comparable with each other, nor with the measured scores. Those
-are measured here, with 95 % intervals: with the published hyper-parameters, which were chosen for larger networks and data
-sets, and with those that `evaluation/tune.py` has fitted to the task{ends}.
+are measured here, with 95 % intervals: with the defaults, which are the published hyper-parameters as far as there are any and
+were chosen for larger networks and data sets, with those carried over to the task by its number of steps (`--hyperparameters
+transferred`), and with those that `evaluation/tune.py` has fitted to the task{ends}.
+*Origin of the values* is that of the defaults: *published* by the source, *carried over* from a value of the source that makes
+no sense here or from another method, or *ours*, where none is published; what is not named has the first origin.
 *Cost* is the time of one unlearning over that of one retraining, with the tuned values if there are any; the competition
 allowed 20 %.
 
@@ -49,6 +57,7 @@ class Description:
         family: one of `FAMILIES`.
         source: who, where.
         reported: a score, and on which board.
+        values: where the defaults of its hyper-parameters come from, as in "published; ours: alpha, epochs".
         needs: what it uses besides the network.
         steps: numbers of its steps.
     """
@@ -57,6 +66,7 @@ class Description:
     family: str
     source: str
     reported: str
+    values: str
     needs: str
     steps: tuple[int, ...]
 
@@ -65,36 +75,62 @@ def describe(path: Path) -> Description:
     """Read what a solution of the zoo says of itself, without importing it: summary, numbered steps, and `METADATA`.
 
     Raises:
-        InputError: there is no `METADATA`, or it has other keys than `FIELDS`, or an unknown family.
+        InputError: there is no `METADATA`, or it has other keys than `FIELDS`, an unknown family, or origins that are unknown
+            or of unknown hyper-parameters.
     """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     text = ast.get_docstring(tree) or ""
     steps = tuple(int(number) for number in re.findall(r"^(\d+)\. ", text, re.MULTILINE))
-    return Description(text.split("\n")[0].rstrip("."), steps=steps, **metadata(path, tree))
+    found = metadata(path, tree)
+    check_origins(path, found["values"], hyperparameters(tree))
+    return Description(text.split("\n")[0].rstrip("."), steps=steps, **found)
 
 
 def metadata(path: Path, tree: ast.Module) -> dict[str, str]:
-    """The literal dict that a module names `METADATA`.
+    """What the literal dict says that a module names `METADATA`, but for its `NUMBERS`.
 
     Raises:
-        InputError: there is none, or it has other keys than `FIELDS`, or an unknown family.
+        InputError: there is none, or it has other keys than `FIELDS` and `NUMBERS`, or an unknown family.
     """
     assigned = [node for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "METADATA"]
     try:
         found = ast.literal_eval(assigned[0].value)
     except (IndexError, ValueError, TypeError):
         found = None
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+    if not isinstance(found, dict) or not all(
+        isinstance(value, int if key in NUMBERS else str) for key, value in found.items()
+    ):
         raise InputError(f"{path} has no METADATA, a dict of literal strings ({', '.join(FIELDS)}); see solutions/scl.py.")
     if missing := [field for field in FIELDS if field not in found]:
         raise InputError(f"METADATA of {path} lacks {', '.join(missing)}; see solutions/scl.py.")
-    if unknown := [str(key) for key in found if key not in FIELDS]:
-        raise InputError(f"METADATA of {path} has an unknown key {unknown[0]!r}; the keys are {', '.join(FIELDS)}.")
+    known = FIELDS + NUMBERS
+    if unknown := [str(key) for key in found if key not in known]:
+        raise InputError(f"METADATA of {path} has an unknown key {unknown[0]!r}; the keys are {', '.join(known)}.")
     if found["family"] not in FAMILIES:
         raise InputError(
             f"METADATA of {path} has an unknown family {found['family']!r}; the families are {', '.join(FAMILIES)}."
         )
-    return found
+    return {field: found[field] for field in FIELDS}
+
+
+def hyperparameters(tree: ast.Module) -> list[str]:
+    """Names of the keyword arguments of a module's `unlearning`, or of `train` where a solution has its own training."""
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in ("unlearning", "train")]
+    return [argument.arg for function in functions for argument in function.args.kwonlyargs]
+
+
+def check_origins(path: Path, values: str, names: list[str]) -> None:
+    """The first origin is of all hyper-parameters but those that the others name.
+
+    Raises:
+        InputError: an origin is not one of `ORIGINS`, or is of something that is no hyper-parameter.
+    """
+    usual, *others = values.split("; ")
+    for origin, _, named in ((usual, "", ""), *(other.partition(": ") for other in others)):
+        if origin not in ORIGINS:
+            raise InputError(f"METADATA of {path} has an unknown origin of values {origin!r}; there are {', '.join(ORIGINS)}.")
+        if unknown := [name for name in named.split(", ") if named and name not in names]:
+            raise InputError(f"METADATA of {path} has an origin of {unknown[0]!r}, which is no hyper-parameter of its own.")
 
 
 def page(zoo: Path, results: Path, task: str) -> str:
@@ -131,7 +167,9 @@ def cells(name: str, description: Description, cards: dict[str, Scorecard]) -> t
         description.summary,
         description.source,
         description.reported,
+        description.values,
         measured(published),
+        measured(cards.get(f"{name}--transferred")),
         measured(tuned),
         percent(card.cost if card else None),
         description.needs,

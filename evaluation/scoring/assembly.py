@@ -95,7 +95,10 @@ def _origin(made: Experiment) -> dict[str, Any]:
 
 def _hyperparameters(solution: Solution) -> Hyperparameters:
     values, source, by_user = solution.hyperparameters, solution.source_of_values, list(solution.settings)
-    return Hyperparameters("set", values, by_user, source) if by_user else Hyperparameters(source, values)
+    size = msgspec.UNSET if solution.loader_batch_size is None else solution.loader_batch_size
+    if by_user:
+        return Hyperparameters("set", values, by_user, source, loader_batch_size=size)
+    return Hyperparameters(source, values, loader_batch_size=size)
 
 
 def of_external(
@@ -155,8 +158,8 @@ def file_name(made: Experiment, config: ScoringConfig, folder: Path) -> str:
         config: of the scoring.
         folder: of the task's scorecards.
     """
-    tuned = made.populations["unlearned"].unlearning().solution.tuned
-    name = _file_name(made, config, "published" if config.hyperparameters == "published" else None)
+    tuned = made.populations["unlearned"].unlearning().solution.origin == "tuned"
+    name = _file_name(made, config, None if config.hyperparameters == "tuned" else config.hyperparameters)
     if _holds_other_values(folder / f"{name}.json", tuned):
         return _file_name(made, config, "tuned" if tuned else "published")
     return name
@@ -168,7 +171,7 @@ def _holds_other_values(path: Path, tuned: bool) -> bool:
         found = codec.read(path).hyperparameters if path.exists() else None
     except InputError:  # a scorecard that cannot be read is no loss
         return False
-    return found is not None and found.are_tuned is not tuned
+    return found is not None and (found.origin is None or (found.origin == "tuned") != tuned)
 
 
 def _file_name(made: Experiment, config: ScoringConfig, values: str | None) -> str:

@@ -102,7 +102,7 @@ class ScoringConfig(Common):
         device: where models are trained and unlearned.
         data_free: whether the loaders hold no data.
         pictures: whether images that the solution makes up are drawn.
-        hyperparameters: whose; None for the tuned ones if there are any.
+        hyperparameters: whose; None for the tuned ones if there are any, else the published ones.
         define: constants of a notebook, `name=value`.
         set: hyper-parameters, `name=value`.
         runs, results: folders of populations and of scorecards.
@@ -123,7 +123,7 @@ class ScoringConfig(Common):
     device: Literal["cpu", "cuda"] = "cpu"
     data_free: bool = False
     pictures: bool = False
-    hyperparameters: Literal["tuned", "published"] | None = None
+    hyperparameters: Literal["tuned", "transferred", "published"] | None = None
     define: tuple[str, ...] = ()
     set: tuple[str, ...] = ()
     runs: Path = Path("runs")

@@ -59,7 +59,10 @@ def make_plan(
         RunError: it failed in the trial.
         KeyboardInterrupt: the user interrupted.
     """
-    solution = unlearners.run(jobs.describe_solution, path, config.set, tuned)
+    retain = trainers.run(jobs.retain_examples, task) if config.hyperparameters == "transferred" else None
+    solution = unlearners.run(jobs.describe_solution, path, config.set, tuned, retain)
+    if retain:
+        reporter.say(solution.published.said(retain))
     tell_all(reporter, solution.remarks, config.runs / "remarks.log")
     if config.pictures and not solution.pictures:
         raise InputError(f"--pictures: {path} makes no images up (it defines no function `pictures`); leave the option out.")

@@ -47,22 +47,25 @@ class Hyperparameters(Struct, frozen=True):
     """Values in use, and where they come from.
 
     Attributes:
-        source: published with the solution, its author's defaults, fitted to the task, or some set by the user.
+        source: published with the solution, its author's defaults, fitted to the task, carried over to it, or some set by the
+            user.
         values: by name.
         set: names of those that the user has set; unset where there are none.
         others: where the others come from; unset where the user has set none.
+        loader_batch_size: of the loaders that the solution got; unset for the task's.
     """
 
-    source: Literal["published", "author", "tuned", "set"]
+    source: Literal["published", "author", "tuned", "transferred", "set"]
     values: dict[str, Any]
     set: list[str] | UnsetType = UNSET
-    others: Literal["published", "author", "tuned"] | UnsetType = UNSET
+    others: Literal["published", "author", "tuned", "transferred"] | UnsetType = UNSET
+    loader_batch_size: int | UnsetType = UNSET
 
     @property
-    def are_tuned(self) -> bool | None:
-        """Whether those that the user has not set are fitted to the task; None where that is not known."""
+    def origin(self) -> str | None:
+        """Where those come from that the user has not set; None where that is not known."""
         source = self.others if self.source == "set" else self.source
-        return None if source is UNSET else source == "tuned"
+        return None if source is UNSET else source
 
 
 class Opinion(Struct, frozen=True):

@@ -100,7 +100,7 @@ def solution_path(config: ScoringConfig, task: Task, reporter: Reporter) -> tupl
 
 
 def tuned_values(config: ScoringConfig, task: Task, path: Path) -> dict[str, Any] | None:
-    """The values that were fitted to the task, or None for the published ones.
+    """The values that were fitted to the task, or None for the published ones, which may be carried over.
 
     Raises:
         InputError: the tuned ones are asked for, and there are none.
@@ -114,7 +114,7 @@ def tuned_values(config: ScoringConfig, task: Task, path: Path) -> dict[str, Any
             f"{path.stem} is not tuned for {what}; "
             f"run python evaluation/tune.py --solution {config.solution} --task {task.name}."
         )
-    return entry.values if entry and config.hyperparameters != "published" else None
+    return entry.values if entry and config.hyperparameters in (None, "tuned") else None
 
 
 def _card_of(made: Experiment, config: ScoringConfig, seconds: dict[str, float], notes: list[str]) -> Scorecard:

@@ -120,7 +120,8 @@ def _values(card: Scorecard) -> dict[str, Any]:
         raise InputError(f"{card.entry} was made elsewhere; --against takes what can be scored with more models.")
     by_user = () if used.set is UNSET else used.set
     texts = tuple(f"{name}={_typed(used.values[name])}" for name in by_user)
-    return {"hyperparameters": "tuned" if used.are_tuned else "published", "set": texts}
+    origin = used.origin if used.origin in ("tuned", "transferred") else "published"
+    return {"hyperparameters": origin, "set": texts}
 
 
 def _typed(value: Any) -> Any:
@@ -130,7 +131,8 @@ def _typed(value: Any) -> Any:
 
 def _what_runs(config: ScoringConfig, task: Task) -> tuple[Any, ...]:
     path = contract.find(config.solution, (".py", ".ipynb"))
-    return path, tuned_values(config, task, path), sorted(config.set), sorted(config.define), config.data_free
+    transferred = config.hyperparameters == "transferred"
+    return path, transferred, tuned_values(config, task, path), sorted(config.set), sorted(config.define), config.data_free
 
 
 def _score_both(both: Sequence[ScoringConfig], models: int, reporter: Reporter) -> list[Scorecard]:

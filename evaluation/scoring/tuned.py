@@ -19,10 +19,12 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         task_version: of the task it was fitted to.
         values: of the hyper-parameters that were tuned.
-        score: to be expected with many models.
+        score: to be expected with many models, by models that the search has not seen.
         cost: of one unlearning, as a share of a retraining.
-        models: with which the best trials were compared.
+        models: with which the best trials were judged again.
         trials: how many there were.
+        judged_again: how many of them were judged again.
+        optimism: how much higher the best trial's score was in the search than when it was judged again.
         date: when.
     """
 
@@ -32,6 +34,8 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cost: float = 0.0
     models: int = 0
     trials: int = 0
+    judged_again: int = 0
+    optimism: float = 0.0
     date: str = ""
 
 

@@ -17,14 +17,10 @@ from evaluation.tuning.config import TuningConfig
 from evaluation.tuning.forecast import forecast, without_test
 from starting_kit.contract import Solution
 from starting_kit.errors import InputError
-from starting_kit.extras import needs
-from starting_kit.search_space import Range
 from starting_kit.tasks.task import Engine, Task
 
-with needs("tune"):
-    from optuna.trial import FrozenTrial, Trial
-
 SEED = 2**31  # plus --seed; scoring uses other seeds unless told to use these
+SEED_AGAIN = 2**32  # likewise, of the models by which the best trials are judged again
 HIGHEST_COST = 0.9 * COST_LIMIT
 
 
@@ -54,6 +50,16 @@ class Trials:
     def solution(self) -> Solution:
         """With the published values."""
         return self.published.unlearning().solution
+
+    def afresh(self) -> "Trials":
+        """The same with other original, retrained and unlearned models, none of which the search has seen."""
+        original = self.published.unlearning().original
+        seed = original.master_seed - SEED + SEED_AGAIN
+        return replace(
+            self,
+            published=replace(self.published, master_seed=seed, original=replace(original, master_seed=seed)),
+            retrained=replace(self.retrained, master_seed=seed),
+        )
 
     def train(self, models: int) -> None:
         """Make what is missing of so many retrained models, and of the original models that so many unlearned ones start from.
@@ -147,20 +153,3 @@ def choices_of(solution: Solution) -> tuple[Any, ...]:
     """The values that a solution takes from a list, in the order of its search space."""
     choices = (name for name, limits in solution.search_space.items() if limits.kind == "choice")
     return tuple(solution.hyperparameters[name] for name in choices)
-
-
-def propose(trial: Trial, ranges: dict[str, Range]) -> dict[str, Any]:
-    """Values for the hyper-parameters that may be tuned, from the sampler."""
-    for name, limits in ranges.items():
-        if limits.kind == "choice":
-            trial.suggest_categorical(name, limits.choices)
-        elif limits.kind == "whole":
-            trial.suggest_int(name, int(limits.low), int(limits.high), log=limits.log)
-        else:
-            trial.suggest_float(name, limits.low, limits.high, log=limits.log)
-    return values_of(trial, ranges)
-
-
-def values_of(trial: Trial | FrozenTrial, ranges: dict[str, Range]) -> dict[str, Any]:
-    """The values of a trial, as the solution takes them."""
-    return {name: ranges[name].value(proposed) for name, proposed in trial.params.items()}

@@ -70,7 +70,7 @@ def objection(
         check_stackable(net)
     except NotStackableError as error:
         return str(error)
-    trial = _Trial(solution, net, task, data, batches, data_free)
+    trial = _Trial(solution, net, solution.given(task), data, batches, data_free)
     with random_state_restored():
         try:
             return trial.objection()

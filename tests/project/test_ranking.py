@@ -28,13 +28,19 @@ RANKING = runpy.run_path(str(PROJECT / "benchmarks" / "ranking.py"))
             ["cycles=5", "retain_batch_size=64"],
         ),
         ("toshi_mixture", ["transposed_share=0"], {"transposed_share": 0.3}, ["transposed_share=0.0"]),
+        ("toshi_mixture", ["transposed_share=0.75"], {"transposed_share": 0.25}, ["transposed_share=0.5"]),
         (
             "forget_cycles",
             ["learning_rates=((1e-3,),(1e-3,5e-4))"],
             {"learning_rates": ((0.1,), (0.1, 0.05), (0.1, 0.05))},
             ["learning_rates=((0.1,), (0.1, 0.05))"],
         ),
-        ("gradient_ascent", ["rounds=5F", "project=false"], {"learning_rate": 1e-4}, ["rounds=5F", "project=False"]),
+        (
+            "gradient_ascent",
+            ["rounds=5F", "project=false", "learning_rates=(0.002,)"],
+            {"learning_rates": (1e-4, 1e-4, 5e-5)},
+            ["rounds=5F", "project=False", "learning_rates=(0.0001,)"],
+        ),
     ],
 )
 def test_settings_change_tuned_values_as_they_change_the_published_ones(solution, settings, tuned, expected):

@@ -18,10 +18,15 @@ METADATA = {
     "source": "a paper, https://example.org/a:b",
     "reported": "0.1 (board), at "
     "a price",
+    "values": "published; ours: epochs",
     "needs": "nothing",
 }
 
 import not_installed_here
+
+
+def unlearning(net, retain_loader, forget_loader, val_loader, *, epochs=1, learning_rate=0.1):
+    pass
 '''
 
 
@@ -44,6 +49,7 @@ def test_a_solution_is_described_without_being_imported(zoo):
         family="winner",
         source="a paper, https://example.org/a:b",
         reported="0.1 (board), at a price",
+        values="published; ours: epochs",
         needs="nothing",
         steps=(1, 2),
     )
@@ -60,7 +66,18 @@ def test_a_solution_is_described_without_being_imported(zoo):
             '"winners"',
             r"METADATA of .*mine\.py has an unknown family 'winners'; the families are baseline, winner,",
         ),
-        ("METADATA", "OTHER", r"mine\.py has no METADATA, a dict of literal strings \(family, source, reported, needs\); see"),
+        (
+            '"published;',
+            '"invented;',
+            r"METADATA of .*mine\.py has an unknown origin of values 'invented'; there are published, carried",
+        ),
+        ("ours: epochs", "our: epochs", r"METADATA of .*mine\.py has an unknown origin of values 'our';"),
+        ("ours: epochs", "ours: steps", r"METADATA of .*mine\.py has an origin of 'steps', which is no hyper-parameter"),
+        (
+            "METADATA",
+            "OTHER",
+            r"mine\.py has no METADATA, a dict of literal strings \(family, source, reported, values, needs\); see",
+        ),
         ('"nothing"', "NOTHING", r"mine\.py has no METADATA"),
         ('"nothing"', "0", r"mine\.py has no METADATA"),
         ('"needs"', "[]", r"mine\.py has no METADATA"),
@@ -74,24 +91,28 @@ def test_wrong_metadata_are_refused(zoo, old, new, message):
 
 def test_the_page_has_a_row_with_the_measured_score_or_without(zoo, tmp_path):
     page = zoo_page.page(zoo(SOLUTION), tmp_path / "results", "digits")
-    assert (
-        "| [mine](mine.py) | One line \\| the steps | a paper, https://example.org/a:b | 0.1 (board), at a price | - | - | - |"
-        in page
-    )
+    said = "One line \\| the steps | a paper, https://example.org/a:b | 0.1 (board), at a price | published; ours: epochs"
+    assert f"| [mine](mine.py) | {said} | - | - | - | - |" in page
     card = json.loads((PROJECT / "results" / "digits" / "original.json").read_text())
     (tmp_path / "results" / "digits").mkdir(parents=True)
     changed = {**card, "score": 0.0123, "score_interval": [0.01, 0.02], "cost": 0.05, "ceiling": 0.2}
     (tmp_path / "results" / "digits" / "mine.json").write_text(json.dumps(changed))
     page = zoo_page.page(zoo(SOLUTION), tmp_path / "results", "digits")
-    assert "| 0.0123 (0.010–0.020) | - | 5.0% | nothing |" in page
+    assert "| 0.0123 (0.010–0.020) | - | - | 5.0% | nothing |" in page
     assert "its ceiling there is 0.200" in page
     fitted = {**changed, "score": 0.05, "cost": 0.1, "hyperparameters": {"source": "tuned", "values": {}}}
     (tmp_path / "results" / "digits" / "mine--published.json").write_text(json.dumps(changed))
     (tmp_path / "results" / "digits" / "mine.json").write_text(json.dumps(fitted))
     page = zoo_page.page(zoo(SOLUTION), tmp_path / "results", "digits")
-    assert "| 0.0123 (0.010–0.020) | 0.0500 (0.010–0.020) | 10.0% | nothing |" in page
+    assert "| 0.0123 (0.010–0.020) | - | 0.0500 (0.010–0.020) | 10.0% | nothing |" in page
+    carried = {**changed, "score": 0.03, "hyperparameters": {"source": "transferred", "values": {}}}
+    (tmp_path / "results" / "digits" / "mine--transferred.json").write_text(json.dumps(carried))
+    assert "| 0.0123 (0.010–0.020) | 0.0300 (0.010–0.020) | 0.0500 (0.010–0.020) |" in zoo_page.page(
+        zoo(SOLUTION), tmp_path / "results", "digits"
+    )
+    (tmp_path / "results" / "digits" / "mine--transferred.json").unlink()
     (tmp_path / "results" / "digits" / "mine--tuned.json").write_text(json.dumps(fitted))
     (tmp_path / "results" / "digits" / "mine.json").write_text(json.dumps(changed))  # scored before it was tuned
     (tmp_path / "results" / "digits" / "mine--published.json").unlink()
     page = zoo_page.page(zoo(SOLUTION), tmp_path / "results", "digits")
-    assert "| 0.0123 (0.010–0.020) | 0.0500 (0.010–0.020) | 10.0% | nothing |" in page
+    assert "| 0.0123 (0.010–0.020) | - | 0.0500 (0.010–0.020) | 10.0% | nothing |" in page

@@ -42,6 +42,10 @@ def test_models_that_are_the_same_are_the_first_line_of_any_width(card):
         (Hyperparameters("published", {"a": 1, "b": [0.5, 2]}), "published: a=1, b=[0.5, 2]"),
         (Hyperparameters("author", {"a": None}), "the author's: a=None"),
         (Hyperparameters("tuned", {"a": 1}), "tuned for this task: a=1"),
+        (
+            Hyperparameters("transferred", {"a": 1}, loader_batch_size=8),
+            "carried over by steps (loaders in batches of 8): a=1",
+        ),
         (Hyperparameters("set", {"a": 1, "b": 2}, ["b"], "tuned"), "set by you: b=2; tuned for this task: a=1"),
         (Hyperparameters("set", {"b": 2}, ["b"], "author"), "set by you: b=2"),
         (Hyperparameters("set", {"a": 1, "b": 2}), "set in part: a=1, b=2"),

@@ -27,7 +27,7 @@ def scored(sixteen, tmp_path):
 
     def score(tuned=None, path=path, **options):
         config = ScoringConfig(solution=str(path), **options)
-        solution = contract.describe(path, config.set, tuned)
+        solution = contract.describe(path, config.set, tuned, 360 if config.hyperparameters == "transferred" else None)
         original = Population(TASK, "original", 0, tmp_path, ONE_AT_A_TIME)
         made = SimpleNamespace(populations={"unlearned": original.unlearned_by(solution, "tuple", ONE_AT_A_TIME)})
         name = assembly.file_name(made, config, tmp_path / "digits")
@@ -62,6 +62,27 @@ def test_what_was_tuned_from_the_first_keeps_its_name(scored):
     assert scored({"rate": 0.1})[0] == "mine"
     assert scored()[0] == "mine--published"
     assert scored(TUNED)[0] == "mine"
+
+
+def test_transferred_values_are_another_entry(scored, tmp_path):
+    names = [scored(hyperparameters=whose)[0] for whose in ("transferred", "published", None)]
+    assert names == ["mine--transferred", "mine--published", "mine"]
+    assert scored(TUNED)[0] == "mine--tuned"
+    values = {"rate": 0.5, "text": ""}
+    assert scored(hyperparameters="transferred")[1] == Hyperparameters("transferred", values, loader_batch_size=8)
+    name, used = scored(hyperparameters="transferred", set=("rate=0.1",), models=16)
+    assert name == "mine--transferred,rate=0.1,n16"
+    assert used == Hyperparameters("set", {**values, "rate": 0.1}, ["rate"], "transferred", 8)
+    assert used.origin == "transferred"
+
+
+def test_models_of_transferred_values_are_others_from_the_same_originals(tmp_path):
+    original = Population(TASK, "original", 0, tmp_path, ONE_AT_A_TIME)
+    published, transferred = (contract.describe(contract.find("finetune"), [], retain=retain) for retain in (None, 360))
+    assert published.hyperparameters == transferred.hyperparameters  # its batches are the loaders'
+    made = [original.unlearned_by(solution, "tuple", ONE_AT_A_TIME) for solution in (published, transferred)]
+    assert made[0].key != made[1].key
+    assert made[0].original.key == made[1].original.key
 
 
 def test_a_scorecard_that_cannot_be_read_is_replaced(scored, tmp_path):

@@ -9,8 +9,10 @@ from msgspec.structs import replace
 
 from conftest import run_script
 from evaluation.metric import intervals
+from evaluation.metric.looks import Look
 from evaluation.metric.measured import Measured
 from evaluation.populations.population import Population
+from evaluation.reports.sequential import verdict
 from evaluation.scoring import ScoringConfig, codec, sequential
 from evaluation.scoring.config import SequentialConfig
 from evaluation.scoring.reporter import Silent
@@ -146,6 +148,7 @@ def test_looks_share_their_models(originals, looks, tmp_path):
     [
         (Hyperparameters("published", {"epochs": 1}), {"hyperparameters": "published", "set": ()}),
         (Hyperparameters("tuned", {"epochs": 1}), {"hyperparameters": "tuned", "set": ()}),
+        (Hyperparameters("transferred", {"epochs": 1}), {"hyperparameters": "transferred", "set": ()}),
         (
             Hyperparameters("set", {"epochs": 2, "parts": [1, 2], "rate": 0.1}, ["epochs", "parts"], "tuned"),
             {"hyperparameters": "tuned", "set": ("epochs=2", "parts=(1, 2)")},
@@ -197,6 +200,14 @@ def test_the_command_ends_with_the_verdict(scored, tmp_path):
     scored(kookmin=0.02, finetune=0.01)
     run = run_script("score.py", *AGAINST, "--results", tmp_path / "results", "--runs", tmp_path / "runs")
     assert "\nkookmin is better than finetune, though by less than matters: 0.0200 against 0.0100 with" in run.stdout
+
+
+def test_only_a_comparison_that_was_cut_short_has_stopped(sixteen):
+    """Clear at the last look as well as undecided there: all models were made."""
+    card, names = codec.read(sixteen.path), ("kookmin", "finetune")
+    for models, stopped in ((64, True), (128, False)):
+        look = Look(models, (0.1, 0.05), (0.01, 0.09), 0.01, margin=0.01)
+        assert ("stopped at" in verdict(sequential.Outcome(card, names, look, [64, 128]))) == stopped
 
 
 @pytest.mark.slow

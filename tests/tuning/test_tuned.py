@@ -61,10 +61,18 @@ def test_tuned_values_become_hyperparameters(tmp_path):
         contract.describe(path, [], {"steps": 3})
 
 
+def holds(limits, value):
+    """Whether a range holds a value; of factors that is not asked."""
+    if limits.kind == "choice":
+        return value in limits.choices
+    return limits.kind == "factor" or limits.low <= value <= limits.high
+
+
 def test_the_zoo_takes_its_tuned_values():
     """What is committed in solutions/tuned/ fits the solutions that are there."""
     for file in (contract.ZOO / "tuned").glob("*.json"):
         for name, entry in json.loads(file.read_text()).items():
             solution = contract.describe(contract.find(name), [], entry["values"])
             assert set(entry["values"]) == set(solution.search_space)
+            assert all(holds(limits, solution.hyperparameters[key]) for key, limits in solution.search_space.items())
             assert entry["cost"] <= COST_LIMIT

@@ -29,7 +29,7 @@ def test_defaults():
     assert contract.describe(contract.find("influence"), []).hyperparameters == {
         "alpha": 0.05,
         "damping": 1e-3,
-        "fisher_examples": 1000,
+        "share": 1.0,
         "tolerance": 1e-2,
         "iterations": 20,
     }
