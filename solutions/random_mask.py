@@ -7,6 +7,9 @@
 The forget set is not looked at: a network that has lost half of its weights has forgotten much of everything, and learns again
 what the retain set has to teach.
 
+It was entered in the competition and won no prize: the private leaderboard gave it the second best score, but it is not among
+the winners that were announced. Why is not public.
+
 Values: all published, in `run-unlearn-finetune-random-mask-bn-no-mask.ipynb` of the source, for batches of 64. Adam's weight
 decay is added to the gradient (L2).
 
@@ -15,9 +18,10 @@ Departure: the notebook knows normalisation layers by "bn" in their names, and s
 """
 
 METADATA = {
-    "family": "winner",
+    "family": "entry",
     "source": "songxinkuan, NeurIPS 2023 Machine Unlearning challenge, https://github.com/songxinkuan/Machine-unlearning-random-mask",
-    "reported": "0.0937 (private leaderboard: between the 1st and the 2nd place that were awarded); 0.0795 (public)",
+    "reported": "0.0937 (private leaderboard, between the 1st and the 2nd place that were awarded); 0.0795 (public)",
+    "values": "published",
     "needs": "the retain set",
 }
 

@@ -22,6 +22,7 @@ SHORT_RESNET = dataclasses.replace(SHORT, network="resnet18", image_shape=(3, 32
 FEW_PSEUDO_BATCHES = {"pseudo_batches": 3, "batch_size": 16, "student_steps": 1}
 LITTLE_NOISE = {"noise_per_class": 2, "noise_copies": 1, "repair_epochs": 1}
 ON_DIGITS = {
+    "amun": {"radius": 0.5, "steps": 10},
     "emmn": LITTLE_NOISE,
     "gkt_deep_inversion": {"per_class": 4, "iterations": 2, "epochs": 2},
     "gkt": FEW_PSEUDO_BATCHES,
@@ -79,7 +80,7 @@ ON_PICTURES = {
 # For these, a test per step of the docstring, which has been seen to fail when that step is taken out.
 CLASSICS_BY_STEP = ("scrub", "salun", "ssd", "prune", "prune_last_layer", "prune_complex")
 FAMILY = {name: zoo_page.describe(contract.find(name)).family for name in ZOO}
-BY_STEP = [name for name in ZOO if name in CLASSICS_BY_STEP or FAMILY[name] in ("winner", "zero-shot")]
+BY_STEP = [name for name in ZOO if name in CLASSICS_BY_STEP or FAMILY[name] in ("winner", "entry", "zero-shot")]
 
 
 def where(name, usual, of_classes):

@@ -69,7 +69,9 @@ def test_step_2_trains_masked_elements_too_and_repairs(original):
     assert loss(repaired, DATA.retain) < loss(broken, DATA.retain) / 3
     masked = weights(broken) == 0
     assert (weights(repaired)[masked] != 0).double().mean() > 0.9
-    assert loss(repaired, DATA.forget) > 2 * loss(original, DATA.forget)  # what only it knew is gone
+    # The forget set was known much better than unseen images, and no longer is.
+    assert loss(original, DATA.forget) < 0.3 * loss(original, DATA.validation)
+    assert loss(repaired, DATA.forget) > 0.6 * loss(repaired, DATA.validation)
 
 
 def test_step_1_knows_normalisation_layers_by_their_type():
