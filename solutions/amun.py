@@ -21,7 +21,10 @@ METADATA = {
     "family": "classic",
     "source": "Ebrahimpour-Boroojeny et al., ICML 2025, https://arxiv.org/abs/2503.00917; code Ali-E/AMUN",
     "reported": "none for the competition's metric",
+    "values": "published",
     "needs": "the retain set and the forget set in batches of another size (`.dataset`), gradients with respect to images",
+    "published_steps": 352,
+    "published_batch_size": 128,
 }
 
 from typing import Any
@@ -38,9 +41,9 @@ from solutions.parts.training import sgd, train_epoch
 STEP = 0.1  # of the radius
 
 SEARCH_SPACE = {
-    "epochs": (1, 12),
+    "epochs": (2, 12),
     "learning_rate": (1e-4, 1.0, "log"),
-    "gamma": (0.05, 1.0),
+    "gamma": (0.05, 0.9),
     "weight_decay": (1e-5, 0.1, "log"),
 }
 
@@ -60,7 +63,8 @@ def unlearning(
     weight_decay: float = 5e-4,
 ) -> None:
     """Unlearn `net` in place."""
-    everything = ConcatDataset([retain_loader.dataset, forget_loader.dataset, adversarial(net, forget_loader, radius, steps)])
+    found = adversarial(net, forget_loader, radius, steps)
+    everything: ConcatDataset[Any] = ConcatDataset([retain_loader.dataset, forget_loader.dataset, found])
     loader = DataLoader(everything, batch_size=batch_size, shuffle=True)
     optimiser = sgd(net, learning_rate, weight_decay)
     schedule = StepLR(optimiser, step_size=1, gamma=gamma)
@@ -90,7 +94,7 @@ class Redrawn(Dataset[Any]):
         return {**example, "image": self.images[index]} if isinstance(example, dict) else (self.images[index], example[1])
 
 
-def adversarial(net: nn.Module, loader: DataLoader[Any], radius: float, steps: int) -> Dataset[Any]:
+def adversarial(net: nn.Module, loader: DataLoader[Any], radius: float, steps: int) -> Subset[Any]:
     """The nearest adversarial examples of a loader's examples, labelled with what the network takes them for.
 
     Args:
@@ -150,4 +154,5 @@ def within(images: Tensor, centres: Tensor, radius: float) -> Tensor:
     """Images [examples, ...], pulled to their centres as far as they are farther from them than a radius."""
     away = images - centres
     lengths = away.flatten(1).norm(dim=1).clamp_min(1e-12)
-    return centres + away * (radius / lengths).clamp(max=1).view(-1, *[1] * (away.dim() - 1))
+    pulled: Tensor = centres + away * (radius / lengths).clamp(max=1).view(-1, *[1] * (away.dim() - 1))
+    return pulled
