@@ -21,7 +21,10 @@ METADATA = {
     "family": "classic",
     "source": "Spartalis et al., CVPR 2025, https://arxiv.org/abs/2503.18314; code cspartalis/LoTUS",
     "reported": "none for the competition's metric",
+    "values": "published",
     "needs": "the retain set and the forget set (`.dataset` of both), validation images, and the original as a teacher",
+    "published_steps": 352,
+    "published_batch_size": 128,
 }
 
 import math

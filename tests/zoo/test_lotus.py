@@ -91,6 +91,8 @@ def test_step_3_equals_a_plain_loop(original):
 
 
 def test_forgets_up_to_the_bound_and_keeps_the_retain_set(original):
+    """At a rate that does in a few epochs of two batches what the published one needs many for; both losses rise."""
     unlearned = unlearn("lotus", original, learning_rate=3e-3, alpha=32.0)
-    assert loss(unlearned, DATA.forget) > 5 * loss(original, DATA.forget)
-    assert accuracy(unlearned, DATA.retain) > 0.9
+    assert accuracy(unlearned, DATA.forget) < accuracy(original, DATA.validation) < accuracy(original, DATA.forget)
+    assert loss(unlearned, DATA.forget) > 1.2 * loss(unlearned, DATA.retain)
+    assert accuracy(unlearned, DATA.retain) > 0.95
