@@ -41,8 +41,8 @@ def test_published_values_are_the_defaults():
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_bargaining_solves_nashs_equation_and_is_the_published_formula(seed):
-    gradients, (r, f) = vectors(seed)
-    alphas = torch.cat(munba.nash(*gradients, ALONE))
+    (of_retain, of_forget), (r, f) = vectors(seed)
+    alphas = torch.cat(munba.nash(of_retain, of_forget, ALONE))
     both = torch.stack([r, f])
     torch.testing.assert_close(both @ both.T @ alphas, 1 / alphas)  # GᵀG α = 1/α
     g1, g2, g3 = r @ r, r @ f, f @ f
@@ -60,12 +60,13 @@ def test_without_agreement_forgetting_counts_for_a_tenth():
 def test_each_of_several_models_bargains_for_itself():
     several = nn.Identity()
     several.members = 2
-    stacked = [
+    retain, forget = (
         [torch.cat(parts) for parts in zip(*pair, strict=True)] for pair in zip(vectors(0)[0], vectors(1)[0], strict=True)
-    ]
-    together = munba.nash(*stacked, several)
+    )
+    together = munba.nash(retain, forget, several)
     for model, seed in enumerate((0, 1)):
-        alone = munba.nash(*vectors(seed)[0], ALONE)
+        retain, forget = vectors(seed)[0]
+        alone = munba.nash(retain, forget, ALONE)
         torch.testing.assert_close([alpha[model] for alpha in together], [alpha[0] for alpha in alone])
 
 
@@ -106,6 +107,8 @@ def test_a_run_equals_a_plain_loop(original):
 
 
 def test_forgets_and_keeps_the_retain_set(original):
-    unlearned = unlearn("munba", original)
-    assert loss(unlearned, DATA.forget) > 10 * loss(original, DATA.forget)
-    assert accuracy(unlearned, DATA.retain) > 0.95
+    """The loss of the forget set rises as far as that of images never seen is from that of the retain set, or nearly."""
+    unlearned = unlearn("munba", original, learning_rate=0.05)
+    forget, retain, unseen = (loss(unlearned, ids) for ids in (DATA.forget, DATA.retain, DATA.validation))
+    assert forget > (retain + unseen) / 2
+    assert accuracy(unlearned, DATA.retain) > 0.98
