@@ -20,7 +20,10 @@ METADATA = {
     "family": "classic",
     "source": "Zhong et al. 2025, https://arxiv.org/abs/2504.15827; code CityU-MLO/DualOptim",
     "reported": "none for the competition's metric",
+    "values": "published; carried over: forget_learning_rate",
     "needs": "the retain set and the forget set",
+    "published_steps": 159,
+    "published_batch_size": 256,
 }
 
 from typing import Any

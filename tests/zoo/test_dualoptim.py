@@ -9,6 +9,7 @@ from starting_kit import contract
 from starting_kit.loaders import loaders
 from trials import DATA, TASK, accuracy, changed, loss, unlearn, weights
 
+ONE_BATCH = dataclasses.replace(TASK, loader_batch_size=len(DATA.forget))  # of the forget set
 PRECISE = dataclasses.replace(DATA, images=DATA.images.astype("float64"))
 
 
@@ -24,12 +25,11 @@ def test_defaults():
 
 
 def test_step_1_only_the_salient_half_changes(original):
-    unlearned = unlearn("dualoptim", original, epochs=2, retain_learning_rate=0.05)
-    masks = salun.most_salient(copy.deepcopy(original), loaders(TASK, DATA, "tuple")[1], 0.5)
-    salient = {name: masks[weight] for (name, _), weight in zip(original.named_parameters(), masks, strict=True)}
-    moved = changed(original, unlearned)
-    assert sum(moved[name].sum() for name in moved) > 1500  # of 3,778
-    assert not any((moved[name] & ~salient[name]).any() for name in moved)
+    unlearned = unlearn("dualoptim", original, task=ONE_BATCH, epochs=2, retain_learning_rate=0.05)
+    masks = salun.most_salient(copy.deepcopy(original), loaders(ONE_BATCH, DATA, "tuple")[1], 0.5)
+    salient, moved = (torch.cat([own.flatten() for own in each.values()]) for each in (masks, changed(original, unlearned)))
+    assert moved.sum() == salient.sum() == 1889  # of 3,778
+    assert (moved != salient).sum() <= 2  # rounding may swap the last one in for the first one out
 
 
 def test_step_2_equals_a_plain_loop_with_two_optimisers(original):
@@ -55,6 +55,8 @@ def test_step_2_equals_a_plain_loop_with_two_optimisers(original):
 
 
 def test_step_2_forgets_and_keeps_the_retain_set(original):
-    unlearned = unlearn("dualoptim", original, forget_learning_rate=1e-3)
-    assert loss(unlearned, DATA.forget) > 10 * loss(original, DATA.forget)
-    assert accuracy(unlearned, DATA.retain) > 0.95
+    """At a rate that 20 steps can do something with; random labels alone would raise both losses alike."""
+    unlearned = unlearn("dualoptim", original, forget_learning_rate=3e-3)
+    assert loss(unlearned, DATA.forget) > 1.4 * loss(unlearned, DATA.retain)
+    assert loss(unlearned, DATA.forget) > 0.5 * loss(unlearned, DATA.validation) > 2 * loss(original, DATA.forget)
+    assert accuracy(unlearned, DATA.retain) > 0.98
