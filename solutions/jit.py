@@ -11,9 +11,9 @@ Values: all published, for VGG on CIFAR-10 with random examples to be forgotten,
 `forget_random_strategies.py` of the authors (0.1 and σ = 0.5 for a ViT; σ = 0.5 and 0.8 for whole classes). Pixels there have
 a standard deviation of about 1. To carry σ over, noise and distances are here in units of that of the batch's pixels.
 
-Departures: the code takes the logits of the neighbours for constants. Then a step is mostly noise, and on digits two steps raise
-the steepness more than a hundredfold and leave nothing of the network; here the gradient is that of the paper's formula. The
-code never clears gradients between batches, which does nothing where the forget set is one batch, as there. Its network is
+Departures: the code takes the logits of the neighbours for constants. Then a step is mostly noise, and on digits two steps
+raise the steepness more than a hundredfold and leave nothing of the network; here the gradient is that of the paper's formula.
+The code never clears gradients between batches, which does nothing where the forget set is one batch, as there. Its network is
 in train mode, which is dropout in a VGG without batch-norm; here it is in eval mode, and the statistics stay.
 """
 
