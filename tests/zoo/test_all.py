@@ -28,6 +28,7 @@ ON_DIGITS = {
     "gkt": FEW_PSEUDO_BATCHES,
     "gkt_entropy": {**FEW_PSEUDO_BATCHES, "most_entropy": 9.0},
     "gkt_no_attention": {**FEW_PSEUDO_BATCHES, "most_entropy": 9.0},
+    "l2ul": {"copies": 2, "steps": 5, "most_epochs": 3},
     "ntk": {"iterations": 5, "share": 0.1},
     "sisa": {"shards": 2, "slices": 2},
 }
@@ -54,6 +55,7 @@ ON_PICTURES = {
     "kookmin": {"epochs": 1},
     "l1_sparse": {"epochs": 1},
     "label_poison_full": {"epochs": 1},
+    "l2ul": {"copies": 2, "steps": 2, "most_epochs": 2},
     "lotus": {"epochs": 1, "margin": 2.0},  # nothing is known yet, least of all the forget set
     "munba": {"epochs": 1},
     "neggrad_plus": {"epochs": 1},

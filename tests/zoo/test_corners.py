@@ -59,6 +59,12 @@ STEPS = {
     "l1_sparse": (neutral(alpha=0.0), FINE_TUNED),
     "label_poison": (FINE_TUNED,),
     "label_poison_full": (FINE_TUNED,),
+    "l2ul": (
+        Replaced("attack", lambda given, _: given[1]),  # the images themselves
+        Replaced("importances", lambda _, found: list(map(torch.zeros_like, found))),
+        neutral(stiffness=0.0),
+        FINE_TUNED,
+    ),
     "lfssd": (chooses("select"), Moves("dampen")),
     "lotus": (Moves("smoothed_epoch"), neutral(alpha=0.0)),
     "munba": (
