@@ -37,6 +37,7 @@ ON_PICTURES = {
     "amun": {"radius": 4.0, "steps": 1, "epochs": 1},
     "boundary_expand": {"epochs": 2},
     "boundary_shrink": {"epochs": 2},
+    "certified": {"epochs": 7},
     "cf_k": {"epochs": 1},
     "del_reset": {"epochs": 1},
     "delete": {"epochs": 2},

@@ -38,6 +38,12 @@ STEPS = {
     ),
     "boundary_expand": (FINE_TUNED,),
     "boundary_shrink": (Gives("nearest_classes", lambda given, nearest: bool((nearest != given[2]).any())), FINE_TUNED),
+    "certified": (
+        Moves("noisy_step"),
+        Replaced("gradients", lambda _, parts: list(map(torch.zeros_like, parts))),
+        Replaced("noise_std", lambda *_: 0.0),
+        FINE_TUNED,
+    ),
     "cf_k": (FINE_TUNED,),
     "del_reset": (chooses("most_critical"), Moves("reset"), FINE_TUNED),
     "delete": (FINE_TUNED, Replaced("distillation", lambda _, loss: 0 * loss)),
