@@ -13,6 +13,7 @@ from starting_kit.errors import InputError
 FAMILIES = {
     "baseline": "Baselines",
     "winner": "Winners of the competition",
+    "entry": "Other entries of the competition",
     "classic": "Classics",
     "Forget with Precision": "Forget with Precision",
     "zero-shot": "Zero-shot: without data, for whole classes",

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils.data import Subset
 
 from corners import Gives, Moves, Replaced, chooses, corners, differ, edges, ends, neutral, run, shortened, space
 from starting_kit import contract
@@ -25,15 +26,28 @@ STEPS = {
         FINE_TUNED,
         Replaced("distillation", lambda _, loss: 0 * loss),
     ),
+    "amun": (
+        Gives("adversarial", lambda _, found: len(found) > 0),
+        Replaced("adversarial", lambda _, found: Subset(found.dataset.dataset, found.indices)),  # with their own labels
+        FINE_TUNED,
+        neutral(gamma=1.0),
+    ),
     "bad_teacher": (
         Gives("teachers", lambda _, both: differ(*map(weights, both))),
         Replaced("distillation", lambda _, loss: 0 * loss),
     ),
     "boundary_expand": (FINE_TUNED,),
     "boundary_shrink": (Gives("nearest_classes", lambda given, nearest: bool((nearest != given[2]).any())), FINE_TUNED),
+    "certified": (
+        Moves("noisy_step"),
+        Replaced("gradients", lambda _, parts: list(map(torch.zeros_like, parts))),
+        Replaced("noise_std", lambda *_: 0.0),
+        FINE_TUNED,
+    ),
     "cf_k": (FINE_TUNED,),
     "del_reset": (chooses("most_critical"), Moves("reset"), FINE_TUNED),
     "delete": (FINE_TUNED, Replaced("distillation", lambda _, loss: 0 * loss)),
+    "dualoptim": (chooses("most_salient"), Moves("relabelled_epoch"), Moves("train_epoch")),
     "eu_k": (Moves("reinitialise"), FINE_TUNED),
     "finetune": (FINE_TUNED,),
     "finetune_augmented": (FINE_TUNED, neutral(rotation=0.0), neutral(jitter=0.0)),
@@ -41,6 +55,7 @@ STEPS = {
     "forget_cycles": (Moves("forget"), Moves("imitate"), neutral(noise=0.0)),
     "gradient_ascent": (Moves("one_epoch"), neutral(project=False)),
     "influence": (Gives("conjugate_gradients", curved), Moves("add")),
+    "jit": (Gives("steepness", lambda _, steepness: steepness.item() > 0), FINE_TUNED),
     "kookmin": (
         chooses("reinitialise_smallest"),
         Moves("reinitialise_smallest"),
@@ -50,9 +65,28 @@ STEPS = {
     "l1_sparse": (neutral(alpha=0.0), FINE_TUNED),
     "label_poison": (FINE_TUNED,),
     "label_poison_full": (FINE_TUNED,),
+    "l2ul": (
+        Replaced("attack", lambda given, _: given[1]),  # the images themselves
+        Replaced("importances", lambda _, found: list(map(torch.zeros_like, found))),
+        neutral(stiffness=0.0),
+        FINE_TUNED,
+    ),
     "lfssd": (chooses("select"), Moves("dampen")),
+    "lotus": (Moves("smoothed_epoch"), neutral(alpha=0.0)),
+    "munba": (
+        Replaced("nash", lambda _, alphas: (alphas[0], 0 * alphas[1])),
+        Replaced("nash", lambda _, alphas: tuple(map(torch.ones_like, alphas))),
+        neutral(clip_norm=float("inf")),
+        FINE_TUNED,
+    ),
     "neggrad_plus": (neutral(alpha=1.0), FINE_TUNED),
     "noisy_finetune": (neutral(noise=0.0), FINE_TUNED),
+    "ntk": (
+        Gives("conjugate_gradients", curved),
+        Gives("trapezium_scale", lambda _, scale: scale.item() > 1),
+        Moves("add"),
+        Moves("add_noise"),
+    ),
     "orthograd": (neutral(alpha=0.0), Replaced("orthogonal_part", lambda given, _: given[0]), FINE_TUNED),
     "prune": (chooses("least_moved"), Moves("renew"), neutral(overfit_learning_rate=0.0), FINE_TUNED),
     "prune_complex": (
@@ -63,6 +97,7 @@ STEPS = {
     ),
     "prune_last_layer": (chooses("least_moved"), Moves("renew"), neutral(overfit_learning_rate=0.0), FINE_TUNED),
     "random_labels": (FINE_TUNED,),
+    "random_mask": (Moves("mask"), FINE_TUNED),
     "rum": (chooses("most_salient"), neutral(finetune_learning_rate=0.0), neutral(salun_learning_rate=0.0)),
     "salun": (chooses("most_salient"), Moves("relabelled_epoch"), Moves("train_epoch")),
     "scl": (neutral(uniform_learning_rate=0.0), neutral(forget_learning_rate=0.0), neutral(retain_learning_rate=0.0)),
