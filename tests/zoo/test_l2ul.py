@@ -10,7 +10,7 @@ from solutions import l2ul
 from solutions.parts.batches import in_order
 from starting_kit import contract
 from starting_kit.loaders import loaders
-from trials import DATA, TASK, accuracy, examples, given, loss, small_net, unlearn
+from trials import DATA, TASK, accuracy, examples, given, loss, small_net, unlearn, weights
 
 PRECISE = dataclasses.replace(DATA, images=DATA.images.astype("float64"))
 
@@ -103,6 +103,27 @@ def test_step_4_stops_when_nothing_is_right_or_after_the_rounds(original, monkey
     l2ul.unlearning(unlearned, *given(), copies=3, steps=1, most_epochs=2)  # two batches of adversarial examples
     assert len(right) - len(list(left)) == steps
     assert not unlearned.training
+
+
+def test_step_3_equals_a_plain_loop_over_pairs_of_batches(original, monkeypatch):
+    """In train mode, forget examples in the order of the data set, round and round; both sets come with every step."""
+    net = copy.deepcopy(original).double()
+    naive = copy.deepcopy(net)
+    near = (examples(DATA.retain[:70])[0].double(), examples(DATA.retain[:70])[1])
+    monkeypatch.setattr(l2ul, "adversarial", lambda *_: near)
+    forget = loaders(TASK, PRECISE, "tuple")[1]
+    l2ul.unlearning(net, None, forget, None, most_epochs=2, batch_size=30, forget_batch_size=40, learning_rate=0.01)
+    others = [(images.double(), labels) for images, labels in in_order(forget, 40)]  # 40, 40 and 10
+    stiffness = [1 - l2ul.scaled(importance) for importance in l2ul.importances(naive, others)]
+    loss_of = l2ul.held_back(naive, stiffness)
+    optimiser = torch.optim.SGD(naive.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
+    for step in range(6):
+        naive.train()
+        optimiser.zero_grad()
+        first = step % 3 * 30
+        loss_of((near[0][first : first + 30], near[1][first : first + 30]), others[step % 3]).backward()
+        optimiser.step()
+    torch.testing.assert_close(weights(net), weights(naive), rtol=0, atol=1e-9)
 
 
 def test_step_3_climbs_the_forget_set_and_the_springs_hold_the_rest(original):
