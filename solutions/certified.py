@@ -28,6 +28,10 @@ METADATA = {
     ),
     "reported": "none for the competition's metric",
     "values": "published",
+    "certificate": (
+        "whatever the network, a Rényi divergence of order α from what unlearning makes of one that never saw the forget set "
+        "of at most α·epsilon, for every α; epsilon = 1"
+    ),
     "needs": "the retain set",
     "published_steps": 317,
     "published_batch_size": 128,

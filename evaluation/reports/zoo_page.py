@@ -19,7 +19,8 @@ FAMILIES = {
     "zero-shot": "Zero-shot: without data, for whole classes",
 }
 FIELDS = ("family", "source", "reported", "values", "needs")
-NUMBERS = ("published_steps", "published_batch_size")  # may be there as well: what `starting_kit.transferred` goes by
+CERTIFICATE = "certificate"  # may be there as well: what a solution guarantees whatever the network, and at which values
+NUMBERS = ("published_steps", "published_batch_size")  # likewise: what `starting_kit.transferred` goes by
 ORIGINS = ("published", "carried over", "ours")
 COLUMNS = (
     *("solution", "steps", "source", "reported", "origin of the values"),
@@ -61,6 +62,7 @@ class Description:
         values: where the defaults of its hyper-parameters come from, as in "published; ours: alpha, epochs".
         needs: what it uses besides the network.
         steps: numbers of its steps.
+        certificate: what it guarantees, at its default values; empty for most.
     """
 
     summary: str
@@ -70,6 +72,7 @@ class Description:
     values: str
     needs: str
     steps: tuple[int, ...]
+    certificate: str
 
 
 def describe(path: Path) -> Description:
@@ -91,7 +94,7 @@ def metadata(path: Path, tree: ast.Module) -> dict[str, str]:
     """What the literal dict says that a module names `METADATA`, but for its `NUMBERS`.
 
     Raises:
-        InputError: there is none, or it has other keys than `FIELDS` and `NUMBERS`, or an unknown family.
+        InputError: there is none, or it has keys that are unknown or lacks some of `FIELDS`, or an unknown family.
     """
     assigned = [node for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "METADATA"]
     try:
@@ -104,14 +107,14 @@ def metadata(path: Path, tree: ast.Module) -> dict[str, str]:
         raise InputError(f"{path} has no METADATA, a dict of literal strings ({', '.join(FIELDS)}); see solutions/scl.py.")
     if missing := [field for field in FIELDS if field not in found]:
         raise InputError(f"METADATA of {path} lacks {', '.join(missing)}; see solutions/scl.py.")
-    known = FIELDS + NUMBERS
+    known = (*FIELDS, CERTIFICATE, *NUMBERS)
     if unknown := [str(key) for key in found if key not in known]:
         raise InputError(f"METADATA of {path} has an unknown key {unknown[0]!r}; the keys are {', '.join(known)}.")
     if found["family"] not in FAMILIES:
         raise InputError(
             f"METADATA of {path} has an unknown family {found['family']!r}; the families are {', '.join(FAMILIES)}."
         )
-    return {field: found[field] for field in FIELDS}
+    return {field: found.get(field, "") for field in (*FIELDS, CERTIFICATE)}
 
 
 def hyperparameters(tree: ast.Module) -> list[str]:
@@ -165,7 +168,7 @@ def cells(name: str, description: Description, cards: dict[str, Scorecard]) -> t
     card = tuned or published
     return (
         f"[{name}]({name}.py)",
-        description.summary,
+        description.summary + (f". Certificate: {description.certificate}" if description.certificate else ""),
         description.source,
         description.reported,
         description.values,

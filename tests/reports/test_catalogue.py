@@ -52,6 +52,15 @@ def test_a_solution_is_described_without_being_imported(zoo):
         values="published; ours: epochs",
         needs="nothing",
         steps=(1, 2),
+        certificate="",
+    )
+
+
+def test_a_certificate_is_shown_beside_the_steps(zoo, tmp_path):
+    certified = zoo(SOLUTION.replace('"needs"', '"certificate": "epsilon = 1", "needs"'))
+    assert zoo_page.describe(certified / "mine.py").certificate == "epsilon = 1"
+    assert "One line \\| the steps. Certificate: epsilon = 1 | a paper" in zoo_page.page(
+        certified, tmp_path / "results", "digits"
     )
 
 
