@@ -32,6 +32,17 @@ def test_step_1_only_the_salient_half_changes(original):
     assert (moved != salient).sum() <= 2  # rounding may swap the last one in for the first one out
 
 
+def test_step_1_holds_while_forgetting_as_well(original, monkeypatch):
+    """Retaining would put the others back, but until then the network would be another one."""
+    seen = []
+    monkeypatch.setattr(dualoptim, "train_epoch", lambda net, *more: seen.append(copy.deepcopy(net)))
+    retain, forget, _ = loaders(ONE_BATCH, DATA, "tuple")
+    dualoptim.unlearning(copy.deepcopy(original), retain, forget, None, epochs=2, forget_learning_rate=1e-3)
+    moved = torch.cat([own.flatten() for own in changed(original, seen[-1]).values()])
+    assert len(seen) == 2
+    assert 0.45 * len(moved) < moved.sum() <= 0.5 * len(moved) + 2
+
+
 def test_step_2_equals_a_plain_loop_with_two_optimisers(original):
     net = copy.deepcopy(original).double()
     naive = copy.deepcopy(net)
