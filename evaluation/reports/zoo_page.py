@@ -49,6 +49,15 @@ allowed 20 %.
 This page is made by `make leaderboard` from the docstrings and `results/`.
 """
 
+ENDING = """\
+## Not here, and why
+
+- MU-Mis ([2402.15109](https://arxiv.org/abs/2402.15109)): of the paper we could only read summaries, which differ on when it
+  stops, and its authors' code and values could not be had.
+- ARU ([2401.08998](https://arxiv.org/abs/2401.08998)): no code is public, and the part of the paper that we could read does not
+  say how its mask is chosen or for how long it trains.
+"""
+
 
 @dataclass(frozen=True)
 class Description:
@@ -156,7 +165,7 @@ def page(zoo: Path, results: Path, task: str) -> str:
                 texts = [text.replace("|", "\\|") for text in cells(name, description, cards)]
                 parts.append(f"| {' | '.join(texts)} |")
         parts.append("")
-    return "\n".join(parts).rstrip() + "\n"
+    return "\n".join([*parts, ENDING])
 
 
 def cells(name: str, description: Description, cards: dict[str, Scorecard]) -> tuple[str, ...]:
