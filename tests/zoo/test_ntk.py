@@ -14,6 +14,7 @@ from starting_kit.loaders import loaders
 from trials import DATA, TASK, accuracy, examples, loss, small_net, unlearn, weights
 
 FEW = dataclasses.replace(DATA, images=DATA.images.astype("float64"), retain=DATA.retain[:40], forget=DATA.forget[:12])
+FIRST = torch.linspace(-0.2, 0.3, 170, dtype=torch.float64).square()  # equal ones would be orthogonal to every direction
 EXACT = {"tolerance": 1e-12, "iterations": 500}
 
 
@@ -78,9 +79,9 @@ def test_step_3_is_the_published_trapezium(seed):
 
 
 def scrubbed(net, **settings):
-    """What is made of a copy, all of whose weights were 0 before training, so that they are known."""
+    """What is made of a copy, whose weights were `FIRST` before training, so that they are known."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ntk, "before_training", lambda net: torch.zeros(170, dtype=torch.float64))
+        patch.setattr(ntk, "before_training", lambda net: FIRST)
         net = copy.deepcopy(net)
         ntk.unlearning(net, *loaders(TASK, FEW, "tuple"), **settings)
     return weights(net)[-170:]
@@ -90,7 +91,7 @@ def test_step_3_goes_along_the_direction_by_the_scale(headed):
     net = headed[0]
     of_all, direction = ntk.linear_solutions(net, *loaders(TASK, FEW, "tuple")[:2], 0.1, **EXACT)
     before = weights(net)[-170:]
-    error = before - (of_all + direction)  # w - w_0 - w_r
+    error = before - FIRST - (of_all + direction)  # w - w_0 - w_r
     scale = 1 + 2 * abs(direction @ error) / direction.square().sum()
     assert scale > 2
     torch.testing.assert_close(scrubbed(net, alpha=0.0, **EXACT) - before, scale * direction, rtol=1e-6, atol=1e-9)

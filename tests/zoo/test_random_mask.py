@@ -63,6 +63,12 @@ def test_step_2_is_adam_with_a_rate_that_falls_with_every_step_to_a_tenth(origin
     torch.testing.assert_close(weights(net), weights(naive), rtol=0, atol=1e-9)
 
 
+def test_step_2_learns_from_the_retain_set_alone(original):
+    net = copy.deepcopy(original)
+    random_mask.unlearning(net, loaders(TASK, DATA, "tuple")[0], None, None, epochs=1)
+    assert not torch.equal(weights(net), weights(original))
+
+
 def test_step_2_trains_masked_elements_too_and_repairs(original):
     broken = unlearn("random_mask", original, epochs=0)
     repaired = unlearn("random_mask", original, epochs=5, learning_rate=0.01)
