@@ -1,13 +1,14 @@
-"""Does a task rank solutions as the competition did? Rank correlation with every known score of the competition.
+"""Does a task rank solutions as the competition did? Its scores beside every known one of the competition.
 
     python benchmarks/ranking.py
     python benchmarks/ranking.py --hyperparameters tuned
+    python benchmarks/ranking.py --role calibrates    (leaves alone what is held out; docs/tasks.md)
 
 Each entry of evaluation/reports/competition_scores.csv is a solution, some with settings that differ from the published values.
 All are scored on the task with 512 models; models that --runs holds already are not made again. With tuned values an entry's
 settings change those as they change the published ones: by the same factor what is tuned by its order of magnitude, by the
 same difference what is tuned otherwise (within the search space), outright what is not tuned. The cost limit plays no part.
-The intervals come from resampling the entries.
+The report follows for both scores of a card, averaged over original models and pooled (`benchmarks/agreement.py`).
 """
 
 import argparse
@@ -16,57 +17,64 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import UnsetType
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.agreement import Scores, report
 from evaluation.reports import reported
 from evaluation.scoring import ScoringConfig, tuned
 from evaluation.scoring import score as score_solution
-from evaluation.scoring.scorecard import DEFAULT_MODELS
+from evaluation.scoring.config import data_folder
+from evaluation.scoring.scorecard import DEFAULT_MODELS, Scorecard
 from starting_kit import contract, tasks
 from starting_kit.contract import Solution
 from starting_kit.errors import InputError, RunError
 from starting_kit.search_space import Range, times
-
-RESAMPLES = 9999
 
 
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", default="digits", help="default: %(default)s")
-    parser.add_argument("--hyperparameters", choices=("published", "tuned"), default="published", help="default: %(default)s")
+    kinds = ("published", "transferred", "tuned")
+    parser.add_argument("--hyperparameters", choices=kinds, default=kinds[0], help="default: %(default)s")
+    parser.add_argument("--role", choices=("calibrates", "held out"), help="the entries with this role only (default: all)")
     parser.add_argument(
         "--scores", type=Path, default=reported.KNOWN, metavar="CSV", help=f"known scores (default: {reported.KNOWN.name})"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=data_folder(), help="of tasks that are not embedded (default: %(default)s)"
     )
     parser.add_argument("--models", type=int, default=DEFAULT_MODELS, help="default: %(default)s")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="default: %(default)s")
     options = parser.parse_args()
-    entries = reported.read(options.scores)
+    entries = [entry for entry in reported.read(options.scores) if options.role in (None, entry.get("role"))]
     if not entries:
-        parser.error(f"there are no scores in {options.scores}")
-    ours = []
+        parser.error(f"there are no such scores in {options.scores}")
+    cards = []
     with Progress(console=Console(stderr=True)) as progress:
         for entry in progress.track(entries, description="Scoring"):
-            ours.append(score(entry, options))
-    theirs = [float(entry["score"]) for entry in entries]
-    print(table(entries, ours))
-    print()
-    for name, statistic in (("Spearman's ρ", spearman), ("Kendall's τ", kendall)):
-        low, high = stats.bootstrap(
-            (theirs, ours), statistic, paired=True, vectorized=False, n_resamples=RESAMPLES, method="percentile", rng=0
-        ).confidence_interval
-        print(f"{name}: {statistic(theirs, ours):.2f}, 95 % interval {low:.2f} to {high:.2f}, {len(entries)} entries")
+            cards.append(score(entry, options))
+    theirs = np.array([float(entry["score"]) for entry in entries])
+    teams = np.array([entry.get("team") or entry["entry"] for entry in entries])
+    nine = np.array([bool(entry.get("nine")) for entry in entries])
+    ours = by_design(cards)
+    print(table(entries, theirs, ours))
+    for design, values in ours.items():
+        print(f"\nScores {design}:\n")
+        print("\n".join(report(Scores(theirs, values, teams), nine, [entry["solution"] for entry in entries])))
 
 
-def score(entry: dict[str, str], options: argparse.Namespace) -> float:
-    """Score of an entry on the task."""
+def score(entry: dict[str, str], options: argparse.Namespace) -> Scorecard:
+    """The scorecard of an entry on the task."""
     path = contract.find(entry["solution"])
     settings = entry["settings"].split()
-    fitted = tuned.read(path, tasks.find(options.task)) if options.hyperparameters == "tuned" else None
+    fitted = tuned.read(path, tasks.find(options.task, options.data)) if options.hyperparameters == "tuned" else None
     if fitted:
         settings = transfer(
             contract.describe(path, []), contract.describe(path, settings), contract.describe(path, [], fitted.values)
@@ -74,19 +82,18 @@ def score(entry: dict[str, str], options: argparse.Namespace) -> float:
     config = ScoringConfig(
         solution=entry["solution"],
         task=options.task,
+        data=options.data,
         models=options.models,
         runs=options.runs,
         results=options.runs / "ranking",
-        hyperparameters="tuned" if fitted else "published",
+        hyperparameters=options.hyperparameters if fitted or options.hyperparameters != "tuned" else "published",
         set=tuple(settings),
         no_intervals=True,
     )
     try:
-        found = score_solution(config).score.value
+        return score_solution(config)
     except (InputError, RunError) as error:
         sys.exit(f"{entry['entry']} failed: {error}")
-    assert found is not None, "all accuracies are known"
-    return found
 
 
 def transfer(published: Solution, variant: Solution, fitted: Solution) -> list[str]:
@@ -122,26 +129,23 @@ def _first(values: Any) -> float:
     return _first(values[0]) if isinstance(values, list) else values
 
 
-def spearman(first: Any, second: Any) -> float:
-    """Rank correlation."""
-    return float(stats.spearmanr(first, second).statistic)
+def by_design(cards: list[Scorecard]) -> dict[str, NDArray[np.float64]]:
+    """The scores of entries, averaged over original models, and of all runs as one population where cards have that."""
+    found = {"averaged": np.array([card.score.value for card in cards], dtype=float)}
+    pooled = [card.pooled.score.value for card in cards if not isinstance(card.pooled, UnsetType)]
+    return {**found, "pooled": np.array(pooled, dtype=float)} if len(pooled) == len(cards) else found
 
 
-def kendall(first: Any, second: Any) -> float:
-    """Rank correlation by pairs, ties accounted for (τ-b)."""
-    return float(stats.kendalltau(first, second).statistic)
-
-
-def table(entries: list[dict[str, str]], ours: list[float]) -> str:
-    """All entries, best of the competition first, with both scores and ranks."""
-    ranks = [stats.rankdata([-value for value in values], "min") for values in ([float(e["score"]) for e in entries], ours)]
-    rows = [
-        f"| {theirs} | {entry['entry']} | {entry['solution']} | {entry['settings']} | {entry['score']} | {own:.4f} | {place} |"
-        for entry, own, theirs, place in zip(entries, ours, *ranks, strict=True)
-    ]
-    order = np.argsort(ranks[0], kind="stable")
-    head = "| # | entry | solution | settings | competition | here | # here |\n|---|---|---|---|---|---|---|"
-    return "\n".join([head, *(rows[i] for i in order)])
+def table(entries: list[dict[str, str]], theirs: NDArray[np.float64], ours: dict[str, NDArray[np.float64]]) -> str:
+    """All entries, best of the competition first, with their scores and ranks there and here."""
+    places, *own = (stats.rankdata(-values, "min") for values in (theirs, *ours.values()))
+    head = ["#", "entry", "solution", "settings", "competition", *(cell for design in ours for cell in (design, f"# {design}"))]
+    rows = [head, ["---"] * len(head)]
+    for i in np.argsort(places, kind="stable"):
+        entry = entries[i]
+        here = [cell for values, ranks in zip(ours.values(), own, strict=True) for cell in (f"{values[i]:.4f}", str(ranks[i]))]
+        rows.append([str(places[i]), entry["entry"], entry["solution"], entry["settings"], entry["score"], *here])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 
 
 if __name__ == "__main__":

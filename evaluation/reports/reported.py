@@ -1,8 +1,10 @@
 """Scores that were reported elsewhere, on the competition's boards: known ones, and those of your own submissions.
 
 `competition_scores.csv` ships with the project; `reported.csv` in the folder of scorecards is what `submit.py --submit` wrote.
-Both have the same columns: entry, solution, settings, score, board (private, public, or late: after the end), source. Other
-files may leave out the last two.
+Both have the columns entry, solution, settings, score, board (private, public, or late: after the end), source. Other files may
+leave out the last two. The former says besides whose an entry is (team), whether it is one of the nine that are as far apart as
+noise allows, and its role where a task is made after the competition's: entries that calibrate it, and those held out
+(`benchmarks/ranking.py`).
 """
 
 from datetime import date
@@ -35,7 +37,8 @@ def read(path: Path) -> list[Entry]:
         return []
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"{path} is no file of reported scores with the columns {', '.join(NEEDED)} ({error}).") from error
-    entries: list[Entry] = table.reindex(columns=list(COLUMNS), fill_value="").to_dict("records")
+    columns = list(dict.fromkeys((*COLUMNS, *table.columns)))
+    entries: list[Entry] = table.reindex(columns=columns, fill_value="").to_dict("records")
     return entries
 
 
@@ -52,7 +55,7 @@ def add(path: Path, entry: str, solution: str, settings: str, score: float, boar
     if any((known["entry"], known["board"]) == (entry, board) for known in entries):
         return
     new = (entry, solution, settings, repr(score), board, f"submit.py, {date.today().isoformat()}")
-    table = pd.DataFrame([*entries, dict(zip(COLUMNS, new, strict=True))], columns=COLUMNS)
+    table = pd.DataFrame([*entries, dict(zip(COLUMNS, new, strict=True))], columns=list(entries[0] if entries else COLUMNS))
     write_bytes(path, table.to_csv(index=False, lineterminator="\n").encode())
 
 

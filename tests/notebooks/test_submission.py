@@ -33,7 +33,8 @@ def test_the_last_of_two_submissions_is_scored(tmp_path):
     assert weight(ran.net) == 3
 
 
-def test_what_the_function_saves_itself_is_not_followed(tmp_path):
+def test_what_the_function_saves_itself_is_not_followed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # nobody gives the call a folder of its own here
     function = f"{PLAIN}    torch.save(net.state_dict(), 'best.pt')\n    net.weight.data.zero_()"
     ran = run(tmp_path, *KIT, function, LOOP.partition("    torch.save")[0])
     assert weight(ran.net) == 0

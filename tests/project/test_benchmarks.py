@@ -1,5 +1,6 @@
 """The benchmark scripts run and print their tables; the ε that one of them compares with ours is the same."""
 
+import json
 import runpy
 import subprocess
 import sys
@@ -198,3 +199,14 @@ def test_comparisons_that_stop_when_they_are_clear_are_seldom_wrong(tmp_path):
     assert float(better["second better"].split("%")[0]) == 0
     assert float(better["first better"].split("%")[0]) > 50
     assert float(better["models"]) < float(null["models"])
+
+
+def test_mutations_are_tried_in_a_copy_and_what_was_caught_is_kept(tmp_path):
+    arguments = ("mutations.py", "--solution", "original", "--runs", tmp_path)
+    rows = tables(*arguments)[2:]
+    assert rows == [["original", "3", "3", ""], ["all", "3", "3", "100.0% caught"]]
+    kept = json.loads((tmp_path / "mutations.json").read_text())
+    assert all("test_original_changes_nothing" in test for test in kept.values())
+    (tmp_path / "mutations.json").write_text(json.dumps(dict.fromkeys(kept, "a test")))
+    assert tables(*arguments)[2:] == rows
+    assert set(json.loads((tmp_path / "mutations.json").read_text()).values()) == {"a test"}

@@ -39,6 +39,7 @@ def test_every_example_of_both_sets_is_seen_once_and_marked():
         both = list(batches(bad_teacher.marked(retain.dataset, forget.dataset, 64), torch.nn.Linear(1, 1)))
         images, is_forget = (torch.cat(parts) for parts in zip(*both, strict=True))
         assert {len(images) for images, _ in both[:-1]} == {64}
+        assert 0 < is_forget[:64].sum() < 64  # batches mix both sets
         for ids, seen in ((DATA.forget, images[is_forget]), (DATA.retain, images[~is_forget])):
             given_images = examples(ids)[0]
             assert sorted(map(tuple, seen.flatten(1).tolist())) == sorted(map(tuple, given_images.flatten(1).tolist()))

@@ -80,6 +80,7 @@ def test_step_2_the_noise_of_the_other_classes_is_right_for_them(original, epoch
 def test_step_3_impairs_on_copies_of_all_noise(original, epochs):
     run(original, noise_per_class=2, noise_copies=3, impair_epochs=2, repair_epochs=0, forget_steps=1, retain_steps=1)
     assert len(epochs) == 2
+    assert not torch.equal(epochs[0][1], epochs[1][1])  # shuffled
     for images, labels, optimiser, trains, _ in epochs:
         assert labels.bincount().tolist() == [6] * 10
         assert images.flatten(1).unique(dim=0).shape[0] == 20

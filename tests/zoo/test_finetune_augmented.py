@@ -58,6 +58,14 @@ def test_pixels_from_outside_repeat_the_border():
     torch.testing.assert_close(finetune_augmented.rotated(constant, torch.tensor([45.0])), constant)
 
 
+def test_images_are_turned_both_ways_by_up_to_the_angle(images, monkeypatch):
+    seen = []
+    monkeypatch.setattr(finetune_augmented, "rotated", lambda images, degrees: seen.append(degrees) or images)
+    list(finetune_augmented.augmented(DataLoader(TensorDataset(images, torch.zeros(64)), 64), nn.Linear(1, 1), 15, 0.2))
+    assert -15 <= seen[0].min() < -10
+    assert 10 < seen[0].max() <= 15
+
+
 def test_jitter_does_not_depend_on_the_scale_of_images(images):
     def jittered(images):
         torch.manual_seed(1)

@@ -76,6 +76,20 @@ def test_step_2_a_step_of_the_generator_makes_teacher_and_student_disagree_more(
     assert all(weight.grad is None for weight in student.parameters())
 
 
+def test_step_2_the_generator_learns_before_each_pseudo_batch(original, monkeypatch):
+    before, challenge = [], gkt.challenge
+
+    def watched(generator, *more):
+        before.append(weights(generator).clone())
+        challenge(generator, *more)
+
+    monkeypatch.setattr(gkt, "challenge", watched)
+    _, generator = gkt.transfer(copy.deepcopy(original), spec_of(original), FEW)
+    first, second = before
+    assert not torch.equal(first, second)
+    assert not torch.equal(second, weights(generator))
+
+
 def test_step_3_images_with_too_much_of_the_forget_classes_are_left_out(original):
     gate, _, _ = gkt_parts(original)
     few, much = [0.1, 0.2, 0.5, 0.009, 0.191, 0, 0, 0, 0, 0], [0.1, 0.2, 0.5, 0.011, 0.189, 0, 0, 0, 0, 0]

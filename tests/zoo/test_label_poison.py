@@ -85,3 +85,9 @@ def test_batches_of_either_kit_get_the_random_labels(original, batches):
     torch.manual_seed(1)
     read = torch.cat([unpack(batch, net)[1] for batch in label_poison.poison(net, forget, 128)])
     assert torch.equal(read.sort().values, labels.sort().values)
+
+
+def test_forget_examples_come_in_another_order_in_every_epoch(original):
+    poisoned = label_poison.poison(copy.deepcopy(original), given()[1], 128)
+    first, second = (next(iter(poisoned))[0] for _ in range(2))
+    assert not torch.equal(first, second)

@@ -97,6 +97,16 @@ def test_a_step_weighs_what_is_left_of_the_forget_gradient_against_the_mean_reta
     torch.testing.assert_close(weights(net) - weights(unsure), 1e-3 * direction / direction.norm(), rtol=1e-6, atol=1e-12)
 
 
+def test_every_step_has_other_retain_examples(original, monkeypatch):
+    seen, per_example_gradients = [], orthograd.per_example_gradients
+    monkeypatch.setattr(
+        orthograd, "per_example_gradients", lambda net, *batch: seen.append(batch[0]) or per_example_gradients(net, *batch)
+    )
+    orthograd.unlearning(copy.deepcopy(original), *given(), epochs=1, retain_examples=4)
+    assert [len(images) for images in seen] == [4, 4]
+    assert not torch.equal(*seen)
+
+
 def test_raises_the_forget_loss_more_than_the_retain_loss(original):
     unlearned = unlearn("orthograd", original, learning_rate=0.1, retain_examples=64)
     assert loss(unlearned, DATA.forget) > 2 * loss(original, DATA.forget)

@@ -74,3 +74,10 @@ def test_step_4_draws_labels_anew_for_every_epoch(original, monkeypatch):
     assert [len(labels) for labels in seen] == [len(DATA.forget) // 3] * 3
     assert not torch.equal(seen[0], seen[1])
     assert not torch.equal(seen[1], seen[2])
+
+
+def test_batches_of_two_sets_mix_them():
+    retain, forget, _ = given("dict")
+    batch = next(iter(rum.joined(retain, forget)))
+    assert batch["image"].shape[0] == retain.batch_size
+    assert 0 < np.isin(batch["person_id"], DATA.forget).sum() < retain.batch_size

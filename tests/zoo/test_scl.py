@@ -1,10 +1,12 @@
+import copy
 import math
 
 import torch
+from torch.optim.lr_scheduler import ConstantLR
 
 from solutions import scl
 from starting_kit import contract
-from trials import DATA, logits, loss, unlearn
+from trials import DATA, examples, logits, loss, small_net, unlearn, weights
 
 
 def entropy(net):
@@ -46,6 +48,22 @@ def test_step_2a_makes_forget_examples_equally_similar_to_retain_examples(origin
     """The gradient descends: in the paper's words, ascending, they would become less so."""
     only = {"uniform_learning_rate": 0, "retain_learning_rate": 0, "weight_decay": 0}
     assert 0 <= unevenness(unlearn("scl", original, forget_learning_rate=5e-3, **only)) < unevenness(original) / 2
+
+
+def test_step_2a_contrasts_with_retain_logits_that_have_no_gradient():
+    """One step of plain SGD, written out: forget logits move, and the logits that they are compared with count as constants."""
+    net, forget, retain = small_net().train(), DATA.forget[:6], DATA.retain[:9]
+    by_hand = copy.deepcopy(net)
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
+    of_forget, of_retain = ([(images.double(), labels)] for images, labels in map(examples, (forget, retain)))
+    scl.forget_round(net, of_forget, of_retain, 1.15, optimiser, ConstantLR(optimiser, factor=1))
+    z_f, z_r = (by_hand(batch[0][0]) for batch in (of_forget, of_retain))
+    similarities = [[(f * r.detach()).sum() / 1.15 for r in z_r] for f in z_f]
+    of_each = [torch.stack(row).exp().sum().log() - torch.stack(row).mean() for row in similarities]
+    torch.stack(of_each).mean().backward()
+    expected = torch.cat([(weight - 0.1 * weight.grad).detach().flatten() for weight in by_hand.parameters()])
+    torch.testing.assert_close(weights(net), expected, rtol=0, atol=1e-10)
+    assert (weights(net) - weights(by_hand)).abs().max() > 1e-5
 
 
 def test_step_2b_repairs_what_step_1_broke(original):

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from solutions import ssd
 from solutions.parts.layers import head
 from starting_kit import contract
-from trials import DATA, TASK, examples, unlearn
+from trials import DATA, TASK, examples, given, unlearn
 
 # Batches of one example: then importances do not depend on the order of the loaders, and a loop gives them.
 ONE_BY_ONE = {
@@ -96,3 +96,11 @@ def test_weights_that_matter_to_nothing_stay(original):
         assert unlearned.get_parameter(name).isfinite().all()
         if not name.startswith("13."):
             assert torch.equal(unlearned.get_parameter(name), weight)
+
+
+def test_batches_of_all_data_mix_both_sets_anew_each_time():
+    both = ssd.all_training_data(*given()[:2])
+    forget = {image.numpy().tobytes() for image in examples(DATA.forget)[0]}
+    first, second = (next(iter(both))[0] for _ in range(2))
+    assert 0 < sum(image.numpy().tobytes() in forget for image in first) < len(first)
+    assert not torch.equal(first, second)

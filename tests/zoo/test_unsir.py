@@ -4,7 +4,7 @@ import dataclasses
 import numpy as np
 import torch
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
+from torch.utils.data import ConcatDataset, DataLoader, TensorDataset
 
 from solutions import unsir
 from solutions.parts.batches import batches
@@ -107,3 +107,14 @@ def test_impairing_forgets_the_classes_and_repairing_restores_the_others(origina
     assert accuracy(repaired, CLASSES.forget) < 0.1
     assert accuracy(repaired, CLASSES.retain) > 0.9
     assert loss(repaired, CLASSES.retain) < loss(impaired, CLASSES.retain) / 2
+
+
+def test_noise_and_retain_examples_are_shuffled_together(original, monkeypatch):
+    seen = []
+    monkeypatch.setattr(unsir, "train_epoch", lambda net, loader, optimiser: seen.append([labels for _, labels in loader]))
+    net, retain = copy.deepcopy(original), loaders(TASK, CLASSES, "tuple")[0]
+    noise = TensorDataset(torch.zeros(64, 1, 8, 8), torch.full((64,), 10))
+    unsir.one_epoch(net, ConcatDataset([noise, retain.dataset]), 64, 0.01)
+    of_noise = [(labels == 10).sum().item() for labels in seen[0]]
+    assert sum(of_noise) == 64
+    assert 0 < of_noise[0] < 64

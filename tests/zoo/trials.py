@@ -3,10 +3,15 @@
 import copy
 import dataclasses
 import re
+from collections import Counter
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional as F
+from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torchvision.models import resnet18
 
 from solutions.parts.data_spec import data_spec
@@ -119,9 +124,62 @@ def gkt_parts(original, settings=FEW):
     return gate, generator_for(net, gate.spec), fresh_copy(net)
 
 
+def gates_of_pictures(variant, original, monkeypatch):
+    """The highest entropy, weight of attention and batch size of a GKT variant's pictures, by default and with values."""
+    seen = []
+    monkeypatch.setattr(variant, "samples", lambda *given: seen.append(given[-1]))
+    for values in ({}, {"most_entropy": 0.1, "batch_size": 7}):
+        variant.pictures(copy.deepcopy(original), None, None, None, **values)
+    return [(settings.most_entropy, settings.attention_weight, settings.batch_size) for settings in seen]
+
+
 def adam(network, learning_rate=1e-3):
     return torch.optim.Adam(network.parameters(), lr=learning_rate)
 
 
 def logits_of(*probabilities):
     return torch.tensor(probabilities, dtype=torch.float64).clamp(min=1e-30).log()
+
+
+class Step(NamedTuple):
+    """A step of an optimiser; without one, what was shown to networks after the last.
+
+    Attributes:
+        optimiser: its class.
+        rate, momentum, decay: its learning rate, momentum and weight decay; the betas for Adam.
+        before: how many steps it had taken.
+        shown: the batches that networks saw since the step before, by size, "t" in train and "e" in eval mode.
+    """
+
+    optimiser: str
+    rate: float
+    momentum: float | tuple[float, float]
+    decay: float
+    before: int
+    shown: str
+
+
+def steps_of(name, net, **settings):
+    """All steps of optimisers in a run of a solution, for a network of images of one channel."""
+    found, shown, taken = [], [], Counter()
+
+    def step(optimiser, arguments, values):
+        (group,) = optimiser.param_groups
+        momentum = group.get("momentum", group.get("betas"))
+        found.append(
+            Step(type(optimiser).__name__, group["lr"], momentum, group["weight_decay"], taken[optimiser], " ".join(shown))
+        )
+        taken[optimiser] += 1
+        shown.clear()
+
+    def show(module, arguments):
+        if isinstance(module, nn.Conv2d) and module.in_channels == 1:
+            shown.append(f"{len(arguments[0])}{'t' if module.training else 'e'}")
+
+    hooks = register_optimizer_step_pre_hook(step), register_module_forward_pre_hook(show)
+    try:
+        unlearn(name, net, **settings)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found + ([Step("", 0, 0, 0, 0, " ".join(shown))] if shown else [])
