@@ -107,7 +107,8 @@ def moved(picture: NDArray[np.float64], shift: NDArray[np.float64], angle: float
     down, right = place - np.stack([row, column])
     upper = (1 - right) * padded[row, column] + right * padded[row, column + 1]
     lower = (1 - right) * padded[row + 1, column] + right * padded[row + 1, column + 1]
-    return (1 - down) * upper + down * lower
+    mixed: NDArray[np.float64] = (1 - down) * upper + down * lower
+    return mixed
 
 
 def neighbours(picture: NDArray[np.float64]) -> NDArray[np.float64]:
