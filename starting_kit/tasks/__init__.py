@@ -19,7 +19,6 @@ NAMES = (
     "cifar10",
     "cifar100",
     "cifar10_jpeg",
-    "digit_people",
     "digits",
     "fashion_mnist",
     "ham10000",
