@@ -4,4 +4,4 @@ It is part of the key of every population from 2 on, so raising it makes stored 
 kit may change a model's numbers, rounding included. `tests/populations/test_engine_version.py` notices such changes.
 """
 
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2

@@ -13,7 +13,7 @@ else in it, by name; `Mapped` takes any that `torch.func.vmap` can map.
 
 import copy
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -22,92 +22,14 @@ from torch import Tensor, fx, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional as F
 
+from starting_kit.lockstep.stacked_layers import WIDEN
 from starting_kit.lockstep.structure import difference, structure
-from starting_kit.networks import CentredConvolution, Normalise
+from starting_kit.networks import Normalise
 
 
 class NotStackableError(TypeError):
     """A network cannot be stacked; the message names the layer."""
 
-
-class StackedLinear(nn.Linear):
-    """K linear layers on [batch, K·features], giving [batch, K·outputs]; weight [K·outputs, features], bias [K·outputs]."""
-
-    members: int
-
-    def forward(self, input: Tensor) -> Tensor:
-        by_member = input.view(len(input), self.members, self.in_features).transpose(0, 1)
-        weight = self.weight.view(self.members, -1, self.in_features).transpose(1, 2)
-        outputs = by_member @ weight if self.bias is None else torch.baddbmm(self._bias(), by_member, weight)
-        return outputs.transpose(0, 1).flatten(1)
-
-    def _bias(self) -> Tensor:
-        return self.bias.view(self.members, 1, -1)
-
-
-class StackedLayerNorm(nn.LayerNorm):
-    """K layer-norms on [batch, K·first, ...], where [first, ...] is what one of them normalises; weight [K·first, ...]."""
-
-    members: int
-
-    def forward(self, input: Tensor) -> Tensor:
-        normal = F.layer_norm(input.view(len(input), self.members, *self.normalized_shape), self.normalized_shape, eps=self.eps)
-        normal = normal.view_as(input)
-        if self.elementwise_affine:
-            normal = normal * self.weight
-        return normal if self.bias is None else normal + self.bias
-
-
-class StackedAverage(nn.AdaptiveAvgPool2d):
-    """The mean of every channel.
-
-    The gradient of torch's own comes in another memory format than the layers before work in, at 6 % of a step's time.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        return input.sum(dim=(2, 3), keepdim=True) / (input.shape[2] * input.shape[3])
-
-
-def _widen_convolution(layer: nn.Conv2d, members: int) -> None:
-    layer.in_channels *= members
-    layer.out_channels *= members
-    layer.groups *= members
-
-
-def _widen_batch_norm(layer: nn.BatchNorm1d | nn.BatchNorm2d, members: int) -> None:
-    layer.num_features *= members
-
-
-def _widen_group_norm(layer: nn.GroupNorm, members: int) -> None:
-    layer.num_groups *= members
-    layer.num_channels *= members
-
-
-def _widen_linear(layer: nn.Linear, members: int) -> None:
-    layer.__class__ = StackedLinear
-    layer.members = members  # type: ignore[assignment]  # it is a StackedLinear now
-
-
-def _widen_layer_norm(layer: nn.LayerNorm, members: int) -> None:
-    layer.__class__ = StackedLayerNorm
-    layer.members = members  # type: ignore[assignment]  # it is a StackedLayerNorm now
-
-
-def _widen_average(layer: nn.AdaptiveAvgPool2d, members: int) -> None:
-    if layer.output_size in (1, (1, 1)):
-        layer.__class__ = StackedAverage
-
-
-WIDEN: dict[type[nn.Module], Callable[..., None]] = {
-    nn.Conv2d: _widen_convolution,
-    CentredConvolution: _widen_convolution,
-    nn.BatchNorm1d: _widen_batch_norm,
-    nn.BatchNorm2d: _widen_batch_norm,
-    nn.GroupNorm: _widen_group_norm,
-    nn.Linear: _widen_linear,
-    nn.LayerNorm: _widen_layer_norm,
-    nn.AdaptiveAvgPool2d: _widen_average,
-}
 
 # What treats every channel alike, and so every member.
 ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Hardswish, nn.Sigmoid, nn.Softplus, nn.Tanh)

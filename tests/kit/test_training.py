@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import re
 from itertools import pairwise
@@ -8,12 +9,13 @@ import torch
 from scipy import stats
 from torch import nn
 from torch.nn import functional as F
+from torch.optim import Adam
 
 from evaluation.metric.confidence import confidences
 from starting_kit import tasks
 from starting_kit.networks import NETWORKS, build
 from starting_kit.tasks.task import ONE_AT_A_TIME, Engine
-from starting_kit.training import SHIFT, augmented, train, usable_engine
+from starting_kit.training import SHIFT, AdamInStorageOrder, augmented, train, usable_engine
 
 TASK = tasks.find("digits")
 DATA = TASK.load()
@@ -81,6 +83,25 @@ def test_thirty_steps_of_a_resnet_agree_to_rounding(float64):
         alone = train(task, large, DATA.retain[:300], [seed])[0]
         with torch.no_grad():
             torch.testing.assert_close(net(images), alone(images), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_adam_in_storage_order_is_adam(memory_format, float64):
+    """Whatever format a gradient comes in, and for weights that have none."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 5, 3), nn.Conv2d(5, 5, 1), nn.Flatten(), nn.Linear(5, 2)).to(memory_format=memory_format)
+    net.register_parameter("unused", nn.Parameter(torch.ones(2)))
+    plain = copy.deepcopy(net)
+    ours, torchs = AdamInStorageOrder(net, lr=0.01, weight_decay=0.1), Adam(plain.parameters(), lr=0.01, weight_decay=0.1)
+    for _ in range(3):
+        images = torch.randn(4, 3, 3, 3)
+        for network, optimiser in ((net, ours), (plain, torchs)):
+            optimiser.zero_grad()
+            network(images).square().sum().backward()
+            network[1].weight.grad = network[1].weight.grad.contiguous()
+            optimiser.step()
+    for own, expected in zip(net.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(own, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import dataclasses
 import pytest
 import torch
 from torch import nn
+from torch.func import functional_call
 from torch.nn import functional as F
 from torchvision import models
 
@@ -36,6 +37,7 @@ FAMILIES = {
     "batch-norm": lambda: build(dataclasses.replace(RGB, network="cnn-8-16-16"), 0),
     "all-CNN": lambda: build(dataclasses.replace(RGB, network="all-cnn"), 0),
     "ResNet-18": lambda: models.resnet18(num_classes=10),
+    "thin ResNet": lambda: build(dataclasses.replace(RGB, network="resnet18:4"), 0),  # its last stage works on single pixels
     "group-norm": lambda: nn.Sequential(
         nn.Conv2d(3, 8, 3, stride=2), nn.GroupNorm(2, 8), nn.SiLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 10)
     ),
@@ -110,6 +112,52 @@ def test_an_ordinary_training_loop_trains_each_member_as_alone(members, join):
     for member, alone in zip(members, trained, strict=True):
         for name, tensor in alone.state_dict().items():
             torch.testing.assert_close(member.state_dict()[name], tensor, rtol=0, atol=1e-8, msg=name)
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "padding"),
+    [
+        ((1, 1), 3, 1, 1),
+        ((2, 2), 3, 2, 1),
+        ((2, 2), 1, 2, 0),
+        ((1, 2), 3, 2, 1),
+        ((3, 3), 3, 1, 0),
+        ((2, 3), (2, 3), 1, 0),
+        ((4, 4), 4, 4, 0),
+    ],
+)
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_a_single_pixel_is_what_the_grouped_convolution_gives(size, kernel, stride, padding, memory_format):
+    """With its first and second derivatives, by finite differences."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(2, 4, kernel, stride, padding, bias=False) for _ in range(MEMBERS)]
+    stacked = nn.Sequential(*stack([nn.Sequential(layer) for layer in layers]).children())  # without its hooks
+    images = torch.randn(BATCH, MEMBERS * 2, *size).to(memory_format=memory_format).requires_grad_()
+    weight = torch.cat([layer.weight for layer in layers]).detach().to(memory_format=memory_format).requires_grad_()
+
+    def convolution(images, weight):
+        return functional_call(stacked, {"0.weight": weight}, (images,))
+
+    expected = F.conv2d(images, weight, stride=stride, padding=padding, groups=MEMBERS)
+    assert expected.shape[2:] == (1, 1)
+    torch.testing.assert_close(convolution(images, weight), expected, rtol=0, atol=1e-12)
+    assert "OnePixel" in type(convolution(images, weight).grad_fn).__name__
+    assert torch.autograd.gradcheck(convolution, (images, weight), fast_mode=True)
+    assert torch.autograd.gradgradcheck(convolution, (images, weight), fast_mode=True)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [nn.Conv2d(4, 4, 3, padding=1, groups=2), nn.Conv2d(4, 4, 3, padding="same"), nn.Conv2d(4, 4, 3, padding=1, groups=4)],
+)
+def test_other_convolutions_of_single_pixels_are_torchs(layer):
+    """Those with groups of their own, with padding by name, that are depthwise."""
+    members = [nn.Sequential(copy.deepcopy(layer).double()) for _ in range(MEMBERS)]
+    images = torch.randn(MEMBERS * BATCH, 4, 1, 1)
+    alone = torch.cat([member(part) for member, part in zip(members, images.chunk(MEMBERS), strict=True)])
+    torch.testing.assert_close(
+        stack([nn.Sequential(*m, nn.Flatten()) for m in members])(images), alone.flatten(1), rtol=0, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("family", [FAMILIES["ResNet-18"]], ids=["ResNet-18"])

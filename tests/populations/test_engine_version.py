@@ -28,6 +28,7 @@ SOURCES = (
     "starting_kit/generators.py",
     "starting_kit/loaders.py",
     "starting_kit/lockstep/random_streams.py",
+    "starting_kit/lockstep/stacked_layers.py",
     "starting_kit/lockstep/stacking.py",
     "starting_kit/networks.py",
     "starting_kit/outlines.py",
