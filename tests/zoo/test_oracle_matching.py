@@ -167,7 +167,8 @@ def test_outputs_come_nearer_to_those_of_the_oracle(original, oracles):
     """Also of images that neither has seen; the more so the more steps there are."""
     few = run(original)
     (oracle,) = oracles
-    images = oracle_matching.to_match(original, *given()[:2], 5.0)
+    retain, forget, _ = given()
+    images = oracle_matching.to_match(original, retain, forget, 5.0)
     many = copy.deepcopy(original)
     oracle_matching.match(many, images, oracle_matching.outputs(oracle, images, 512), 10, 3e-3, 0.95, 32)
     for ids in (DATA.forget, DATA.test):
