@@ -30,6 +30,7 @@ ON_DIGITS = {
     "gkt_no_attention": {**FEW_PSEUDO_BATCHES, "most_entropy": 9.0},
     "l2ul": {"copies": 2, "steps": 5, "most_epochs": 3},
     "ntk": {"iterations": 5, "share": 0.1},
+    "oracle_matching": {"oracle_epochs": 2, "epochs": 2},
     "sisa": {"shards": 2, "slices": 2},
 }
 ON_PICTURES = {
@@ -61,6 +62,7 @@ ON_PICTURES = {
     "munba": {"epochs": 1},
     "neggrad_plus": {"epochs": 1},
     "ntk": {"iterations": 1, "share": 0.125},
+    "oracle_matching": {"oracle_epochs": 1, "epochs": 1},
     "orthograd": {"epochs": 1},
     "prune": {"overfit_epochs": 1, "epochs": 1},
     "prune_complex": {"overfit_epochs": 1, "epochs": 1},

@@ -116,6 +116,13 @@ CASES = {
     "lfssd": ({}, after("4e 2e 4e 4e 4e 2e")),
     "neggrad_plus": ({"epochs": 2}, sgd([0.01] * 4, ["4t 4t", "4t 2t"] * 2, decay=0, momentum=0)),
     "noisy_finetune": ({}, sgd([1e-3] * 2, ONE_EPOCH, decay=1e-6, momentum=0)),
+    "oracle_matching": (
+        {"oracle_epochs": 2, "epochs": 2},
+        [
+            *sgd([0, 0.4 * 18 / 19, 0.4 * 12 / 19, 0.4 * 6 / 19], TWO_EPOCHS),  # the highest is at 5/6 of a step
+            *adam([1e-3, 0.95e-3], ["14e 14t", "14t"]),
+        ],
+    ),
     "original": ({}, []),
     "orthograd": ({"epochs": 1, "retain_examples": 3}, sgd([0.1] * 2, ["4e 1e", "2e 1e"], decay=0, momentum=0)),
     "prune": ({"overfit_epochs": 1, "epochs": 1, "batch_size": 3}, PRUNE),
