@@ -52,8 +52,8 @@ This page is made by `make leaderboard` from the docstrings and `results/`.
 ENDING = """\
 ## Not here, and why
 
-- Datamodel matching ([2410.23232](https://arxiv.org/abs/2410.23232)) beyond its yardstick, `oracle_matching`: it predicts what a
-  retrained network would say from data attributions, for which very many networks have to be trained first.
+- Datamodel matching ([2410.23232](https://arxiv.org/abs/2410.23232)) beyond its yardstick, `oracle_matching`: it predicts what
+  a retrained network would say from data attributions, for which very many networks have to be trained first.
 - MU-Mis ([2402.15109](https://arxiv.org/abs/2402.15109)): of the paper we could only read summaries, which differ on when it
   stops, and its authors' code and values could not be had.
 - ARU ([2401.08998](https://arxiv.org/abs/2401.08998)): no code is public, and the part of the paper that we could read does not
