@@ -28,8 +28,6 @@ LITTLE = dataclasses.replace(
 WHOLE = {"lfssd"}  # on little data nothing stands out as it does on all
 FEWER: dict[str, dict[str, Any]] = {
     "amun": {"radius": 0.5, "steps": 10},
-    "l2ul": {"steps": 2, "most_epochs": 2},
-    "ntk": {"iterations": 5},
     "unsir": {"noise_copies": 1},
 }
 Values = dict[str, Any]

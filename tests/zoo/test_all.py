@@ -28,8 +28,6 @@ ON_DIGITS = {
     "gkt": FEW_PSEUDO_BATCHES,
     "gkt_entropy": {**FEW_PSEUDO_BATCHES, "most_entropy": 9.0},
     "gkt_no_attention": {**FEW_PSEUDO_BATCHES, "most_entropy": 9.0},
-    "l2ul": {"copies": 2, "steps": 5, "most_epochs": 3},
-    "ntk": {"iterations": 5, "share": 0.1},
     "oracle_matching": {"oracle_epochs": 2, "epochs": 2},
     "sisa": {"shards": 2, "slices": 2},
 }
@@ -57,11 +55,9 @@ ON_PICTURES = {
     "kookmin": {"epochs": 1},
     "l1_sparse": {"epochs": 1},
     "label_poison_full": {"epochs": 1},
-    "l2ul": {"copies": 2, "steps": 2, "most_epochs": 2},
     "lotus": {"epochs": 1, "margin": 2.0},  # nothing is known yet, least of all the forget set
     "munba": {"epochs": 1},
     "neggrad_plus": {"epochs": 1},
-    "ntk": {"iterations": 1, "share": 0.125},
     "oracle_matching": {"oracle_epochs": 1, "epochs": 1},
     "orthograd": {"epochs": 1},
     "prune": {"overfit_epochs": 1, "epochs": 1},

@@ -65,12 +65,6 @@ STEPS = {
     "l1_sparse": (neutral(alpha=0.0), FINE_TUNED),
     "label_poison": (FINE_TUNED,),
     "label_poison_full": (FINE_TUNED,),
-    "l2ul": (
-        Replaced("attack", lambda given, _: given[1]),  # the images themselves
-        Replaced("importances", lambda _, found: list(map(torch.zeros_like, found))),
-        neutral(stiffness=0.0),
-        FINE_TUNED,
-    ),
     "lfssd": (chooses("select"), Moves("dampen")),
     "lotus": (Moves("smoothed_epoch"), neutral(alpha=0.0)),
     "munba": (
@@ -81,12 +75,6 @@ STEPS = {
     ),
     "neggrad_plus": (neutral(alpha=1.0), FINE_TUNED),
     "noisy_finetune": (neutral(noise=0.0), FINE_TUNED),
-    "ntk": (
-        Gives("conjugate_gradients", curved),
-        Gives("trapezium_scale", lambda _, scale: scale.item() > 1),
-        Moves("add"),
-        Moves("add_noise"),
-    ),
     "orthograd": (neutral(alpha=0.0), Replaced("orthogonal_part", lambda given, _: given[0]), FINE_TUNED),
     "prune": (chooses("least_moved"), Moves("renew"), neutral(overfit_learning_rate=0.0), FINE_TUNED),
     "prune_complex": (
