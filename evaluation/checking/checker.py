@@ -1,0 +1,177 @@
+"""Checks a solution: has it observed in processes of its own, and judges property by property."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from evaluation.checking import jobs, observed, processes
+from evaluation.checking.processes import Broken, Job
+from evaluation.checking.properties.file import OF_FILE
+from evaluation.checking.properties.network import OF_CALL
+from evaluation.checking.properties.process import OF_PROCESS
+from evaluation.checking.properties.score import OF_SCORE
+from evaluation.checking.subject import Subject
+from evaluation.checking.verdict import Finding, Property, Report, Verdict
+from evaluation.scoring.config import ScoringConfig
+from evaluation.scoring.reporter import SILENT, Reporter
+from evaluation.scoring.scorer import solution_path, tuned_values
+from starting_kit.errors import InputError, RunError
+from starting_kit.files import require_writable
+
+PROPERTIES: tuple[Property, ...] = (*OF_FILE, *OF_CALL, *OF_PROCESS, *OF_SCORE)
+TIME_LIMIT = 20.0  # seconds of each job in which a solution runs
+SHARE = 0.6  # of it after which no further run is begun
+NEEDS_MORE_TIME = "Something in it does not end. If it is meant to take that long, --time-limit gives it more"
+MEND = "Mend the line that is named, and check again"
+
+
+class Stage(NamedTuple):
+    """Jobs that run at the same time.
+
+    Attributes:
+        title: what is being found out, for people.
+        jobs: names, with what each does.
+        alone: whether each needs the machine for itself.
+    """
+
+    title: str
+    jobs: dict[str, Job]
+    alone: bool = False
+
+
+def check(config: ScoringConfig, reporter: Reporter = SILENT, time_limit: float = TIME_LIMIT) -> Report:
+    """Find out what is wrong with a solution, before it is scored.
+
+    Args:
+        config: which solution, and on which task; what only scoring needs is not looked at.
+        reporter: is told what takes time; nobody is if it is not given.
+        time_limit: seconds that each of some ten trials may take.
+
+    Raises:
+        InputError: there is no such solution or task, or a number is out of range.
+        RunError: a retrained model could not be made, or a file not be written.
+        KeyboardInterrupt: the user interrupted.
+    """
+    start = time.monotonic()
+    task = config.find_task()
+    found = tuple(verdicts(config, reporter, time_limit))
+    return Report(solution_name(config), task.name, found, round(time.monotonic() - start, 1))
+
+
+def verdicts(config: ScoringConfig, reporter: Reporter = SILENT, time_limit: float = TIME_LIMIT) -> Iterator[Verdict]:
+    """The verdicts, one after another, as soon as each is known; arguments and errors are those of `check`."""
+    if time_limit <= 0:
+        raise InputError(f"--time-limit {time_limit} must be greater than 0.")
+    config.check()
+    subject = _subject(config, reporter)
+    seen: dict[str, Any] = {}
+    waiting = list(PROPERTIES)
+    for stage in _stages(subject, seen, time_limit):
+        at_once = 1 if stage.alone else config.cores
+        with reporter.waiting(stage.title):
+            for name, result in zip(stage.jobs, processes.run(list(stage.jobs.values()), at_once), strict=True):
+                seen[name] = result
+        while waiting and all(need in seen for need in waiting[0].needs):
+            yield judge(waiting.pop(0), seen)
+    yield from (judge(each, seen) for each in waiting)
+
+
+def judge(each: Property, seen: dict[str, Any]) -> Verdict:
+    """The verdict on a property.
+
+    Args:
+        each: the property.
+        seen: by the name of a job what it gave, or a `Broken`; a job that was not begun is absent.
+    """
+    finding = _finding(each, seen)
+    return Verdict(each.name, finding.outcome, finding.said, finding.hint)
+
+
+def _finding(each: Property, seen: dict[str, Any]) -> Finding:
+    for need in each.needs:
+        result = seen.get(need)
+        if result is None:
+            return Finding("unchecked", "needs a call that completes")
+        if isinstance(result, Broken):
+            if need == each.answers_for:
+                return Finding("failure", result.reason, NEEDS_MORE_TIME if result.hung else MEND)
+            return Finding("unchecked", result.reason)
+    return each.judge(*(seen[need] for need in each.needs))
+
+
+def _subject(config: ScoringConfig, reporter: Reporter) -> Subject:
+    task = config.find_task()
+    require_writable(config.runs, "--runs")
+    path, _ = solution_path(config, task, reporter)
+    path = path.absolute()
+    with reporter.waiting(f"Reading {task.name}"):
+        digest = _required(next(processes.run([Job(jobs.digest, (task,), str, None, path)], 1)))
+    return Subject(
+        path=path,
+        settings=config.set,
+        tuned=tuned_values(config, task, path),
+        transferred=config.hyperparameters == "transferred",
+        task=replace(task, digest=digest),
+        seed=config.seed,
+        runs=config.runs.absolute(),
+        originals=config.design(task).originals,
+        data_free=config.data_free,
+    )
+
+
+def _stages(subject: Subject, seen: dict[str, Any], limit: float) -> Iterator[Stage]:
+    """What to do next, given what has been seen; a solution of which no call completes is not tried further."""
+
+    def job(function: Any, gives: Any, *arguments: Any, seconds: float | None = limit) -> Job:
+        return Job(function, (subject, *arguments), gives, seconds, subject.path)
+
+    yield Stage("Reading the file", {"text": job(jobs.text, observed.Text)})
+    if isinstance(seen["text"], Broken) or seen["text"].fault:
+        return
+    subject = replace(subject, trains=seen["text"].trains)
+    trained = {kind: job(jobs.make_models, int, kind, seconds=None) for kind in ("original", "retrained")}
+    yield Stage("Training models, which scoring will find", trained)
+    for kind in trained:
+        _required(seen[kind])
+    yield Stage("Trying both kinds of batches", {"batches": job(jobs.dry_calls, observed.DryCalls)})
+    if isinstance(seen["batches"], Broken) or seen["batches"].chosen is None:
+        return
+    subject = replace(subject, batches=seen["batches"].chosen)
+    yield Stage("Calling it", {"call": job(jobs.call, observed.Call), "kaggle": job(jobs.kaggle, observed.Kaggle)})
+    if isinstance(seen["call"], Broken):
+        return
+    yield Stage(
+        "Calling it again, and many times",
+        {
+            "again": job(jobs.again, observed.Again),
+            "reach": job(jobs.reach, observed.Reach),
+            "runs": job(jobs.runs, observed.Runs, SHARE * limit),
+            "retrained": job(jobs.retrained, observed.Runs, seconds=None),
+            "lockstep": job(jobs.lockstep, observed.Lockstep),
+        },
+    )
+    times = {"unlearning times": job(jobs.time_unlearning, list[float], SHARE * limit)}
+    times["retraining times"] = job(jobs.time_retraining, list[float], seconds=None)
+    yield Stage("Timing it against retraining", times, alone=True)
+
+
+def _required(result: Any) -> Any:
+    """What a job gave on which all others rest.
+
+    Raises:
+        InputError: data are missing or damaged.
+        RunError: training failed.
+    """
+    if isinstance(result, Broken):
+        raise (InputError if result.is_input else RunError)(f"{result.reason}.")
+    return result
+
+
+def _name(config: ScoringConfig) -> str:
+    return config.solution.rpartition("/")[2].removesuffix(".py").removesuffix(".ipynb")
+
+
+def solution_name(config: ScoringConfig) -> str:
+    """What the solution is called."""
+    return config.solution.rpartition("/")[2].removesuffix(".py").removesuffix(".ipynb")
