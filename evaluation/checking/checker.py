@@ -1,7 +1,7 @@
 """Checks a solution: has it observed in processes of its own, and judges property by property."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -19,10 +19,12 @@ from evaluation.scoring.scorer import solution_path, tuned_values
 from starting_kit.errors import InputError, RunError
 from starting_kit.files import require_writable
 
-PROPERTIES: tuple[Property, ...] = (*OF_FILE, *OF_CALL, *OF_PROCESS, *OF_SCORE)
+CONTRACT: tuple[Property, ...] = (*OF_FILE, *OF_CALL, *OF_PROCESS)  # what every solution must keep to
+PROPERTIES: tuple[Property, ...] = (*CONTRACT, *OF_SCORE)
 TIME_LIMIT = 20.0  # seconds of each job in which a solution runs
 SHARE = 0.6  # of it after which no further run is begun
 NEEDS_MORE_TIME = "Something in it does not end. If it is meant to take that long, --time-limit gives it more"
+ALWAYS = {"text", "original", "batches"}  # jobs on which others rest
 MEND = "Mend the line that is named, and check again"
 
 
@@ -40,13 +42,19 @@ class Stage(NamedTuple):
     alone: bool = False
 
 
-def check(config: ScoringConfig, reporter: Reporter = SILENT, time_limit: float = TIME_LIMIT) -> Report:
+def check(
+    config: ScoringConfig,
+    reporter: Reporter = SILENT,
+    time_limit: float = TIME_LIMIT,
+    properties: Sequence[Property] = PROPERTIES,
+) -> Report:
     """Find out what is wrong with a solution, before it is scored.
 
     Args:
         config: which solution, and on which task; what only scoring needs is not looked at.
         reporter: is told what takes time; nobody is if it is not given.
         time_limit: seconds that each of some ten trials may take.
+        properties: that are of interest; others, such as the cost, are not looked at.
 
     Raises:
         InputError: there is no such solution or task, or a number is out of range.
@@ -55,23 +63,28 @@ def check(config: ScoringConfig, reporter: Reporter = SILENT, time_limit: float 
     """
     start = time.monotonic()
     task = config.find_task()
-    found = tuple(verdicts(config, reporter, time_limit))
+    found = tuple(verdicts(config, reporter, time_limit, properties))
     return Report(solution_name(config), task.name, found, round(time.monotonic() - start, 1))
 
 
-def verdicts(config: ScoringConfig, reporter: Reporter = SILENT, time_limit: float = TIME_LIMIT) -> Iterator[Verdict]:
+def verdicts(
+    config: ScoringConfig,
+    reporter: Reporter = SILENT,
+    time_limit: float = TIME_LIMIT,
+    properties: Sequence[Property] = PROPERTIES,
+) -> Iterator[Verdict]:
     """The verdicts, one after another, as soon as each is known; arguments and errors are those of `check`."""
     if time_limit <= 0:
         raise InputError(f"--time-limit {time_limit} must be greater than 0.")
     config.check()
     subject = _subject(config, reporter)
     seen: dict[str, Any] = {}
-    waiting = list(PROPERTIES)
+    needed = {need for each in properties for need in each.needs} | ALWAYS
+    waiting = list(properties)
     for stage in _stages(subject, seen, time_limit):
-        at_once = 1 if stage.alone else config.cores
+        wanted = {name: job for name, job in stage.jobs.items() if name in needed}
         with reporter.waiting(stage.title):
-            for name, result in zip(stage.jobs, processes.run(list(stage.jobs.values()), at_once), strict=True):
-                seen[name] = result
+            seen.update(zip(wanted, processes.run(list(wanted.values()), 1 if stage.alone else config.cores), strict=True))
         while waiting and all(need in seen for need in waiting[0].needs):
             yield judge(waiting.pop(0), seen)
     yield from (judge(each, seen) for each in waiting)
@@ -96,7 +109,8 @@ def _finding(each: Property, seen: dict[str, Any]) -> Finding:
         if isinstance(result, Broken):
             if need == each.answers_for:
                 return Finding("failure", result.reason, NEEDS_MORE_TIME if result.hung else MEND)
-            return Finding("unchecked", result.reason)
+            more = "; --time-limit gives it more" if result.hung else ""
+            return Finding("unchecked", f"{result.reason}{more}")
     return each.judge(*(seen[need] for need in each.needs))
 
 
@@ -130,10 +144,10 @@ def _stages(subject: Subject, seen: dict[str, Any], limit: float) -> Iterator[St
     if isinstance(seen["text"], Broken) or seen["text"].fault:
         return
     subject = replace(subject, trains=seen["text"].trains)
-    trained = {kind: job(jobs.make_models, int, kind, seconds=None) for kind in ("original", "retrained")}
+    trained = {"original": job(jobs.original, int, seconds=None), "retrained": job(jobs.retrained, observed.Runs, seconds=None)}
     yield Stage("Training models, which scoring will find", trained)
-    for kind in trained:
-        _required(seen[kind])
+    for name in trained.keys() & seen.keys():
+        _required(seen[name])
     yield Stage("Trying both kinds of batches", {"batches": job(jobs.dry_calls, observed.DryCalls)})
     if isinstance(seen["batches"], Broken) or seen["batches"].chosen is None:
         return
@@ -144,10 +158,10 @@ def _stages(subject: Subject, seen: dict[str, Any], limit: float) -> Iterator[St
     yield Stage(
         "Calling it again, and many times",
         {
+            "other seed": job(jobs.other_seed, str),
             "again": job(jobs.again, observed.Again),
             "reach": job(jobs.reach, observed.Reach),
             "runs": job(jobs.runs, observed.Runs, SHARE * limit),
-            "retrained": job(jobs.retrained, observed.Runs, seconds=None),
             "lockstep": job(jobs.lockstep, observed.Lockstep),
         },
     )
@@ -166,10 +180,6 @@ def _required(result: Any) -> Any:
     if isinstance(result, Broken):
         raise (InputError if result.is_input else RunError)(f"{result.reason}.")
     return result
-
-
-def _name(config: ScoringConfig) -> str:
-    return config.solution.rpartition("/")[2].removesuffix(".py").removesuffix(".ipynb")
 
 
 def solution_name(config: ScoringConfig) -> str:

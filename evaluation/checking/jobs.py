@@ -2,7 +2,6 @@
 
 from evaluation.checking import observed
 from evaluation.checking.subject import Subject
-from evaluation.populations.population import Kind
 from starting_kit.tasks.task import Task
 
 
@@ -20,11 +19,11 @@ def text(subject: Subject) -> observed.Text:
     return text.observe(subject)
 
 
-def make_models(subject: Subject, kind: Kind) -> int:
+def original(subject: Subject) -> int:
     """See `observing`."""
     from evaluation.checking.observing import populations
 
-    return populations.make(subject, kind)
+    return populations.make(subject, "original")
 
 
 def dry_calls(subject: Subject) -> observed.DryCalls:
@@ -39,6 +38,13 @@ def call(subject: Subject) -> observed.Call:
     from evaluation.checking.observing import call
 
     return call.observe(subject)
+
+
+def other_seed(subject: Subject) -> str:
+    """See `observing`."""
+    from evaluation.checking.observing import call
+
+    return call.of_other_seed(subject)
 
 
 def again(subject: Subject) -> observed.Again:

@@ -74,7 +74,6 @@ class Call(Struct, frozen=True):
         by_call: the same between two calls with the same batch.
         data: what of the data has changed, in words.
         digest: of the weights.
-        of_other_seed: of the weights with another seed.
     """
 
     seconds: float
@@ -93,7 +92,6 @@ class Call(Struct, frozen=True):
     by_call: float
     data: list[str]
     digest: str
-    of_other_seed: str
 
 
 class Again(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""One whole call, what it gives, and what it leaves of the network and the data; then one with another seed."""
+"""One whole call, what it gives, and what it leaves of the network and the data."""
 
 import dataclasses
 import hashlib
@@ -29,7 +29,7 @@ States = dict[str, Tensor]
 
 
 def observe(subject: Subject) -> observed.Call:
-    """Call it with the seeds of the first two models.
+    """Call it with the seed of the first model.
 
     Raises:
         DataWithheldError: it reads data that it is not given.
@@ -63,7 +63,6 @@ def observe(subject: Subject) -> observed.Call:
         by_call=by_call,
         data=[name for name, digest in _fingerprints(caller.data).items() if digest != held[name]],
         digest=digest_of(after),
-        of_other_seed=_of_other_seed(caller),
     )
 
 
@@ -77,7 +76,14 @@ def digest_of(states: States) -> str:
     return digest.hexdigest()
 
 
-def _of_other_seed(caller: Caller) -> str:
+def of_other_seed(subject: Subject) -> str:
+    """The digest of the weights that it gives with the seed of the second model.
+
+    Raises:
+        DataWithheldError: it reads data that it is not given.
+        SolutionError: it raised.
+    """
+    caller = Caller(subject)
     net = caller.network()
     return digest_of(state(unwrapped(given(caller.call_once(net, caller.seeds[1]), net))))
 

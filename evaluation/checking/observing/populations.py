@@ -13,6 +13,7 @@ from evaluation.populations import materials, shards, worker
 from evaluation.populations.model_outputs import outputs
 from evaluation.populations.population import Kind
 from starting_kit import runner
+from starting_kit.errors import SolutionError
 from starting_kit.files import Arrays
 from starting_kit.streams import printed
 
@@ -22,6 +23,9 @@ def make(subject: Subject, kind: Kind) -> int:
 
     Returns:
         How many were missing.
+
+    Raises:
+        RunError: a solution's own trainer failed, or a file cannot be written.
     """
     population = subject.population(kind)
     if kind == "original" and population.task.original is not None:
@@ -51,14 +55,18 @@ def runs(subject: Subject, seconds: float) -> Runs:
         model = len(made)
         net = materials.original_model(original)
         runner.start_afresh(unlearned.model_seed(model))
-        with printed():
-            net = runner.call(solution, net, subject.task, data, batches, data_free=subject.data_free)
-        made.append(outputs(original, model, net))
+        try:
+            with printed():
+                net = runner.call(solution, net, subject.task, data, batches, data_free=subject.data_free)
+            made.append(outputs(original, model, net))
+        except SolutionError as error:
+            raise SolutionError(f"run {model}: {error}") from error
     return _runs({name: np.concatenate([run[name] for run in made]) for name in made[0]}, made[0]["labels_forget"], subject)
 
 
 def retrained(subject: Subject) -> Runs:
-    """The retrained models: all that were made with those that are needed."""
+    """The retrained models, all that are made together with those that are needed."""
+    make(subject, "retrained")
     population = subject.population("retrained")
     needed = -(-subject.models // population.shard_size)
     arrays = shards.load_arrays(

@@ -43,7 +43,7 @@ def snapshot() -> Snapshot:
     handlers = {f"the handler of {s.name}": signal.getsignal(s) for s in map(signal.Signals, signal.valid_signals() & _named())}
     variables = {f"the environment variable {name}": value for name, value in os.environ.items()}
     timer = signal.getitimer(signal.ITIMER_REAL)[0] > 0 if hasattr(signal, "getitimer") else False
-    threads = {f"the thread {thread.name}": True for thread in threading.enumerate() if thread.is_alive()}
+    threads = {f"the thread {thread.name}": thread.ident for thread in threading.enumerate() if thread.is_alive()}
     return {
         **settings,
         "the default device": str(default_device()),
