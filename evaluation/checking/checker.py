@@ -24,6 +24,7 @@ PROPERTIES: tuple[Property, ...] = (*CONTRACT, *OF_SCORE)
 TIME_LIMIT = 20.0  # seconds of each job in which a solution runs
 SHARE = 0.6  # of it after which no further run is begun
 NEEDS_MORE_TIME = "Something in it does not end. If it is meant to take that long, --time-limit gives it more"
+ONE_CALL = {"text", "batches", "call"}  # jobs that end if one call does
 ALWAYS = {"text", "original", "batches"}  # jobs on which others rest
 MEND = "Mend the line that is named, and check again"
 
@@ -74,7 +75,7 @@ def verdicts(
     properties: Sequence[Property] = PROPERTIES,
 ) -> Iterator[Verdict]:
     """The verdicts, one after another, as soon as each is known; arguments and errors are those of `check`."""
-    if time_limit <= 0:
+    if not time_limit > 0:
         raise InputError(f"--time-limit {time_limit} must be greater than 0.")
     config.check()
     subject = _subject(config, reporter)
@@ -83,8 +84,11 @@ def verdicts(
     waiting = list(properties)
     for stage in _stages(subject, seen, time_limit):
         wanted = {name: job for name, job in stage.jobs.items() if name in needed}
-        with reporter.waiting(stage.title):
-            seen.update(zip(wanted, processes.run(list(wanted.values()), 1 if stage.alone else config.cores), strict=True))
+        results = processes.run(list(wanted.values()), 1 if stage.alone else config.cores)
+        with reporter.waiting(stage.title) as retitle:
+            for done, (name, result) in enumerate(zip(wanted, results, strict=True), start=1):
+                seen[name] = result
+                retitle(f"{stage.title}: {done} of {len(wanted)} trials done")
         while waiting and all(need in seen for need in waiting[0].needs):
             yield judge(waiting.pop(0), seen)
     yield from (judge(each, seen) for each in waiting)
@@ -107,11 +111,15 @@ def _finding(each: Property, seen: dict[str, Any]) -> Finding:
         if result is None:
             return Finding("unchecked", "needs a call that completes")
         if isinstance(result, Broken):
-            if need == each.answers_for:
-                return Finding("failure", result.reason, NEEDS_MORE_TIME if result.hung else MEND)
-            more = "; --time-limit gives it more" if result.hung else ""
-            return Finding("unchecked", f"{result.reason}{more}")
+            return _of_broken(result, need, is_answer=need == each.answers_for)
     return each.judge(*(seen[need] for need in each.needs))
+
+
+def _of_broken(result: Broken, job: str, is_answer: bool) -> Finding:
+    """What a job without a result says of a property. Several calls may take too long where each of them ends."""
+    if is_answer and (not result.hung or job in ONE_CALL):
+        return Finding("failure", result.reason, NEEDS_MORE_TIME if result.hung else MEND)
+    return Finding("unchecked", f"{result.reason}; --time-limit gives it more" if result.hung else result.reason)
 
 
 def _subject(config: ScoringConfig, reporter: Reporter) -> Subject:

@@ -13,7 +13,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -113,7 +113,7 @@ class _Running:
         return ""
 
 
-def run(jobs: Sequence[Job], at_once: int) -> Iterator[Any]:
+def run(jobs: Sequence[Job], at_once: int) -> Generator[Any]:
     """Run jobs, and give for each, in their order, what it gave, or a `Broken` that says why it did not.
 
     Args:

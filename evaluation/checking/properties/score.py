@@ -98,7 +98,8 @@ def lockstep(seen: Lockstep) -> Finding:
     """It can run for several models at once, which takes a fraction of the time."""
     if seen.at_once.value is None:
         return weak(
-            f"it runs for one model at a time: {seen.at_once.reason}", "It is scored all the same, some times more slowly"
+            f"it runs for one model at a time: {seen.at_once.reason}",
+            "It is scored all the same, which takes longer; LOCKSTEP = False in the file saves this trial",
         )
     return has(f"proven: {seen.at_once.value} models at once, each with the weights that it gets alone")
 
