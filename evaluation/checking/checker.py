@@ -21,8 +21,8 @@ from starting_kit.files import require_writable
 
 CONTRACT: tuple[Property, ...] = (*OF_FILE, *OF_CALL, *OF_PROCESS)  # what every solution must keep to
 PROPERTIES: tuple[Property, ...] = (*CONTRACT, *OF_SCORE)
-TIME_LIMIT = 20.0  # seconds of each job in which a solution runs
-SHARE = 0.6  # of it after which no further run is begun
+TIME_LIMIT = 30.0  # seconds of each job in which a solution runs
+SHARE = 0.4  # of it after which no further run is begun
 NEEDS_MORE_TIME = "Something in it does not end. If it is meant to take that long, --time-limit gives it more"
 ONE_CALL = {"text", "batches", "call"}  # jobs that end if one call does
 ALWAYS = {"text", "original", "batches"}  # jobs on which others rest

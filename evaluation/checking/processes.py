@@ -113,7 +113,7 @@ class _Running:
         return ""
 
 
-def run(jobs: Sequence[Job], at_once: int) -> Generator[Any]:
+def run(jobs: Sequence[Job], at_once: int) -> Generator[Any, None, None]:
     """Run jobs, and give for each, in their order, what it gave, or a `Broken` that says why it did not.
 
     Args:
