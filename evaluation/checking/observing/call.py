@@ -38,11 +38,14 @@ def observe(subject: Subject) -> observed.Call:
     caller = Caller(subject)
     net = caller.network()
     dtype = next(net.parameters()).dtype
-    before, layers, on_net, held = state(net), _without_hooks(net), hooks.hooks(net), _fingerprints(caller.data)
-    frozen = {name: weight.requires_grad for name, weight in net.named_parameters()}
-    start = time.perf_counter()
-    returned = caller.call_once(net, caller.seeds[0])
-    seconds = time.perf_counter() - start
+    before, on_net, held = state(net), hooks.hooks(net), _fingerprints(caller.data)
+    trained = _trained(net)
+    with caller.surroundings():
+        function = caller.loaded(net)
+        layers = _without_hooks(net)  # a network of the solution's own trainer has the classes of this load now
+        start = time.perf_counter()
+        returned = caller.call(function, net, caller.seeds[0])
+        seconds = time.perf_counter() - start
     network = unwrapped(given(returned, net))
     after = state(network)
     fault, by_batch, by_call = _outputs(network, caller.data, subject.task.classes, dtype)
@@ -52,12 +55,12 @@ def observe(subject: Subject) -> observed.Call:
         wrapped="" if network is given(returned, net) else type(returned).__name__,
         moved=_moved(before, after),
         distance=_distance(before, after),
-        not_finite=[name for name, tensor in after.items() if not tensor.is_meta and not torch.isfinite(_plain(tensor)).all()],
+        not_finite=_not_finite(after),
         checkpoint=next(_other_shapes(before, after), ""),
         structure=difference(layers, _without_hooks(network)) or "",
         types=next(_other_types(before, after), ""),
         hooks=hooks.left(on_net, hooks.hooks(network)),
-        requires_grad=[name for name, weight in network.named_parameters() if weight.requires_grad != frozen.get(name, True)],
+        requires_grad=[name for name, is_so in _trained(network).items() if is_so != trained.get(name, True)],
         fault_of_outputs=fault,
         by_batch=by_batch,
         by_call=by_call,
@@ -120,6 +123,14 @@ def _distance(before: States, after: States) -> float:
     squares = np.array(pairs).sum(axis=0) if pairs else np.ones(2)
     distance = float(np.sqrt(squares[0] / max(squares[1], 1e-30)))
     return distance if np.isfinite(distance) else -1.0
+
+
+def _not_finite(states: States) -> list[str]:
+    return [name for name, tensor in states.items() if not tensor.is_meta and not torch.isfinite(_plain(tensor)).all()]
+
+
+def _trained(net: nn.Module) -> dict[str, bool]:
+    return {name: weight.requires_grad for name, weight in net.named_parameters()}
 
 
 def _other_shapes(before: States, after: States) -> Iterator[str]:

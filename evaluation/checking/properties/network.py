@@ -1,6 +1,6 @@
 """Properties of the network that a call gives."""
 
-from evaluation.checking.observed import Call
+from evaluation.checking.observed import Call, Text
 from evaluation.checking.verdict import Finding, Property, has, lacks, unknown, weak
 
 IN_PLACE = ("nothing", "the network it was given", "another network")
@@ -49,14 +49,17 @@ def finite(call: Call) -> Finding:
     return has("all weights are finite")
 
 
-def architecture(call: Call) -> Finding:
-    """The network has the layers that it had, with weights of the same names and shapes."""
+def architecture(call: Call, text: Text) -> Finding:
+    """The network has the layers that it had, with weights of the same names and shapes.
+
+    What a checkpoint loses besides does not matter to a solution that brings its own trainer: none is submitted.
+    """
     if call.checkpoint:
         return lacks(
             f"{call.checkpoint}, so the competition cannot load its checkpoint",
             "Copy the weights that count back into the network that was given",
         )
-    if call.structure:
+    if call.structure and not text.trains:
         return lacks(
             f"unlearning changed {call.structure}, which a checkpoint of the competition loses",
             "Put it back before you return: only weights and buffers are submitted",
@@ -134,7 +137,7 @@ OF_CALL = (
     Property("gives a network", gives_network, ("call",)),
     Property("moves the weights", moves, ("call",)),
     Property("finite weights", finite, ("call",)),
-    Property("same architecture", architecture, ("call",)),
+    Property("same architecture", architecture, ("call", "text")),
     Property("same types", types, ("call",)),
     Property("no hooks left", hooks, ("call",)),
     Property("requires_grad", requires_grad, ("call",)),
