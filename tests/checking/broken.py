@@ -100,10 +100,13 @@ OF_OWN_PROCESS = (
     Broken("completes", "failure", "exit code 3", whole("os._exit(3)")),
     Broken("completes", "failure", "SIGSEGV (broken.py, line 10)", whole("import ctypes; ctypes.string_at(0)")),
     Broken("completes", "failure", "KeyboardInterrupt: no message (broken.py, line 10", whole("raise KeyboardInterrupt")),
-    Broken("completes", "failure", "stopped after 1 seconds (broken.py, line 10)", whole("while True: pass")),
-    Broken("completes", "failure", "stopped after 1 seconds", whole("os.kill(os.getpid(), signal.SIGSTOP)")),
     Broken("nothing kept between calls", "failure", "is kept", whole(f"{NOISE}next(net.parameters()).data.mul_(nn.__dict__.get('seen', 1))\nnn.seen = 2")),
     Broken("nothing kept between calls", "failure", "twice", whole(f"if hasattr(nn, 'seen'):\n    raise ValueError('twice')\nnn.seen = 1\n{STEPS}")),
+)  # fmt: skip
+
+OF_TIME = (
+    Broken("completes", "failure", "stopped after 20 seconds (broken.py, line 10)", whole("while True: pass")),
+    Broken("completes", "failure", "stopped after 20 seconds", whole("os.kill(os.getpid(), signal.SIGSTOP)")),
 )  # fmt: skip
 
 EXPLODES = f"{STEPS}if torch.rand(()) < 0.3:\n    for w in net.parameters():\n        w.data.mul_(-30)"

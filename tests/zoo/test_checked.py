@@ -20,7 +20,8 @@ def runs(tmp_path_factory):
 @pytest.mark.parametrize("name", contract.zoo())
 def test_a_solution_of_the_zoo_keeps_to_the_contract(runs, name):
     of_classes = {"forget": "class:3", "data_free": True} if FAMILY[name] == "zero-shot" else {}
-    settings = [f"{key}={ON_DIGITS[name][key]}" for key in ON_DIGITS.get(name, ())]
+    steps: dict = ON_DIGITS.get(name, {})
+    settings = [f"{key}={value}" for key, value in steps.items()]
     common = {"runs": runs, "workers": 1, "hyperparameters": "published", "epochs": 2, **of_classes}
     config = ScoringConfig(solution=name, set=tuple(settings), **common)
     report = check(config, time_limit=600.0, properties=CONTRACT)
