@@ -2,11 +2,13 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
 import broken
-from conftest import run_script
+from conftest import PROJECT, run_script
 from evaluation.checking import CONTRACT, PROPERTIES, check
 from evaluation.checking.checker import judge
 from evaluation.checking.processes import Broken
@@ -39,6 +41,12 @@ def test_a_failure_is_a_sentence_a_hint_and_the_exit_code_1(run):
     assert [verdict["outcome"] for verdict in report["verdicts"]] == ["failure"] + ["unchecked"] * (len(PROPERTIES) - 1)
     assert {verdict["said"] for verdict in report["verdicts"][2:]} == {"needs a call that completes"}
     assert (report["solution"], report["task"]) == ("mine", "digits")
+
+
+def test_the_command_itself_needs_no_torch():
+    """It takes seconds, and only the processes that run solutions use it."""
+    program = "import sys; from evaluation import check; sys.exit({'torch', 'numba', 'scipy'} & set(sys.modules) != set())"
+    assert subprocess.run([sys.executable, "-c", program], cwd=PROJECT).returncode == 0
 
 
 @pytest.mark.parametrize(
