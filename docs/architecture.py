@@ -18,7 +18,7 @@ COMMANDS = "commands"
 # From the top down: a room imports rooms below it only.
 FLOORS = (
     (COMMANDS,),
-    ("evaluation/reports", "evaluation/tuning"),
+    ("evaluation/reports", "evaluation/tuning", "evaluation/checking"),
     ("evaluation/scoring",),
     ("evaluation/populations",),
     ("evaluation/attacks",),

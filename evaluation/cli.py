@@ -6,6 +6,7 @@ import sys
 from starting_kit.errors import InputError, did_you_mean
 
 COMMANDS = {
+    "check": "say what is wrong with a solution, before it is scored",
     "score": "score a solution as the competition did",
     "tune": "fit the hyper-parameters of a solution to a task",
     "leaderboard": "rank scorecards, or compare two of them",

@@ -120,7 +120,7 @@ def find_batches(
     failures: list[Failure] = []
     formats: tuple[BatchFormat, ...] = ("tuple", "dict")
     for batches in formats:
-        failure = _dry_call(solution, net, task, data, batches, device, data_free)
+        failure = dry_call(solution, net, task, data, batches, device, data_free)
         if failure is None:
             return batches
         failures.append(failure)
@@ -134,9 +134,16 @@ def find_batches(
     ) from failure.error
 
 
-def _dry_call(
-    solution: Solution, net: nn.Module, task: Task, data: Data, batches: BatchFormat, device: str, data_free: bool
+def dry_call(
+    solution: Solution,
+    net: nn.Module,
+    task: Task,
+    data: Data,
+    batches: BatchFormat,
+    device: str = "cpu",
+    data_free: bool = False,
 ) -> Failure | None:
+    """Call a solution with batches of one format, and say what went wrong; arguments and random state as for `find_batches`."""
     longest = time.monotonic() + (DRY_CALL if data_free else LONGEST_DRY_CALL)
     with random_state_restored(), batches_counted() as count:
         try:

@@ -18,8 +18,16 @@ CUDNN_FLAGS = ("enabled", "benchmark", "deterministic")
 DEVICES = ("cpu", "cuda")
 
 
-class _Settings(NamedTuple):
-    """PyTorch's settings for a whole process that decide what numbers come out."""
+class Settings(NamedTuple):
+    """PyTorch's settings for a whole process that decide what numbers come out.
+
+    Attributes:
+        dtype: of new tensors.
+        gradients: whether they are recorded.
+        threads, precision, determinism, anomalies: as PyTorch's functions of these names give them.
+        autocast: by device.
+        cudnn: by flag.
+    """
 
     dtype: torch.dtype
     gradients: bool
@@ -31,7 +39,8 @@ class _Settings(NamedTuple):
     cudnn: list[bool]
 
     @classmethod
-    def read(cls) -> "_Settings":
+    def read(cls) -> "Settings":
+        """As they are now."""
         return cls(
             torch.get_default_dtype(),
             torch.is_grad_enabled(),
@@ -44,6 +53,7 @@ class _Settings(NamedTuple):
         )
 
     def write(self) -> None:
+        """Make them what they were."""
         torch.set_default_dtype(self.dtype)
         torch.set_grad_enabled(self.gradients)
         torch.set_num_threads(self.threads)
@@ -68,7 +78,7 @@ def left_as_found() -> Iterator[None]:
 
     What it does to modules, and threads that it leaves, stay.
     """
-    settings, device = _Settings.read(), default_device()
+    settings, device = Settings.read(), default_device()
     recursion, errors = sys.getrecursionlimit(), np.geterr()
     path = sys.path[:]
     streams, handlers, level = (sys.stdin, sys.stdout, sys.stderr), logging.root.handlers[:], logging.root.level

@@ -64,8 +64,8 @@ def call(
     dtype = next(net.parameters()).dtype
     given = loaders(solution.given(task), data, batches, device, data_free)
     with surroundings(solution.path, solution.visible):
-        function, before = _loaded(solution, "unlearning", net.to(device)), structure(net)
-        returned = _returned(solution, function, net, given)
+        function, before = fresh_function(solution, "unlearning", net.to(device)), structure(net)
+        returned = returned_by(solution, function, net, given)
     network = brought_back(network_of(returned, net), device, dtype)
     require_finite(network)
     warn_of_changes(before, network)
@@ -159,9 +159,9 @@ def _unlearned_in_lockstep(
     first = loaders(task, data[0], batches, data_free=data_free)
     of_members = [first if own is data[0] else loaders(task, own, batches, data_free=data_free) for own in data]
     with surroundings(solution.path, solution.visible):
-        function = _loaded(solution, "unlearning", stacked)  # what it draws when it is loaded is no member's
+        function = fresh_function(solution, "unlearning", stacked)  # what it draws when it is loaded is no member's
         with drawing_by_member(generators):
-            returned = _returned(solution, function, stacked, stack_loaders(of_members, generators))
+            returned = returned_by(solution, function, stacked, stack_loaders(of_members, generators))
     return network_of(returned, stacked)
 
 
@@ -203,23 +203,34 @@ def draw(
     """
     given = loaders(solution.given(task), data, batches, device, data_free)
     with surroundings(solution.path, solution.visible):
-        drawn = _returned(solution, _loaded(solution, "pictures", net.to(device)), net, given)
+        drawn = returned_by(solution, fresh_function(solution, "pictures", net.to(device)), net, given)
     if not isinstance(drawn, Tensor) or drawn.dim() != 5 or not drawn.numel():
         shape = tuple(drawn.shape) if isinstance(drawn, Tensor) else type(drawn).__name__
         raise SolutionError(f"pictures returned {shape}, it must return a tensor [rows, columns, channels, height, width]")
     return drawn.detach().cpu()
 
 
-def _loaded(solution: Solution, function: str, net: nn.Module) -> Callable[..., Any]:
-    """A function of a solution, freshly loaded."""
+def fresh_function(solution: Solution, function: str, net: nn.Module) -> Callable[..., Any]:
+    """A function of a solution, freshly loaded; to be called within its `surroundings`, as `returned_by` is.
+
+    Args:
+        solution: where it is.
+        function: its name.
+        net: what it will be called with.
+    """
     loaded: Callable[..., Any] = getattr(load(solution.path), function)
     if solution.trains:
         _renew_classes(net)
     return loaded
 
 
-def _returned(solution: Solution, function: Callable[..., Any], net: nn.Module, given: Loaders) -> Any:
-    """What a function of a solution returns."""
+def returned_by(solution: Solution, function: Callable[..., Any], net: nn.Module, given: Loaders) -> Any:
+    """What a function of a solution returns.
+
+    Raises:
+        DataWithheldError: it reads data that it is not given.
+        SolutionError: it raised (which line), or has imported a module that names no population.
+    """
     try:
         returned = endable(function, net, *given, **solution.overrides)
     except DataWithheldError as error:

@@ -63,12 +63,13 @@ def _start_worker(stop: Event, finished: "SimpleQueue[int]", get_ready: Callable
     _stop, _finished = stop, finished
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent decides what it means
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # so does the signal to terminate that a scheduler sends
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    threading.Thread(target=exit_with_parent, daemon=True).start()
     atexit.register(os._exit, 0)  # without taking libraries apart, for which a worker needs a second
     get_ready()
 
 
-def _exit_with_parent() -> None:
+def exit_with_parent() -> None:
+    """In a worker, in a thread of its own: end when the process that started it is gone."""
     parent = multiprocessing.parent_process()
     assert parent is not None, "workers are started by the scoring process"
     multiprocessing.connection.wait([parent.sentinel])
@@ -146,7 +147,7 @@ class LocalProcesses:
 
     def _submit(self, function: Callable[[*Arguments], Result], jobs: Sequence[tuple[*Arguments]]) -> list[Future[Result]]:
         others = set(multiprocessing.active_children())
-        with _worker_environment():
+        with worker_environment():
             futures = [self._pool.submit(function, *job) for job in jobs]
         self._workers |= set(multiprocessing.active_children()) - others
         return futures
@@ -185,7 +186,7 @@ class LocalProcesses:
 
 
 @contextmanager
-def _worker_environment() -> Iterator[None]:
+def worker_environment() -> Iterator[None]:
     """What workers inherit when a job starts them: variables, and deafness to Ctrl-C while they start.
 
     They do not import the program that started them again, so a script that calls the library needs no

@@ -156,7 +156,7 @@ def choose_engine(
     Raises:
         InputError: lockstep is asked for where it cannot be.
     """
-    if reason := _must_be_alone(original, solution):
+    if reason := must_be_alone(original, solution):
         if wanted == "lockstep":
             raise InputError(f"--engine lockstep: {reason}.")
         return ONE_AT_A_TIME, reason, []
@@ -172,7 +172,7 @@ def choose_engine(
     return Engine("grouped", original.task.unlearned_at_once), why, warnings
 
 
-def _must_be_alone(original: Population, solution: Solution) -> str | None:
+def must_be_alone(original: Population, solution: Solution) -> str | None:
     """Why a solution is called for one model at a time, whatever it does; None if it need not be."""
     if solution.trains or not solution.lockstep:
         return f"{solution.name} takes one model at a time"

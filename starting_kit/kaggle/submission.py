@@ -46,7 +46,7 @@ def notebook(
     with needs("kaggle"):
         import jupytext
         from nbformat.v4 import new_code_cell
-    _require_plain(solution.overrides)
+    require_plain(solution.overrides)
     constants: dict[str, Any] = {"SETTINGS": solution.overrides, "BATCHES": batches, "MOVE_BATCHES": move_batches}
     constants |= {"SEED": seed, "HALF": half, "HOURS": hours}
     text = TEMPLATE.read_text(encoding="utf-8").replace("TITLE", title, 1)
@@ -67,7 +67,12 @@ def notebook(
     return made
 
 
-def _require_plain(values: dict[str, Any]) -> None:
+def require_plain(values: dict[str, Any]) -> None:
+    """See whether values of hyper-parameters have literals.
+
+    Raises:
+        InputError: one has none.
+    """
     plain = (int, float, str, bool, tuple, list, type(None))
     if unwritable := [name for name, value in values.items() if not isinstance(value, plain)]:
         raise InputError(f"The hyper-parameter {unwritable[0]} is not a plain value, so it cannot be written into a notebook.")

@@ -16,7 +16,15 @@ from starting_kit.errors import InputError, RunError
 
 
 @pytest.mark.parametrize(
-    "file", ["evaluation/score.py", "evaluation/tune.py", "evaluation/leaderboard.py", "evaluation/catalogue.py", "submit.py"]
+    "file",
+    [
+        "evaluation/check.py",
+        "evaluation/score.py",
+        "evaluation/tune.py",
+        "evaluation/leaderboard.py",
+        "evaluation/catalogue.py",
+        "submit.py",
+    ],
 )
 def test_a_command_is_a_file_that_runs_from_anywhere(tmp_path, file):
     command = [sys.executable, str(PROJECT / file), "--help"]
@@ -62,7 +70,7 @@ def test_the_signal_to_terminate_interrupts_the_work_and_means_afterwards_what_i
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-@pytest.mark.parametrize("command", ["score", "tune", "leaderboard", "catalogue", "submit"])
+@pytest.mark.parametrize("command", ["check", "score", "tune", "leaderboard", "catalogue", "submit"])
 def test_an_option_that_is_cut_short_is_refused(capsys, command):
     main = importlib.import_module(f"evaluation.{command}").main
     option = {"leaderboard": "--resul", "catalogue": "--markdow"}.get(command, "--solutio")

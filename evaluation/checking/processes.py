@@ -1,0 +1,192 @@
+"""Processes that run a stranger's code, one for each job, with a time limit; nothing that one does can spoil another.
+
+Each is a fork of a server that has imported PyTorch (on Windows it is started from nothing), has a session of its own, and is
+killed with all that it has started when its job is done. What comes back is JSON.
+"""
+
+import faulthandler
+import multiprocessing
+import multiprocessing.connection
+import os
+import re
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from evaluation.populations.executors import exit_with_parent, worker_environment
+from starting_kit.errors import InputError, RunError
+from starting_kit.loading import describe_error
+
+PRELOADED = ["sklearn.datasets", "torch", "torchvision"]  # not the kit: a server may not know where that lies
+DONE, FAILED = b"1", b"0"  # the first byte of an answer
+CALLED_FROM = re.compile(r'File "(.+)", line (\d+)')
+EARLIER = 0.3  # seconds before its limit a process writes down where it is
+
+
+class Job(NamedTuple):
+    """A call in a process of its own.
+
+    Attributes:
+        function: gives an object of type `gives`.
+        arguments: its arguments.
+        gives: that type.
+        limit: seconds that it may take; None for ever.
+        path: the solution, of which a line is named where it hangs or crashes.
+    """
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    gives: Any
+    limit: float | None
+    path: Path
+
+
+class Broken(NamedTuple):
+    """A job without a result.
+
+    Attributes:
+        reason: half a sentence.
+        hung: whether it was ended by its time limit.
+        is_input: whether what the user gave is wrong.
+    """
+
+    reason: str
+    hung: bool = False
+    is_input: bool = False
+
+
+class _Running:
+    """A job under way."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.trace = Path(tempfile.mkstemp(prefix="check-", suffix=".trace")[1])
+        self.answers, sending = _context().Pipe(duplex=False)
+        arguments = (job, sending, self.trace)
+        self.process = _context().Process(target=_work, args=arguments)
+        self.process.start()
+        sending.close()
+        self.start = time.monotonic()
+
+    def left(self) -> float:
+        """Seconds until its limit."""
+        return float("inf") if self.job.limit is None else self.start + self.job.limit - time.monotonic()
+
+    def outcome(self) -> Any:
+        """What the job gave, or why it gave nothing; its process is gone then."""
+        try:
+            if not self.answers.poll():
+                limit = f"{self.job.limit:.0f}"
+                return Broken(f"it was stopped after {limit} seconds{self._line()}", hung=True)
+            answer = self.answers.recv_bytes()
+        except (EOFError, OSError):
+            self.process.join(1)
+            return Broken(f"{_ending(self.process.exitcode)}{self._line()}")
+        finally:
+            self.end()
+        if answer[:1] == DONE:
+            return msgspec.json.decode(answer[1:], type=self.job.gives)
+        return Broken(answer[2:].decode("utf-8", "replace"), is_input=answer[1:2] == b"2")
+
+    def end(self) -> None:
+        """Kill the process and what it has started."""
+        with suppress(OSError, AttributeError):  # it has no group of its own yet, or the system knows none
+            os.killpg(self.process.pid or 0, signal.SIGKILL)
+        self.process.kill()
+        self.process.join()
+        self.answers.close()
+
+    def _line(self) -> str:
+        """Where in the solution's own files it was, as it wrote down itself."""
+        with suppress(OSError):
+            for file, line in CALLED_FROM.findall(self.trace.read_text(encoding="utf-8", errors="replace")):
+                if Path(file) == self.job.path or Path(file).is_relative_to(self.job.path.parent):
+                    return f" ({Path(file).name}, line {line})"
+        return ""
+
+
+def run(jobs: Sequence[Job], at_once: int) -> Generator[Any, None, None]:
+    """Run jobs, and give for each, in their order, what it gave, or a `Broken` that says why it did not.
+
+    Args:
+        jobs: what to run.
+        at_once: how many at a time.
+    """
+    waiting, running, done = list(enumerate(jobs)), dict[int, _Running](), dict[int, Any]()
+    try:
+        for number in range(len(jobs)):
+            while number not in done:
+                while waiting and len(running) < at_once:
+                    index, job = waiting.pop(0)
+                    running[index] = _started(job)
+                for index in _finished(running):
+                    ended = running.pop(index)
+                    done[index] = ended.outcome()
+                    ended.trace.unlink(missing_ok=True)
+            yield done.pop(number)
+    finally:
+        for left in running.values():
+            left.end()
+            left.trace.unlink(missing_ok=True)
+
+
+def _started(job: Job) -> _Running:
+    with worker_environment():
+        return _Running(job)
+
+
+def _finished(running: dict[int, _Running]) -> list[int]:
+    """Which jobs have an answer, have ended without one, or are over their time; waits a moment for the first."""
+    patience = max(0.0, min(0.2, *(job.left() for job in running.values())))
+    ready = multiprocessing.connection.wait([job.answers for job in running.values()], patience)
+    return [index for index, job in running.items() if job.answers in ready or job.left() <= 0]
+
+
+def _context() -> Any:
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    context.set_forkserver_preload(PRELOADED)
+    return context
+
+
+def _ending(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"its process was ended by the signal {signal.Signals(-code).name}"
+    return "its process ended without a result" if code is None else f"it ended its process, with exit code {code}"
+
+
+def _work(job: Job, answers: Connection, trace: Path) -> None:
+    """In the process: run a job, and send what it gave."""
+    if hasattr(os, "setsid"):
+        os.setsid()
+    for number in (signal.SIGINT, signal.SIGTERM):  # the parent decides what they mean
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=exit_with_parent, daemon=True).start()
+    _silence()
+    file = trace.open("w")
+    faulthandler.enable(file, all_threads=False)
+    if job.limit is not None:
+        faulthandler.dump_traceback_later(max(0.1, job.limit - EARLIER), file=file)
+    try:
+        answer = DONE + msgspec.json.encode(job.function(*job.arguments))
+    except (InputError, RunError) as error:
+        answer = FAILED + (b"2" if isinstance(error, InputError) else b"1") + str(error).removesuffix(".").encode()
+    except BaseException as error:
+        answer = FAILED + b"1" + describe_error(error, job.path).encode()
+    answers.send_bytes(answer)
+    os._exit(0)  # without what a solution has registered, or left running
+
+
+def _silence() -> None:
+    """Lose what is written to standard output and error past Python, which would run across what the command says."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (1, 2):
+        os.dup2(nowhere, descriptor)
