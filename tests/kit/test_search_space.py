@@ -63,7 +63,11 @@ def test_what_does_not_fit_is_refused(space, message):
 
 
 def test_every_solution_with_hyperparameters_can_be_tuned():
-    """But for those that forget whole classes only, which tasks do not ask for, and those that bring their own trainer."""
+    """But for those that forget whole classes only, which tasks do not ask for, and those that bring their own trainer.
+
+    `oracle_matching` trains a network anew, and is above the cost limit whatever its values.
+    """
     names = [name for name in contract.zoo() if zoo_page.describe(contract.find(name)).family != "zero-shot"]
     solutions = [contract.describe(contract.find(name), []) for name in names]
-    assert [s.name for s in solutions if s.hyperparameters and not s.search_space and not s.trains] == []
+    without = [s.name for s in solutions if s.hyperparameters and not s.search_space and not s.trains]
+    assert without == ["oracle_matching"]
