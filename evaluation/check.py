@@ -23,8 +23,7 @@ interrupted.
 
 import argparse
 import sys
-import time
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 if __package__ in (None, ""):  # run as a file: import the project from its root, installed or not
@@ -34,9 +33,9 @@ import msgspec
 from rich.console import Console
 from rich.markup import escape
 
-from evaluation.checking import Report, Verdict, verdicts
-from evaluation.checking.checker import TIME_LIMIT, solution_name
-from evaluation.checking.verdict import Outcome
+from evaluation import checking
+from evaluation.checking.checker import TIME_LIMIT
+from evaluation.checking.verdict import Outcome, Verdict
 from evaluation.reports.console import ConsoleReporter
 from evaluation.scoring.config import ScoringConfig, check_json
 from evaluation.shell import add_data_options, command_parser, run_command
@@ -99,9 +98,8 @@ def check(given: argparse.Namespace) -> None:
     options = {name: value for name, value in vars(given).items() if name not in ("time_limit", "debug")}
     config = ScoringConfig(**{**options, "set": tuple(given.set), "define": tuple(given.define)})
     check_json(given.json)
-    console, start = Console(highlight=False), time.monotonic()
-    found = tuple(_shown(verdicts(config, ConsoleReporter(), given.time_limit), console))
-    report = Report(solution_name(config), config.task, found, round(time.monotonic() - start, 1))
+    console = Console(highlight=False)
+    report = checking.check(config, ConsoleReporter(), given.time_limit, on_verdict=partial(_show, console))
     if given.json:
         write_json(given.json, msgspec.to_builtins(report))
     counts = {outcome: len(report.named(outcome)) for outcome in MARKS}
@@ -113,12 +111,10 @@ def check(given: argparse.Namespace) -> None:
         raise RunError(f"{report.solution} fails: {', '.join(report.named('failure'))}.")
 
 
-def _shown(found: Iterator[Verdict], console: Console) -> Iterator[Verdict]:
-    for verdict in found:
-        console.print(f"{MARKS[verdict.outcome]} {verdict.property:{WIDTH}} {escape(verdict.said)}", soft_wrap=True)
-        if verdict.hint:
-            console.print(f"{'':{WIDTH + 6}}-> {escape(verdict.hint)}", soft_wrap=True)
-        yield verdict
+def _show(console: Console, verdict: Verdict) -> None:
+    console.print(f"{MARKS[verdict.outcome]} {verdict.property:{WIDTH}} {escape(verdict.said)}", soft_wrap=True)
+    if verdict.hint:
+        console.print(f"{'':{WIDTH + 6}}-> {escape(verdict.hint)}", soft_wrap=True)
 
 
 if __name__ == "__main__":

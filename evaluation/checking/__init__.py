@@ -3,7 +3,7 @@
 check(ScoringConfig(solution="my_solution.py")).named("failure")
 """
 
-from evaluation.checking.checker import CONTRACT, PROPERTIES, check, verdicts
+from evaluation.checking.checker import CONTRACT, PROPERTIES, check
 from evaluation.checking.verdict import Report, Verdict
 
-__all__ = ["CONTRACT", "PROPERTIES", "Report", "Verdict", "check", "verdicts"]
+__all__ = ["CONTRACT", "PROPERTIES", "Report", "Verdict", "check"]

@@ -1,7 +1,7 @@
 """Checks a solution: has it observed in processes of its own, and judges property by property."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -48,6 +48,7 @@ def check(
     reporter: Reporter = SILENT,
     time_limit: float = TIME_LIMIT,
     properties: Sequence[Property] = PROPERTIES,
+    on_verdict: Callable[[Verdict], None] = lambda verdict: None,
 ) -> Report:
     """Find out what is wrong with a solution, before it is scored.
 
@@ -56,6 +57,7 @@ def check(
         reporter: is told what takes time; nobody is if it is not given.
         time_limit: seconds that each of some ten trials may take.
         properties: that are of interest; others, such as the cost, are not looked at.
+        on_verdict: is called with each verdict as soon as it is known.
 
     Raises:
         InputError: there is no such solution or task, or a number is out of range.
@@ -64,17 +66,16 @@ def check(
     """
     start = time.monotonic()
     task = config.find_task()
-    found = tuple(verdicts(config, reporter, time_limit, properties))
-    return Report(solution_name(config), task.name, found, round(time.monotonic() - start, 1))
+    found = []
+    for verdict in _verdicts(config, reporter, time_limit, properties):
+        on_verdict(verdict)
+        found.append(verdict)
+    return Report(_name(config), task.name, tuple(found), round(time.monotonic() - start, 1))
 
 
-def verdicts(
-    config: ScoringConfig,
-    reporter: Reporter = SILENT,
-    time_limit: float = TIME_LIMIT,
-    properties: Sequence[Property] = PROPERTIES,
+def _verdicts(
+    config: ScoringConfig, reporter: Reporter, time_limit: float, properties: Sequence[Property]
 ) -> Iterator[Verdict]:
-    """The verdicts, one after another, as soon as each is known; arguments and errors are those of `check`."""
     if not time_limit > 0:
         raise InputError(f"--time-limit {time_limit} must be greater than 0.")
     config.check()
@@ -190,6 +191,6 @@ def _required(result: Any) -> Any:
     return result
 
 
-def solution_name(config: ScoringConfig) -> str:
+def _name(config: ScoringConfig) -> str:
     """What the solution is called."""
     return config.solution.rpartition("/")[2].removesuffix(".py").removesuffix(".ipynb")
