@@ -5,6 +5,7 @@ Entries of one team are variants of one idea, so intervals resample teams, each 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,11 @@ class Scores:
         of_team = {name: np.flatnonzero(self.teams == name) for name in names}
         for _ in range(RESAMPLES):
             yield self.part(np.concatenate([of_team[name] for name in rng.choice(names, len(names))]))
+
+
+def between(statistic: Statistic, scores: Scores) -> float:
+    """A correlation between the scores there and here."""
+    return statistic(scores.theirs, scores.ours)
 
 
 def with_interval(statistic: Callable[[Scores], float], scores: Scores) -> tuple[float, float, float]:
@@ -127,7 +133,7 @@ def report(scores: Scores, nine: NDArray[np.bool_], methods: Sequence[str]) -> I
         if len(part.theirs) < 3:
             continue
         for name, statistic in CORRELATIONS.items():
-            value, low, high = with_interval(lambda of, statistic=statistic: statistic(of.theirs, of.ours), part)  # type: ignore[misc]
+            value, low, high = with_interval(partial(between, statistic), part)
             best = sorted(of_perfect_evaluator(part.theirs, statistic, noise) for noise in NOISE)
             yield (
                 f"{name}, {what} ({len(part.theirs)}): {value:.2f}, 95 % interval {low:.2f} to {high:.2f}; "
@@ -136,7 +142,7 @@ def report(scores: Scores, nine: NDArray[np.bool_], methods: Sequence[str]) -> I
     yield "\n| gap in the competition, at least | pairs | in the right order | 95 % interval |\n|---|---|---|---|"
     gaps, _ = pairs(scores)
     for gap in GAPS:
-        value, low, high = with_interval(lambda of, gap=gap: share_right(of, gap), scores)  # type: ignore[misc]
+        value, low, high = with_interval(partial(share_right, gap=gap), scores)
         yield f"| {gap:.3f} | {(gaps >= gap).sum()} | {value:.0%} | {low:.0%} to {high:.0%} |"
     for share in (0.8, 0.95):
         found = smallest_gap(scores, share)
