@@ -48,8 +48,9 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 
-from solutions.munba import gradients, products, times
 from solutions.parts.batches import batches, endless
+from solutions.parts.gradients import gradients
+from solutions.parts.members import clipped
 from solutions.parts.weights import trainable
 
 SEARCH_SPACE = {
@@ -106,12 +107,6 @@ def begin(net: nn.Module, weights_clip: float) -> None:
     for layer in net.modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
             layer.reset_running_stats()
-
-
-def clipped(vector: list[Tensor], net: nn.Module, length: float) -> list[Tensor]:
-    """Each model's vector, given as tensors in the shapes of `trainable(net)`, cut to a length where it is longer."""
-    factors = (length / products(vector, vector, net).sqrt().clamp_min(1e-12)).clamp(max=1.0)
-    return [times(factors, part, net) for part in vector]
 
 
 def noisy_steps(weights_clip: float, gradient_clip: float, decay: float, learning_rate: float) -> int:

@@ -34,7 +34,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from solutions.parts.batches import Batch, batches
-from solutions.parts.members import by_member
+from solutions.parts.gradients import gradients
+from solutions.parts.members import clipped, products, times
 from solutions.parts.training import sgd
 from solutions.parts.weights import trainable
 
@@ -90,13 +91,7 @@ def bargained(net: nn.Module, retain: Batch, forget: Batch | None, clip_norm: fl
     of_forget = gradients(F.cross_entropy(logits, torch.randint_like(forget[1], logits.shape[1])), net)
     own, others = nash(of_retain, of_forget, net)
     total = [times(own, r, net) + times(others, f, net) for r, f in zip(of_retain, of_forget, strict=True)]
-    shrunk = (clip_norm / products(total, total, net).sqrt().clamp_min(1e-12)).clamp(max=1.0)
-    return [times(shrunk, gradient, net) for gradient in total]
-
-
-def gradients(loss: Tensor, net: nn.Module) -> list[Tensor]:
-    """The gradient of a loss with respect to each of `trainable(net)`."""
-    return list(torch.autograd.grad(loss, trainable(net), allow_unused=True, materialize_grads=True))
+    return clipped(total, net, clip_norm)
 
 
 def nash(of_retain: list[Tensor], of_forget: list[Tensor], net: nn.Module) -> tuple[Tensor, Tensor]:
@@ -113,21 +108,3 @@ def nash(of_retain: list[Tensor], of_forget: list[Tensor], net: nn.Module) -> tu
     alphas = (1 / (length * from_opposed.sqrt()) for length in (retain, forget))
     own, others = (torch.where(agree, alpha, without) for alpha, without in zip(alphas, WITHOUT_AGREEMENT, strict=True))
     return own, others
-
-
-def products(first: list[Tensor], second: list[Tensor], net: nn.Module) -> Tensor:
-    """The inner products of each model's two vectors, given as tensors in the shapes of `trainable(net)`, [models]."""
-    own = [by_member(a * b, net).flatten(1).sum(dim=1) for a, b in zip(first, second, strict=True)]
-    return torch.stack(own).sum(dim=0)
-
-
-def times(factors: Tensor, gradient: Tensor, net: nn.Module) -> Tensor:
-    """A weight's gradient, each model's part times that model's factor.
-
-    Args:
-        factors: [models].
-        gradient: of the weight's shape.
-        net: the network.
-    """
-    own = by_member(gradient, net)
-    return (factors.reshape(-1, *[1] * (own.dim() - 1)) * own).reshape(gradient.shape)

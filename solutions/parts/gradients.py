@@ -13,14 +13,18 @@ from solutions.parts.training import Loss
 from solutions.parts.weights import trainable
 
 
+def gradients(loss: Tensor, net: nn.Module) -> list[Tensor]:
+    """The gradient of a loss with respect to each of `trainable(net)`."""
+    return list(torch.autograd.grad(loss, trainable(net), allow_unused=True, materialize_grads=True))
+
+
 def batch_gradients(net: nn.Module, loader: Iterable[Any], loss: Loss = F.cross_entropy) -> Iterator[list[Tensor]]:
     """For each batch the loss's gradient with respect to each of `trainable(net)`.
 
     The network is used in the mode it is in: train mode moves the statistics of batch-norm layers.
     """
-    weights = trainable(net)
     for images, labels in batches(loader, net):
-        yield list(torch.autograd.grad(loss(net(images), labels), weights, allow_unused=True, materialize_grads=True))
+        yield gradients(loss(net(images), labels), net)
 
 
 def summed_gradients(net: nn.Module, loader: Iterable[Any], loss: Loss = F.cross_entropy) -> list[Tensor]:
