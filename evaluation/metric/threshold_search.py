@@ -38,15 +38,19 @@ def resampled_searches(values, order, unlearned_counts, retrained_counts, table,
         [resamples], not capped: inf for populations that are told apart perfectly, or about which nothing can be shown.
     """
     resamples, models = len(unlearned_counts), unlearned_counts.shape[1]
-    result = np.empty(resamples)
-    unlearned, retrained = np.zeros(len(order) + 1, np.int64), np.zeros(len(order) + 1, np.int64)
+    result, is_retrained = np.empty(resamples), order >= models
+    drawn = np.empty(len(order) + 1)
+    unlearned, retrained = np.zeros(len(order) + 2, np.int64), np.zeros(len(order) + 2, np.int64)
     for resample in range(resamples):
-        for position in range(len(order)):
-            model = order[position]
-            is_unlearned = model < models
-            unlearned[position + 1] = unlearned[position] + (unlearned_counts[resample, model] if is_unlearned else 0)
-            retrained[position + 1] = retrained[position] + (0 if is_unlearned else retrained_counts[resample, model - models])
-        result[resample] = _search(values, unlearned, retrained, table, beyond)
+        times = np.concatenate((unlearned_counts[resample], retrained_counts[resample]))
+        size, of_unlearned, of_retrained = 0, 0, 0
+        for position in range(len(order)):  # without a branch: which models are drawn cannot be predicted
+            count = times[order[position]]
+            of_retrained += count * is_retrained[position]
+            of_unlearned += count * (1 - is_retrained[position])
+            drawn[size], unlearned[size + 1], retrained[size + 1] = values[position], of_unlearned, of_retrained
+            size += count > 0
+        result[resample] = _search(drawn[:size], unlearned[: size + 1], retrained[: size + 1], table, beyond)
     return result
 
 
@@ -125,6 +129,7 @@ def _double_threshold(values, narrow, wide, lowest, highest, table, beyond, best
     width = highest - lowest
     # In this order of operations: a grid point that coincides with a confidence decides on which side that model counts.
     rights, below_rights = _right_ends(values, lowest + width - BUFFER, highest + BUFFER)
+    nearby = _left_ends(values, rights[0] - width - BUFFER, len(rights) + LEFT_COUNT - 1)
     rectangles = np.empty((STACK, 4), np.int64)  # still to be searched: rows [top, bottom), columns [near, far)
     _put(rectangles, 0, 0, len(rights), 0, LEFT_COUNT)
     waiting = 1
@@ -132,9 +137,10 @@ def _double_threshold(values, narrow, wide, lowest, highest, table, beyond, best
         waiting -= 1
         top, bottom = rectangles[waiting, 0], rectangles[waiting, 1]
         near, far = rectangles[waiting, 2], rectangles[waiting, 3]
-        from_left = _below_left(values, rights[top], width, near)
+        from_left = _below_left(values, rights[top], width, near, nearby[top + near])
         is_point = bottom - top == 1 and far - near == 1
-        to_left = from_left if is_point else _below_left(values, rights[bottom - 1], width, far - 1)
+        last = bottom - 1 + far - 1
+        to_left = from_left if is_point else _below_left(values, rights[bottom - 1], width, far - 1, nearby[last])
         # The widest interval misses the fewest models of narrow, the tightest one catches the fewest of wide.
         missed = narrow[-1] - max(narrow[below_rights[bottom - 1]] - narrow[from_left], 0)
         caught = max(wide[below_rights[top]] - wide[to_left], 0)
@@ -163,9 +169,26 @@ def _right_ends(values, first, last):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _below_left(values, right, width, column):  # type: ignore[no-untyped-def]
-    """How many confidences lie below the left end that a column of the grid has for a right end."""
-    return _count_below(values, _grid_point(right - width - BUFFER, right - width + BUFFER, LEFT_COUNT, column))
+def _left_ends(values, first, count):  # type: ignore[no-untyped-def]
+    """About how many confidences lie below the left ends: the one of a row and a column is near the sum of their numbers."""
+    below = np.empty(count, np.int64)
+    step, position = 2 * BUFFER / (LEFT_COUNT - 1), 0
+    for index in range(count):
+        while position < len(values) and values[position] < first + index * step:
+            position += 1
+        below[index] = position
+    return below
+
+
+@njit(nogil=True, cache=True)
+def _below_left(values, right, width, column, nearby):  # type: ignore[no-untyped-def]
+    """How many confidences lie below the left end that a column of the grid has for a right end; about `nearby`."""
+    left = _grid_point(right - width - BUFFER, right - width + BUFFER, LEFT_COUNT, column)
+    while nearby > 0 and values[nearby - 1] >= left:
+        nearby -= 1
+    while nearby < len(values) and values[nearby] < left:
+        nearby += 1
+    return nearby
 
 
 @njit(nogil=True, cache=True)
