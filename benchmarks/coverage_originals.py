@@ -1,6 +1,6 @@
 """How often the 95 % intervals cover where runs start from several original models, on simulated populations.
 
-    python benchmarks/coverage_originals.py                                  (12 cells, 200 replicates: half an hour)
+    python benchmarks/coverage_originals.py                                  (13 cells, 200 replicates: half an hour)
     python benchmarks/coverage_originals.py --cells third_16_128             (some cells)
 
 Each replicate draws original models, N unlearned models that start from them, and N retrained models, on 30 examples. The truth
@@ -30,7 +30,7 @@ from evaluation.metric.outputs import Outputs
 
 Floats = NDArray[np.float64]
 
-VERSION = 1  # raised when replicates of the same name change their meaning; seeds derive from it
+VERSION = 2  # raised when replicates of the same name change their meaning; seeds derive from it
 EXAMPLES = 30
 CORRELATION = 0.5  # share of the variance that is a factor common to all examples of a model
 DEVIATION = 1.5  # standard deviation of confidences
@@ -98,6 +98,7 @@ def _cells() -> dict[str, Cell]:
         f"{name}_{originals}_128": Cell(128, originals, share) for originals in (1, 16, 32) for name, share in shares.items()
     }
     return cells | {
+        "third_16_64": Cell(64, 16, 1 / 3),
         "third_128_512": Cell(512, 128, 1 / 3),
         "uneven_32_128": Cell(128, 32, 0.2, shift=0.5, uneven=True),
         "failed_5_32_128": Cell(128, 32, 1 / 3, shift=0.3, failed=0.05),

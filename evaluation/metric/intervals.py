@@ -19,7 +19,9 @@ is beyond all models of the other population; elsewhere, as in heavy tails, it s
 
 An interval is value · exp(± q · relative standard deviation): symmetric on the logarithmic scale, since F is positive and
 skewed. q is 1.96, but the deviations of F are enlarged, as if q came from Student's t with N/8 degrees of freedom, 30 at most:
-parts of few models show too few values of ε, and vary less than the whole. The rule was chosen by coverage.
+parts of few models show too few values of ε, and vary less than the whole. Where F is a mean over original models it varies
+more at N = 128 than at 42 or 512, which no part of 128 models can show; there they are (N - 48)/15, from 5 to 30. Both rules
+were chosen by coverage.
 benchmarks/coverage.py measures how often the interval covers; docs/statistics.md has the results.
 
 Source: Politis, Romano and Wolf, Subsampling (Springer 1999), chapter 2, for subsamples without replacement; their use for
@@ -44,6 +46,7 @@ CUTS = 21
 CONFIDENCE = 0.95
 FAR = 4.0  # robust standard deviations from the median, beyond which a model is outlying
 MODELS_PER_DEGREE, MOST_DEGREES = 8, 30  # of freedom
+AVERAGED_PER_DEGREE, FEWEST_DEGREES = 15, 5  # the same, where F is a mean over original models
 FEW = 10  # up to a tenth of the models are set apart: more would not leave half of each part for the others
 FEWEST_MODELS = 16 * PARTS  # parts of fewer than 16 models vary less than the whole: they show too few values of ε
 QUANTILE = float(ndtri(0.5 + CONFIDENCE / 2))
@@ -170,9 +173,19 @@ def quality_deviations(
     quality = np.mean([points(values, models=len(retrained)).mean(axis=1) for values in found], axis=0).reshape(CUTS, PARTS)
     if not quality.any():
         return np.full_like(quality, np.nan)
-    degrees = min(of_unlearned.shape[-1] / MODELS_PER_DEGREE, len(retrained) / MODELS_PER_DEGREE, MOST_DEGREES)
-    enlarged: Floats = (quality / quality.mean() - 1) * stdtrit(degrees, 0.5 + CONFIDENCE / 2) / QUANTILE
+    enlarged: Floats = (quality / quality.mean() - 1) * _enlargement(
+        min(of_unlearned.shape[-1], len(retrained)), averaged=len(populations) > 1
+    )
     return enlarged
+
+
+def _enlargement(models: int, averaged: bool) -> float:
+    """By how much relative deviations of F are larger with so many models than those of their parts show."""
+    if averaged:
+        degrees = max((models - FEWEST_MODELS) / AVERAGED_PER_DEGREE, FEWEST_DEGREES)
+    else:
+        degrees = models / MODELS_PER_DEGREE
+    return float(stdtrit(min(degrees, MOST_DEGREES), 0.5 + CONFIDENCE / 2)) / QUANTILE
 
 
 def _failed(models: Floats, others: Floats) -> NDArray[np.bool_]:

@@ -85,6 +85,13 @@ def test_deviations_of_f_are_those_of_a_naive_loop(populations):
     np.testing.assert_allclose(intervals.quality_deviations(unlearned, retrained), (naive / naive.mean() - 1) * enlarged)
 
 
+@pytest.mark.parametrize(("models", "alone", "averaged"), [(48, 6, 5), (128, 16, 80 / 15), (256, 30, 208 / 15), (512, 30, 30)])
+def test_deviations_of_a_mean_over_original_models_are_enlarged_by_more_where_models_are_few(models, alone, averaged):
+    unlearned, retrained = np.random.default_rng(2).normal(size=(2, models, 5))
+    of_one, of_mean = (intervals.quality_deviations(each, retrained) for each in (unlearned, [unlearned, unlearned]))
+    np.testing.assert_allclose(of_mean, of_one / t.ppf(0.975, alone) * t.ppf(0.975, averaged))
+
+
 def test_only_runs_beyond_the_other_population_are_set_apart():
     """Where retrained models lie as far out, an attacker cannot tell the others by it, and no number of them decides."""
     unlearned, retrained = np.linspace(-1, 1, 240).reshape(120, 2).T[..., None].copy()
