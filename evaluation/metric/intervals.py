@@ -181,11 +181,9 @@ def quality_deviations(
 
 def _enlargement(models: int, averaged: bool) -> float:
     """By how much relative deviations of F are larger with so many models than those of their parts show."""
-    if averaged:
-        degrees = max((models - FEWEST_MODELS) / AVERAGED_PER_DEGREE, FEWEST_DEGREES)
-    else:
-        degrees = models / MODELS_PER_DEGREE
-    return float(stdtrit(min(degrees, MOST_DEGREES), 0.5 + CONFIDENCE / 2)) / QUANTILE
+    of_mean, of_one = max((models - FEWEST_MODELS) / AVERAGED_PER_DEGREE, FEWEST_DEGREES), models / MODELS_PER_DEGREE
+    degrees = min(of_mean if averaged else of_one, MOST_DEGREES)
+    return float(stdtrit(degrees, 0.5 + CONFIDENCE / 2)) / QUANTILE
 
 
 def _failed(models: Floats, others: Floats) -> NDArray[np.bool_]:
