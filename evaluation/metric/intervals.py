@@ -20,7 +20,7 @@ is beyond all models of the other population; elsewhere, as in heavy tails, it s
 An interval is value · exp(± q · relative standard deviation): symmetric on the logarithmic scale, since F is positive and
 skewed. q is 1.96, but the deviations of F are enlarged, as if q came from Student's t with N/8 degrees of freedom, 30 at most:
 parts of few models show too few values of ε, and vary less than the whole. Where F is a mean over original models it varies
-more at N = 128 than at 42 or 512, which no part of 128 models can show; there they are (N - 48)/15, from 5 to 30. Both rules
+more at N = 128 than at 42 or 512, which no part of 128 models can show; there they are (N - 48)/15, from 3 to 30. Both rules
 were chosen by coverage.
 benchmarks/coverage.py measures how often the interval covers; docs/statistics.md has the results.
 
@@ -46,7 +46,7 @@ CUTS = 21
 CONFIDENCE = 0.95
 FAR = 4.0  # robust standard deviations from the median, beyond which a model is outlying
 MODELS_PER_DEGREE, MOST_DEGREES = 8, 30  # of freedom
-AVERAGED_PER_DEGREE, FEWEST_DEGREES = 15, 5  # the same, where F is a mean over original models
+AVERAGED_PER_DEGREE, FEWEST_DEGREES = 15, 3  # the same, where F is a mean over original models
 FEW = 10  # up to a tenth of the models are set apart: more would not leave half of each part for the others
 FEWEST_MODELS = 16 * PARTS  # parts of fewer than 16 models vary less than the whole: they show too few values of ε
 QUANTILE = float(ndtri(0.5 + CONFIDENCE / 2))
