@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from evaluation.checking.properties.score import NARROW, WIDE
 from evaluation.reports.formats import interval, number, percent
 from evaluation.scoring import codec
 from evaluation.scoring.scorecard import Scorecard
@@ -24,8 +25,10 @@ NUMBERS = ("published_steps", "published_batch_size")  # likewise: what `startin
 ORIGINS = ("published", "carried over", "ours")
 COLUMNS = (
     *("solution", "steps", "source", "reported", "origin of the values"),
-    *("{task}, default values", "{task}, transferred values", "{task}, tuned values", "cost", "needs"),
+    *("{task}, default values", "{task}, transferred values", "{task}, tuned values"),
+    *("cost", "weak points", "needs"),
 )
+MANY = 0.01  # share of the runs; of normal ones 6 in 100,000 lie far from the others
 
 INTRODUCTION = """\
 # The zoo
@@ -45,6 +48,9 @@ transferred`), and with those that `evaluation/tune.py` has fitted to the task{e
 no sense here or from another method, or *ours*, where none is published; what is not named has the first origin.
 *Cost* is the time of one unlearning over that of one retraining, with the tuned values if there are any; the competition
 allowed 20 %.
+*Weak points*, of the default values, are what `evaluation/check.py` looks for, by all runs of the scorecard: a cost above the
+limit, runs that vary less than half or more than twice as much as retrained models on the median forget example, and more
+than 1 % of the runs far from the others.
 
 This page is made by `make leaderboard` from the docstrings and `results/`.
 """
@@ -187,8 +193,21 @@ def cells(name: str, description: Description, cards: dict[str, Scorecard]) -> t
         measured(cards.get(f"{name}--transferred")),
         measured(tuned),
         percent(card.cost if card else None),
+        weak_points(published) if published else "-",
         description.needs,
     )
+
+
+def weak_points(card: Scorecard) -> str:
+    """What costs a solution score or rank, by its scorecard; "none" if nothing does."""
+    found = [f"above the limit: {percent(card.cost)}"] if card.is_above_limit else []
+    distances = card.attacks["distances"].unlearned if "distances" in card.attacks else None
+    spread = distances["spread_median"] if distances else None
+    if spread is not None and not NARROW <= spread <= WIDE:
+        found.append(f"too {'narrow' if spread < NARROW else 'wide'}: {spread:.2g} of the spread")
+    if card.outlying_runs and card.outlying_runs.unlearned > MANY * card.models:
+        found.append(f"{card.outlying_runs.unlearned} of {card.models} runs far off")
+    return "; ".join(found) or "none"
 
 
 def measured(card: Scorecard | None) -> str:

@@ -4,6 +4,7 @@ import pytest
 
 from conftest import PROJECT
 from evaluation.reports import zoo_page
+from evaluation.scoring import codec
 from starting_kit.errors import InputError
 
 SOLUTION = '''"""One line | the steps.
@@ -101,19 +102,19 @@ def test_wrong_metadata_are_refused(zoo, old, new, message):
 def test_the_page_has_a_row_with_the_measured_score_or_without(zoo, tmp_path):
     page = zoo_page.page(zoo(SOLUTION), tmp_path / "results", "digits")
     said = "One line \\| the steps | a paper, https://example.org/a:b | 0.1 (board), at a price | published; ours: epochs"
-    assert f"| [mine](mine.py) | {said} | - | - | - | - |" in page
+    assert f"| [mine](mine.py) | {said} | - | - | - | - | - |" in page
     card = json.loads((PROJECT / "results" / "digits" / "original.json").read_text())
     (tmp_path / "results" / "digits").mkdir(parents=True)
     changed = {**card, "score": 0.0123, "score_interval": [0.01, 0.02], "cost": 0.05, "ceiling": 0.2}
     (tmp_path / "results" / "digits" / "mine.json").write_text(json.dumps(changed))
     page = zoo_page.page(zoo(SOLUTION), tmp_path / "results", "digits")
-    assert "| 0.0123 (0.010–0.020) | - | - | 5.0% | nothing |" in page
+    assert "| 0.0123 (0.010–0.020) | - | - | 5.0% | none | nothing |" in page
     assert "its ceiling there is 0.200" in page
     fitted = {**changed, "score": 0.05, "cost": 0.1, "hyperparameters": {"source": "tuned", "values": {}}}
     (tmp_path / "results" / "digits" / "mine--published.json").write_text(json.dumps(changed))
     (tmp_path / "results" / "digits" / "mine.json").write_text(json.dumps(fitted))
     page = zoo_page.page(zoo(SOLUTION), tmp_path / "results", "digits")
-    assert "| 0.0123 (0.010–0.020) | - | 0.0500 (0.010–0.020) | 10.0% | nothing |" in page
+    assert "| 0.0123 (0.010–0.020) | - | 0.0500 (0.010–0.020) | 10.0% | none | nothing |" in page
     carried = {**changed, "score": 0.03, "hyperparameters": {"source": "transferred", "values": {}}}
     (tmp_path / "results" / "digits" / "mine--transferred.json").write_text(json.dumps(carried))
     assert "| 0.0123 (0.010–0.020) | 0.0300 (0.010–0.020) | 0.0500 (0.010–0.020) |" in zoo_page.page(
@@ -124,4 +125,26 @@ def test_the_page_has_a_row_with_the_measured_score_or_without(zoo, tmp_path):
     (tmp_path / "results" / "digits" / "mine.json").write_text(json.dumps(changed))  # scored before it was tuned
     (tmp_path / "results" / "digits" / "mine--published.json").unlink()
     page = zoo_page.page(zoo(SOLUTION), tmp_path / "results", "digits")
-    assert "| 0.0123 (0.010–0.020) | - | 0.0500 (0.010–0.020) | 10.0% | nothing |" in page
+    assert "| 0.0123 (0.010–0.020) | - | 0.0500 (0.010–0.020) | 10.0% | none | nothing |" in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"cost": 0.3, "within_limit": False}, "above the limit: 30.0%"),
+        ({"cost": 0.21, "within_limit": None, "within_limit_reason": "undecided"}, "none"),
+        ({"spread": 0.4}, "too narrow: 0.4 of the spread"),
+        ({"spread": 2.5}, "too wide: 2.5 of the spread"),
+        ({"spread": None}, "none"),
+        ({"outlying_runs": {"unlearned": 6, "retrained": 0}}, "6 of 512 runs far off"),
+        ({"outlying_runs": {"unlearned": 5, "retrained": 0}}, "none"),
+        ({"cost": 1.5, "within_limit": False, "spread": 0.1}, "above the limit: 150.0%; too narrow: 0.1 of the spread"),
+    ],
+)
+def test_weak_points_are_those_of_the_scorecard(changes, expected, tmp_path):
+    card = json.loads((PROJECT / "results" / "digits" / "original.json").read_text())
+    distances = card["attacks"]["distances"]
+    spread, changes = changes.get("spread", 1.0), {key: value for key, value in changes.items() if key != "spread"}
+    attacks = {"distances": {**distances, "unlearned": {**distances["unlearned"], "spread_median": spread}}}
+    (tmp_path / "mine.json").write_text(json.dumps({**card, "attacks": attacks, **changes}))
+    assert zoo_page.weak_points(codec.read(tmp_path / "mine.json")) == expected
