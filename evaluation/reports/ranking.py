@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations, groupby, pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from msgspec import UNSET
+from scipy.special import ndtr
 
 from evaluation.metric.measured import Measured
 from evaluation.reports import ties
@@ -89,12 +90,13 @@ def _ranks(card: Scorecard, compared: ties.Pairs, entry: int) -> Measured[tuple[
 
 def compare_all(cards: Sequence[Scorecard]) -> ties.Pairs:
     """All pairs of some entries."""
-    p_values = np.full((len(cards), len(cards)), np.nan)
-    for one, other in combinations(range(len(cards)), 2):
-        test = pairs.difference(cards[one], cards[other])
-        if test is not None:
-            p_values[one, other] = p_values[other, one] = ties.of_student(test[1], pairs.independent_units(cards[one]))
-    return ties.Pairs(np.array([card.score.value or 0.0 for card in cards]), p_values)
+    scores = np.array([card.score.value or 0.0 for card in cards])
+    differences, errors = np.abs(scores[:, None] - scores), pairs.standard_errors(cards)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        deviates = np.where((errors == 0) & (differences == 0), 0, differences / errors)
+    p_values = ties.of_student(2 * ndtr(-deviates), pairs.independent_units(cards[0])) if cards else errors
+    np.fill_diagonal(p_values, np.nan)
+    return ties.Pairs(scores, p_values)
 
 
 def smallest_differences(cards: Sequence[Scorecard]) -> list[tuple[float, float]]:

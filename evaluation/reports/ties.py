@@ -25,16 +25,20 @@ SIGNIFICANT = 0.05
 POWER = 0.80
 
 
-def of_student(p_value: float, models: int) -> float:
-    """A normal p-value as one of Student's t, for the far tails that many pairs reach into.
+def of_student(p_value: float | Floats, models: int) -> Floats:
+    """Normal p-values as those of Student's t, for the far tails that many pairs reach into.
 
     A standard error of a few subsamples of a few models varies, which hardly matters at 0.05 and much at 0.05 / 1,176.
 
     Args:
-        p_value: two-sided.
+        p_value: two-sided; one or many.
         models: in each population.
+
+    Returns:
+        As many.
     """
-    return float(2 * stdtr(degrees_of_freedom(models), ndtri(p_value / 2)))
+    found: Floats = 2 * stdtr(degrees_of_freedom(models), ndtri(np.asarray(p_value) / 2))
+    return found
 
 
 def adjusted(p_values: Floats) -> Floats:

@@ -1,9 +1,14 @@
-"""Two scorecards against each other: the difference of their scores."""
+"""Scorecards against each other: the differences of their scores."""
+
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evaluation.metric import designs, intervals
 from evaluation.scoring.scorecard import Scorecard
+
+Floats = NDArray[np.float64]
 
 
 def difference(first: Scorecard, second: Scorecard) -> tuple[intervals.Interval, float] | None:
@@ -22,6 +27,37 @@ def difference(first: Scorecard, second: Scorecard) -> tuple[intervals.Interval,
     )
 
 
+def standard_errors(cards: Sequence[Scorecard]) -> Floats:
+    """Those of the differences of all pairs, as `difference` has them, [cards, cards]; NaN where it has none.
+
+    All at once, because a table of 200 entries has 19,900 pairs.
+    """
+    variances = np.full((len(cards), len(cards)), np.nan)
+    for members in _comparable(cards):
+        some = [cards[member] for member in members]
+        scores = np.array([card.score.value for card in some])
+        deviations = scores[:, None, None] * np.array([card.score_deviations.value for card in some])
+        by_original = [_scores_by_original(card) for card in some]
+        for i, first in enumerate(members):
+            found = (deviations[i] - deviations).var(axis=2, ddof=1).mean(axis=1)
+            if by_original[i] is not None:
+                of_each = np.array(by_original[i]) - np.array(by_original)
+                found += of_each.var(axis=1, ddof=1) / of_each.shape[1]
+            variances[first, members] = found
+    errors: Floats = np.sqrt(variances)
+    return errors
+
+
+def _comparable(cards: Sequence[Scorecard]) -> list[list[int]]:
+    """Numbers of the cards that can be compared with each other, group by group."""
+    groups: dict[tuple[str, int | None], list[int]] = {}
+    for number, card in enumerate(cards):
+        if card.score_deviations.value is not None:
+            scores = _scores_by_original(card)
+            groups.setdefault((card.retrained_population, None if scores is None else len(scores)), []).append(number)
+    return list(groups.values())
+
+
 def independent_units(card: Scorecard) -> int:
     """How many units the resampling of an entry has: original models where these stand for others, else models."""
     originals = card.originals or 0
@@ -30,7 +66,12 @@ def independent_units(card: Scorecard) -> int:
 
 def _by_original(first: Scorecard, second: Scorecard) -> tuple[list[float], list[float]] | None:
     """Both scores of each original model, where these are enough to stand for others."""
-    if not (first.by_original and second.by_original) or (first.originals or 0) < designs.FEWEST_ORIGINALS:
-        return None
-    scores = first.by_original.score.value, second.by_original.score.value
+    scores = _scores_by_original(first), _scores_by_original(second)
     return None if scores[0] is None or scores[1] is None else (scores[0], scores[1])
+
+
+def _scores_by_original(card: Scorecard) -> list[float] | None:
+    """The score of each original model, where these are enough to stand for others."""
+    if not card.by_original or (card.originals or 0) < designs.FEWEST_ORIGINALS:
+        return None
+    return card.by_original.score.value

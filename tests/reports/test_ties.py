@@ -5,13 +5,13 @@ from itertools import combinations
 import numpy as np
 import pytest
 from msgspec.structs import replace
-from scipy.stats import false_discovery_control
+from scipy.stats import false_discovery_control, norm
 
 from conftest import PROJECT
 from evaluation.metric import intervals
 from evaluation.metric.measured import Measured
 from evaluation.reports import ranking, ties
-from evaluation.scoring import codec
+from evaluation.scoring import codec, pairs
 
 MODELS = 60
 CUTS = [intervals.subsamples(MODELS, seed=seed) for seed in (0, 1)]  # of unlearned and of retrained models
@@ -80,8 +80,8 @@ def test_a_rank_lies_within_its_range_whatever_differs():
 
 def matrix(entries, differ, untested=()):
     p_values = np.full((entries, entries), 0.5)
-    for pairs, value in ((differ, 1e-9), (untested, np.nan)):
-        for one, other in pairs:
+    for chosen, value in ((differ, 1e-9), (untested, np.nan)):
+        for one, other in chosen:
             p_values[one, other] = p_values[other, one] = value
     return p_values
 
@@ -119,3 +119,19 @@ def test_the_smallest_difference_is_found_four_times_of_five():
     assert smallest == pytest.approx(2.8016, abs=1e-3)  # normal quantiles of 97.5 and 80 %
     found = np.abs(np.random.default_rng(5).normal(smallest, 1, 20_000)) > 1.96
     assert found.mean() == pytest.approx(0.8, abs=0.01)
+
+
+def test_all_pairs_of_a_table_are_compared_as_two_entries_are():
+    cards = [codec.read(path) for path in sorted((PROJECT / "results" / "digits").glob("s*.json"))]
+    cards += [replace(cards[0], retrained_population="another"), replace(cards[1], score_deviations=Measured(reason="few"))]
+    errors, found = pairs.standard_errors(cards), ranking.compare_all(cards)
+    for one, other in combinations(range(len(cards)), 2):
+        test = pairs.difference(cards[one], cards[other])
+        if test is None:
+            assert np.isnan(errors[one, other])
+            assert np.isnan(found.p_values[one, other])
+        else:
+            (low, high), p_value = test
+            assert errors[one, other] == pytest.approx((high - low) / 2 / norm.ppf(0.975))
+            assert found.p_values[one, other] == pytest.approx(ties.of_student(p_value, 128))
+    assert (found.differ == found.differ.T).all()
