@@ -1,7 +1,7 @@
 """How often score.py --stop-when-clear is wrong, and with how many models it stops, on simulated populations.
 
-    python benchmarks/sequential.py                       (11 cells, 200 replicates: two hours)
-    python benchmarks/sequential.py --cells shift failed  (some cells; those of many originals take 9 s a replicate, others 0.6)
+    python benchmarks/sequential.py                       (11 cells, 200 replicates: an hour)
+    python benchmarks/sequential.py --cells shift failed  (some cells; those of many originals take 5 s a replicate, others 0.3)
 
 Each replicate draws 512 models of two solutions and of retrained models, and compares the solutions with the first 64, 128, 256
 and 512 of them, as the command does. In cells with "better" in their name the first solution is better, in all others they are
