@@ -19,6 +19,7 @@ NAMES = (
     "cifar10",
     "cifar100",
     "cifar10_jpeg",
+    "digit_people",
     "digits",
     "fashion_mnist",
     "ham10000",
