@@ -82,7 +82,9 @@ def test_the_wheel_holds_all_modules_and_data_and_nothing_else(wheel):
     assert "starting_kit/kaggle/notebook_sources/submission.py" in wanted
     assert "starting_kit/solution_template.py" in wanted
     assert "solutions/tuned/digits.json" in data
-    wanted |= {"evaluation/reports/competition_scores.csv", *data}
+    templates = {str(path.relative_to(PROJECT)) for path in (PROJECT / "evaluation/reports/templates").iterdir()}
+    assert "evaluation/reports/templates/leaderboard.html" in templates
+    wanted |= {"evaluation/reports/competition_scores.csv", *data, *templates}
     assert {name for name in inside if ".dist-info/" not in name} == wanted
 
 
@@ -105,6 +107,8 @@ def test_a_score_a_table_and_a_notebook_in_an_empty_folder(unlearning):
     assert "not a git checkout" in card["environment"]["git_commit_reason"]
     assert "finetune" in unlearning("leaderboard")
     assert "finetune" in unlearning("leaderboard", "--reported")
+    unlearning("leaderboard", "--html", "page.html")
+    assert "finetune--n8" in (unlearning.folder / "page.html").read_text()
     assert "written: submissions/finetune" in unlearning("submit", "--solution", "finetune")
     nbformat.validate(nbformat.read(unlearning.folder / "submissions" / "finetune" / "submission.ipynb", as_version=4))
 
