@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 from rich.box import Box
@@ -14,6 +14,9 @@ from evaluation.reports import ranking
 from evaluation.reports.formats import from_originals, interval, known, machines, number, percent
 from evaluation.reports.ranking import GROUP, Row
 from starting_kit.errors import InputError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 COLUMNS = ("#", "ranks", "solution", "values", "score", "95 % interval", "of ceiling", "acc. kept", "cost", "forget acc.")
 NOT_ON_TERMINALS = ("of ceiling", "forget acc.")  # 80 characters have no room for them
@@ -102,11 +105,15 @@ def notes(table: Sequence[Row]) -> list[str]:
 
 def as_csv(tables: Sequence[Sequence[Row]]) -> str:
     """All rows of all tables, with unrounded numbers and what distinguishes the tables."""
+    text: str = as_frame(tables).to_csv(index=False, lineterminator="\n")
+    return text
+
+
+def as_frame(tables: Sequence[Sequence[Row]]) -> "DataFrame":
+    """The same as a table of pandas."""
     from pandas import DataFrame  # takes half a second, which tables on a screen need not wait for
 
-    records = [_record(row) for table in tables for row in table]
-    text: str = DataFrame(records, dtype=object).to_csv(index=False, lineterminator="\n")
-    return text
+    return DataFrame([_record(row) for table in tables for row in table], dtype=object)
 
 
 def _record(row: Row) -> dict[str, Any]:

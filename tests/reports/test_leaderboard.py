@@ -5,12 +5,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from conftest import run_script
+import evaluation
+from conftest import PROJECT, run_script
 from evaluation.metric import intervals
 from evaluation.reports import ranking
 from evaluation.reports.tables import as_csv, as_markdown
 from evaluation.scoring import codec
 from evaluation.scoring.scorecard import ELSEWHERE
+from starting_kit.errors import InputError
 
 
 def ranks(tables):
@@ -255,3 +257,17 @@ def test_scores_of_different_designs_are_not_ranked_together(results):
     titles = sorted(line for line in as_markdown(tables).splitlines() if line.startswith("**digits"))
     assert "16 models from 4 originals, averaged, metric" in titles[0]
     assert "16 models from one original, metric" in titles[1]
+
+
+def test_a_folder_is_a_table_of_pandas():
+    frame = evaluation.scorecards(PROJECT / "results", "digits")
+    paths = list((PROJECT / "results" / "digits").glob("*.json"))
+    assert set(frame["entry"]) == {path.stem for path in paths}
+    first = frame.iloc[0]
+    assert (first["rank"], first["rank_low"]) == (1, 1)
+    assert first["score"] == json.loads((PROJECT / "results" / "digits" / f"{first['entry']}.json").read_text())["score"]
+    ranked = frame[frame["rank"].notna()]
+    assert ranked["score"].is_monotonic_decreasing
+    assert frame["rank"].notna().is_monotonic_decreasing  # unranked entries come last
+    with pytest.raises(InputError, match="no scorecard"):
+        evaluation.scorecards(PROJECT / "docs")
