@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.checking.properties.score import NARROW, WIDE
+from evaluation.attacks.distances import NARROW, WIDE
 from evaluation.reports.formats import interval, number, percent
 from evaluation.scoring import codec
 from evaluation.scoring.scorecard import Scorecard

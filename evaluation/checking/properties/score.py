@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.attacks.distances import NARROW, WIDE
 from evaluation.checking.observed import Kaggle, Lockstep, Runs
 from evaluation.checking.verdict import Finding, Property, has, unknown, weak
 from evaluation.metric.outlying import outlying
@@ -11,7 +12,6 @@ from evaluation.scoring.cost import Turn, interval, share
 from evaluation.scoring.scorecard import COST_LIMIT
 
 FEWEST = 4  # runs with a spread
-NARROW, WIDE = 0.5, 2.0  # ratios of spreads; between them an attacker gains little by the spread alone
 MANY = 2  # outlying runs: of 16 normal ones, like the 32 retrained ones, in 1 % of cases; one is in 9 %
 SAME = 1e-6  # a ratio of spreads that is rounding's
 
