@@ -179,9 +179,8 @@ def quality_deviations(
     quality = np.mean([points(values, models=len(retrained)).mean(axis=1) for values in found], axis=0).reshape(CUTS, PARTS)
     if not quality.any():
         return np.full_like(quality, np.nan)
-    enlarged: Floats = (quality / quality.mean() - 1) * _enlargement(
-        min(of_unlearned.shape[-1], len(retrained)), averaged=len(populations) > 1
-    )
+    models = min(of_unlearned.shape[-1], len(retrained))
+    enlarged: Floats = (quality / quality.mean() - 1) * _enlargement(models, averaged=len(populations) > 1)
     return enlarged
 
 

@@ -3,11 +3,13 @@
 What they stand for needs torch, which the scoring process does not load; so each imports it when it is called.
 """
 
+import dataclasses
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from evaluation.metric.measured import Measured
+from evaluation.populations.made import FailedRun, Made, Parcel
 from evaluation.populations.population import Population
 from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import InputError
@@ -24,11 +26,13 @@ def get_ready(task: Task) -> None:
 
 def describe_solution(
     path: Path, settings: tuple[str, ...], tuned: dict[str, Any] | None, retain: int | None = None
-) -> Solution:
-    """See `contract.describe`."""
+) -> tuple[Solution, str]:
+    """See `contract.describe`; values that may be tuples, which messages do not have, are apart, as Python literals."""
     from starting_kit import contract
 
-    return contract.describe(path, settings, tuned, retain)
+    found = contract.describe(path, settings, tuned, retain)
+    ranges = {name: dataclasses.astuple(limits) for name, limits in found.search_space.items()}
+    return dataclasses.replace(found, overrides={}, search_space={}), repr((found.overrides, ranges))
 
 
 def name_of_device(device: str) -> str:
@@ -80,11 +84,25 @@ def objection_to_lockstep(original: Population, solution: Solution, batches: Bat
     return trying.objection_to_lockstep(original, solution, batches, data_free)
 
 
-def make_shard(population: Population, shard: int, models: list[int]) -> list[str]:
+def make_shard(population: Population, shard: int, models: list[int]) -> None:
     """See `worker`."""
     from evaluation.populations import worker
 
-    return worker.make_shard(population, shard, models)
+    worker.make_shard(population, shard, models)
+
+
+def run_solution(population: Population, models: list[int]) -> Made:
+    """See `worker`."""
+    from evaluation.populations import worker
+
+    return worker.run_solution(population, models)
+
+
+def store_models(population: Population, shard: int, made: list[tuple[int, Parcel]]) -> list[FailedRun]:
+    """See `worker`."""
+    from evaluation.populations import worker
+
+    return worker.store_models(population, shard, made)
 
 
 def time_unlearning(unlearned: Population, model: int) -> float:

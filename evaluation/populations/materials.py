@@ -12,7 +12,7 @@ from torch import nn
 from evaluation.populations import weights
 from evaluation.populations.population import Population
 from starting_kit.contract import Solution
-from starting_kit.errors import InputError, RunError, first_line
+from starting_kit.errors import InputError, SourceChangedError, first_line
 from starting_kit.networks import build
 from starting_kit.sources import are_unchanged
 from starting_kit.streams import printed
@@ -22,10 +22,6 @@ from starting_kit.tasks.task import Task
 MAX_PRINTED = 10_000  # characters of a call's output that are kept
 
 _data: dict[Any, Data] = {}
-
-
-class SourceChangedError(RunError):
-    """A solution's file is not what it was when scoring began."""
 
 
 def load_data(task: Task) -> Data:

@@ -12,7 +12,7 @@ from torch import nn
 
 from evaluation.populations.population import Population
 from starting_kit.errors import RunError
-from starting_kit.files import Arrays, read_intact, write_arrays
+from starting_kit.files import read_intact, write_arrays
 from starting_kit.loaders import as_numbers
 from starting_kit.loading import load as load_solution
 from starting_kit.networks import build
@@ -30,13 +30,20 @@ def store(population: Population, model: int, net: nn.Module, data: Data) -> Non
     Raises:
         RunError: the file cannot be written.
     """
-    if population.trainer is not None:
-        arrays = _pickled(net)
-    elif reason := objection(population.task, net, data):
+    if reason := objection(population.task, net, data):
         arrays = {"objection": np.array(reason)}
     else:
         arrays = {name: tensor.detach().cpu().numpy() for name, tensor in net.state_dict().items()}
     write_arrays(population.weights_path(model), arrays)
+
+
+def store_objection(population: Population, model: int) -> None:
+    """Store that a model is not the task's network with other weights.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    write_arrays(population.weights_path(model), {"objection": np.array(not_of(population.task))})
 
 
 def load(population: Population, model: int) -> nn.Module:
@@ -73,10 +80,25 @@ def objection(task: Task, net: nn.Module, data: Data) -> str | None:
             same = torch.allclose(twin(images), net(images), TOLERANCE, TOLERANCE)
     except Exception:  # a solution's network may raise anything
         same = False
-    return None if same else f"it is not {task.network} with other weights"
+    return None if same else not_of(task)
 
 
-def _pickled(net: nn.Module) -> Arrays:
+def not_of(task: Task) -> str:
+    """The objection to a network that holds more, or other things, than the task's."""
+    return f"it is not {task.network} with other weights"
+
+
+def pickled(net: nn.Module) -> bytes:
+    """A whole network, as `load` reads it where a solution's own trainer made it."""
     buffer = io.BytesIO()
     torch.save(net, buffer)
-    return {"network": np.frombuffer(buffer.getvalue(), dtype=np.uint8)}
+    return buffer.getvalue()
+
+
+def store_pickled(population: Population, model: int, network: bytes) -> None:
+    """Store a network that is pickled, without a look at it.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    write_arrays(population.weights_path(model), {"network": np.frombuffer(network, dtype=np.uint8)})
