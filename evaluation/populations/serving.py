@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, get_type_hints
@@ -37,6 +38,7 @@ ERRORS = {
 }
 TRACE = "trace"  # the file in a worker's folder where it writes down where it is
 EARLIER = 0.3  # seconds before its limit at which it does
+HIGHEST_DESCRIPTOR = 2**16
 GRACE = 0.5  # seconds for threads and processes that a run has told to end
 
 
@@ -82,6 +84,8 @@ def serve(control: Connection, parent: Connection, folder: Path) -> NoReturn:
     keeper.keep(control, folder, parent)
     _parent, own = parent, os.getpid()
     _silence()
+    if keeper.HAS_KEEPERS:
+        _close_all_but(parent.fileno())
     os.environ["TMPDIR"] = str(folder)
     with (folder / TRACE).open("w") as trace, suppress(EOFError, OSError):
         faulthandler.enable(trace, all_threads=False)
@@ -175,6 +179,13 @@ def _left_running(before: set[threading.Thread]) -> str:
 def _is_harmless(thread: threading.Thread) -> bool:
     """Whether it is the one with which tqdm looks after its bars."""
     return type(thread).__module__.startswith("tqdm.")
+
+
+def _close_all_but(kept: int) -> None:
+    """Close what was inherited, but for a descriptor and the standard streams: the resource tracker's pipe is everybody's."""
+    resource_tracker._resource_tracker._fd = None  # type: ignore[attr-defined]  # whoever needs one here starts another
+    os.closerange(3, kept)
+    os.closerange(kept + 1, HIGHEST_DESCRIPTOR)
 
 
 def _silence() -> None:

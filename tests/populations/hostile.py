@@ -42,7 +42,7 @@ HOSTILE = {
     "leaves a thread": (THREAD, r"it left the thread Thread-\d+ .*running"),
     "answers itself": (
         "import os\nfor descriptor in range(3, 50):\n    try: os.write(descriptor, b'x' * 64)\n    except OSError: pass",
-        "it closed its connection|no answer|OSError|its process was ended",
+        "it closed its connection|no answer|OSError|its process was ended|stopped after 2 seconds",
     ),
     "recurses": ("f = lambda: f()\nf()", r"RecursionError: .* \(mine\.py, line 4"),
     "gives a text": ("return 'net'", "unlearning returned str"),
