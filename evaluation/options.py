@@ -176,6 +176,11 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         "the scoring, fewer count as models that are told with certainty (default: the time of one retraining, five times the "
         "competition's limit, at least 10)",
     )
+    add(
+        "--require-sandbox",
+        action="store_true",
+        help="score nothing where a solution cannot be kept from the populations, the network and other processes (Linux can)",
+    )
 
 
 def _add_comparison(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Generic, TypeVar, TypeVarTuple
 
-from evaluation.populations.serving import Call
+from evaluation.populations.serving import Call, Confinement
 from evaluation.populations.workers import Worker
 from starting_kit.errors import WorkerDiedError
 
@@ -61,6 +61,7 @@ class LocalProcesses:
         notice: called with a sentence for the user.
         get_ready: the first thing that each does; it must not raise.
         solution: the file of the one that runs in them; None where none does.
+        confined: what they may read once they are ready; None for all that the user may.
     """
 
     def __init__(
@@ -69,7 +70,9 @@ class LocalProcesses:
         notice: Callable[[str], None],
         get_ready: Callable[[], object] = nothing,
         solution: Path | None = None,
+        confined: Confinement | None = None,
     ) -> None:
+        self._confined = confined
         self._size, self._notice, self._get_ready, self._solution = workers, notice, get_ready, solution
         self._workers: list[Worker] = []
 
@@ -83,7 +86,7 @@ class LocalProcesses:
     def start(self, workers: int) -> None:
         """Start some workers, or all that are left if they are fewer, before there is work for them."""
         while len(self._workers) < min(workers, self._size):
-            self._workers.append(Worker(self._get_ready))
+            self._workers.append(Worker(self._get_ready, self._confined))
 
     def run(self, function: Callable[[*Arguments], Result], *arguments: *Arguments, limit: float | None = None) -> Result:
         """Run one job and give its result; arguments and what it raises are those of `run_all`."""
@@ -123,21 +126,23 @@ class LocalProcesses:
 
     def as_they_end(
         self,
-        function: Callable[[*Arguments], Result],
-        jobs: Sequence[tuple[*Arguments]],
+        function: Callable[..., Result],
+        jobs: Sequence[tuple[Any, ...]],
         on_finished: Callable[[int], None] = lambda models: None,
         limit: float | None = None,
+        completed: Callable[..., tuple[Any, ...]] = lambda *arguments: arguments,
     ) -> Generator[list[Ended[Result]], None, None]:
         """Run jobs, and give those that are over whenever there are any, whether they failed or not (see `run_all`).
 
-        Where the caller raises, or wants no more of them, the jobs under way are asked to return.
+        Where the caller raises, or wants no more of them, the jobs under way are asked to return. `completed` makes the
+        arguments that are sent of those in `jobs`, when they are.
         """
         waiting = deque((number, Call(function, job, limit, self._solution)) for number, job in enumerate(jobs))
         try:
             while waiting or self._at_work():
-                self._assign(waiting)
+                self._assign(waiting, completed)
                 if ended := self._ended(on_finished):
-                    self._assign(waiting)  # before anybody takes time for what has ended
+                    self._assign(waiting, completed)  # before anybody takes time for what has ended
                     yield ended
         except KeyboardInterrupt:
             self._notice(f"Stopping within {PATIENCE:.0f} seconds; press Ctrl-C again to stop at once.")
@@ -148,13 +153,14 @@ class LocalProcesses:
     def _at_work(self) -> list[Worker]:
         return [worker for worker in self._workers if worker.number is not None]
 
-    def _assign(self, waiting: "deque[tuple[int, Call]]") -> None:
+    def _assign(self, waiting: "deque[tuple[int, Call]]", completed: Callable[..., tuple[Any, ...]]) -> None:
         for worker in [worker for worker in self._workers if worker.is_gone]:
             self._end(worker)
         self.start(len(self._at_work()) + len(waiting))
         for worker in self._workers:
             if waiting and worker.is_idle:
-                worker.begin(*waiting.popleft())
+                number, call = waiting.popleft()
+                worker.begin(number, call._replace(arguments=completed(*call.arguments)))
 
     def _ended(self, on_finished: Callable[[int], None]) -> list[Ended[Any]]:
         """Jobs that have ended by now, or end within a moment."""

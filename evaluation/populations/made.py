@@ -8,6 +8,10 @@ pickle, which only workers that run the same solution read.
 
 from msgspec import Struct
 
+from starting_kit.files import Arrays
+
+Start = dict[int, Arrays]  # weights of original models by their numbers, which are given to who may not read them
+
 
 class Parcel(Struct, frozen=True):
     """A model as raw numbers.
@@ -35,6 +39,18 @@ class Made(Struct, frozen=True):
 
     models: list[Parcel]
     remarks: list[str]
+
+
+class Probe(Struct, frozen=True):
+    """What confines a worker, as seen from inside.
+
+    Attributes:
+        sandbox: what is meant to: "landlock 7 + seccomp", or "none" with a reason.
+        reached: what can be done all the same and should not, in words.
+    """
+
+    sandbox: str
+    reached: list[str]
 
 
 class FailedRun(Struct, frozen=True):

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from evaluation.populations import jobs
 from evaluation.populations.executors import Ended, LocalProcesses
-from evaluation.populations.made import FailedRun, Made, Parcel
+from evaluation.populations.made import FailedRun, Made, Parcel, Start
 from evaluation.populations.population import Population
-from starting_kit.errors import SolutionError, WorkerDiedError
+from starting_kit.errors import RunError, SolutionError, WorkerDiedError
+from starting_kit.files import read_intact
 
 MOST_FAILED = 0.02  # of the runs of a population; more end its making
 SHOWN = 3  # failed runs, the first, in the sentence that ends it
@@ -65,7 +66,7 @@ def make(
     """
     calls, failures, remarks = list(_calls(population, missing)), _Failures(population, models), set[str]()
     wanted, limit = [(population, call) for _, call in calls], _limit(population, pools, [call for _, call in calls])
-    with closing(pools.runners.as_they_end(jobs.run_solution, wanted, limit=limit)) as batches:
+    with closing(pools.runners.as_they_end(jobs.run_solution, wanted, limit=limit, completed=with_start)) as batches:
         for ended in batches:
             made: dict[int, list[tuple[int, Parcel]]] = {}
             for each in ended:
@@ -76,6 +77,38 @@ def make(
     for remark in sorted(remarks):
         notice(f"{remark}.")
     return failures.runs
+
+
+def with_start(population: Population, models: list[int]) -> tuple[Population, list[int], Start]:
+    """The arguments of `run_solution`: weights are read when they are sent, as all of them may take much memory."""
+    return population, models, start_of(population, models)
+
+
+def start_of(population: Population, models: Iterable[int]) -> Start:
+    """The weights of the original models that unlearned ones come from (see `start_from`); none where they are trained.
+
+    Raises:
+        RunError: a file is gone.
+    """
+    original = population.original
+    return {} if original is None else start_from(original, {population.original_of(model) for model in models})
+
+
+def start_from(original: Population, numbers: Iterable[int]) -> Start:
+    """The weights of original models, for workers that may not read them; not of one that comes with the data set.
+
+    Raises:
+        RunError: a file is gone.
+    """
+    start: Start = {}
+    for number in numbers:
+        if number or original.task.original is None:
+            path = original.weights_path(number)
+            arrays = read_intact(path)
+            if arrays is None:
+                raise RunError(f"{path} is missing or damaged; run the same command to make it again.")
+            start[number] = arrays
+    return start
 
 
 def _sort_in(made: dict[int, list[tuple[int, Parcel]]], shard: int, call: list[int], result: Made | None) -> set[str]:

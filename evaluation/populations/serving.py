@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, NoReturn, get_type_hints
 
 import msgspec
 
-from evaluation.populations import keeper
+from evaluation.populations import keeper, sandbox
 from starting_kit.errors import DataWithheldError, InputError, RunError, SolutionError, SourceChangedError, WorkerDiedError
 
 STOP = b"stop"
@@ -39,7 +39,21 @@ ERRORS = {
 TRACE = "trace"  # the file in a worker's folder where it writes down where it is
 EARLIER = 0.3  # seconds before its limit at which it does
 HIGHEST_DESCRIPTOR = 2**16
+LARGEST_FILE = 2**32  # bytes
+PRINTED = "output.log"  # the file in a worker's folder where a solution's prints wait for the scoring process
 GRACE = 0.5  # seconds for threads and processes that a run has told to end
+
+
+class Confinement(NamedTuple):
+    """What a worker may read and not read, once it is ready (`sandbox.restrict`).
+
+    Attributes:
+        readable: files and folders.
+        hidden: what lies in these and is not to be read.
+    """
+
+    readable: tuple[Path, ...]
+    hidden: tuple[Path, ...]
 
 
 class Call(NamedTuple):
@@ -59,6 +73,18 @@ class Call(NamedTuple):
 
 
 _parent: Connection | None = None
+_folder: Path | None = None
+_sandbox = "none (no solution runs in this worker)"
+
+
+def confinement() -> str:
+    """In a worker: what confines it, such as "landlock 7 + seccomp", or "none" with a reason."""
+    return _sandbox
+
+
+def printed_file(folder: Path) -> Path:
+    """Where prints of a solution go that belong in a file of a folder: in a worker first to its own, which it may write."""
+    return (_folder or folder) / PRINTED
 
 
 def stop_requested() -> bool:
@@ -72,17 +98,18 @@ def report_finished(models: int) -> None:
         _parent.send_bytes(FINISHED + str(models).encode())
 
 
-def serve(control: Connection, parent: Connection, folder: Path) -> NoReturn:
+def serve(control: Connection, parent: Connection, folder: Path, confined: Confinement | None = None) -> NoReturn:
     """In a new process: do what is asked for until nobody asks any more.
 
     Args:
         control: see `keeper.keep`.
         parent: gives calls, takes answers.
         folder: of the worker alone, for its temporary files.
+        confined: how it is confined after the first call, which gets it ready; None where no solution runs in it.
     """
-    global _parent
+    global _parent, _folder
     keeper.keep(control, folder, parent)
-    _parent, own = parent, os.getpid()
+    _parent, _folder, own = parent, folder, os.getpid()
     _silence()
     if keeper.HAS_KEEPERS:
         _close_all_but(parent.fileno())
@@ -96,10 +123,36 @@ def serve(control: Connection, parent: Connection, folder: Path) -> NoReturn:
             answer, is_alone = _answer(message, trace)
             if os.getpid() != own:  # a run has forked, and this is the copy
                 os._exit(0)
+            if confined is not None:
+                _confine(folder, confined)
+                confined = None
             parent.send_bytes(answer)
             if not is_alone:
                 break
     os._exit(0)  # without taking libraries apart, for which a worker needs a second
+
+
+def _confine(folder: Path, confined: Confinement) -> None:
+    global _sandbox
+    os.environ["HOME"] = str(folder)
+    try:
+        _limit_resources()
+        _sandbox = sandbox.restrict(confined.readable, [folder], confined.hidden)
+    except sandbox.NoSandboxError as reason:
+        _sandbox = f"none ({reason})"
+
+
+def _limit_resources() -> None:
+    """No core dumps, no file that fills a disk, and no more memory than there is: an exception is better than the system's."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for kind, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, LARGEST_FILE), (resource.RLIMIT_DATA, memory)):
+        hard = resource.getrlimit(kind)[1]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (most, most))
 
 
 def result_type(function: Callable[..., Any]) -> Any:
@@ -167,13 +220,23 @@ def _left_running(before: set[threading.Thread]) -> str:
     end = time.monotonic() + GRACE
     while True:
         threads = [thread for thread in threading.enumerate() if thread not in before and not _is_harmless(thread)]
-        processes = keeper.children(os.getpid()) if keeper.HAS_KEEPERS else []
-        if not (threads or processes) or time.monotonic() > end:
+        has_processes = keeper.HAS_KEEPERS and _has_children()
+        if not (threads or has_processes) or time.monotonic() > end:
             break
         time.sleep(0.02)
-    if processes:
-        return f"{len(processes)} process{'es' if len(processes) > 1 else ''}"
+    if has_processes:
+        return "a process"
     return f"the thread {threads[0].name}" if threads else ""
+
+
+def _has_children() -> bool:
+    """Whether a child runs; those that have ended are forgotten."""
+    while True:
+        try:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                return True
+        except ChildProcessError:
+            return False
 
 
 def _is_harmless(thread: threading.Thread) -> bool:

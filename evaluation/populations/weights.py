@@ -12,7 +12,7 @@ from torch import nn
 
 from evaluation.populations.population import Population
 from starting_kit.errors import RunError
-from starting_kit.files import read_intact, write_arrays
+from starting_kit.files import Arrays, read_intact, write_arrays
 from starting_kit.loaders import as_numbers
 from starting_kit.loading import load as load_solution
 from starting_kit.networks import build
@@ -55,6 +55,11 @@ def load(population: Population, model: int) -> nn.Module:
     weights = read_intact(population.weights_path(model))
     if weights is None:
         raise RunError(f"{population.weights_path(model)} is missing or damaged; run the same command to make it again.")
+    return network(population, weights)
+
+
+def network(population: Population, weights: Arrays) -> nn.Module:
+    """The network that weights were stored of (see `load`)."""
     if population.trainer is not None:
         with surroundings(population.trainer.path, population.trainer.visible):
             load_solution(population.trainer.path)  # may define the network's classes

@@ -19,8 +19,24 @@ from typing import Any
 
 import msgspec
 
-from evaluation.populations.serving import DONE, ERRORS, FAILED, FINISHED, LEFT, STOP, TRACE, Call, decode, result_type, serve
+from evaluation.populations.population import Population
+from evaluation.populations.serving import (
+    DONE,
+    ERRORS,
+    FAILED,
+    FINISHED,
+    LEFT,
+    PRINTED,
+    STOP,
+    TRACE,
+    Call,
+    Confinement,
+    decode,
+    result_type,
+    serve,
+)
 from starting_kit.errors import WorkerDiedError
+from starting_kit.files import make_folder
 
 # Read by libraries when a worker starts. One thread: with a busy neighbour two are several times slower than one. Memory that
 # is freed stays with the process: otherwise every step of a small network pays for fresh pages, some 30 % of its time.
@@ -49,13 +65,13 @@ class Worker:
         has_ended: whether it is no more.
     """
 
-    def __init__(self, get_ready: Callable[[], object]) -> None:
+    def __init__(self, get_ready: Callable[[], object], confined: Confinement | None = None) -> None:
         context = get_context("spawn")
         self.folder = Path(tempfile.mkdtemp(prefix="worker-"))
         kept, self._control = context.Pipe(duplex=False)
         self.answers, its_end = context.Pipe()
         with worker_environment():
-            self._process = context.Process(target=serve, args=(kept, its_end, self.folder), daemon=True)
+            self._process = context.Process(target=serve, args=(kept, its_end, self.folder, confined), daemon=True)
             self._process.start()
         for connection in (kept, its_end):
             connection.close()
@@ -151,6 +167,15 @@ class Worker:
         with suppress(OSError):  # it has ended by now, which is heard
             self.answers.send_bytes(pickle.dumps(call))
 
+    def _keep_printed(self) -> None:
+        """Add what a solution has printed to the log of the population that it ran for."""
+        text, population = _text_of(self.folder / PRINTED), next(iter(self._call.arguments), None)
+        if text and isinstance(population, Population):
+            (self.folder / PRINTED).unlink(missing_ok=True)
+            make_folder(population.folder)
+            with (population.folder / PRINTED).open("a", encoding="utf-8") as log:
+                log.write(text)
+
     def _outcome(self, message: bytes) -> Any:
         if message[:1] == LEFT:
             return self._died(decode(message[1:], str), has_line=False)
@@ -162,10 +187,12 @@ class Worker:
         else:
             raise ValueError(message[:1])
         self.is_ready, self.number = True, None
+        self._keep_printed()
         return outcome
 
     def _died(self, how: str, has_line: bool = True) -> WorkerDiedError:
         line = line_in(self.folder / TRACE, self._call.path) if has_line else ""
+        self._keep_printed()
         self.end()
         return WorkerDiedError(f"{how}{line}")
 

@@ -68,7 +68,7 @@ def of_experiment(
         within_limit=made.cost.within_limit,
         operations=made.cost.operations,
         seconds=seconds,
-        environment=environment(workers, made.device_name, made.instruction_set),
+        environment=environment(workers, made.device_name, made.instruction_set, made.sandbox),
         **_fields(scores, intervals, controls),
     )
 
@@ -210,7 +210,12 @@ def _shortened(name: str) -> str:
     return f"{encoded[: LONGEST_NAME - len(digest) - 1].decode(errors='ignore')}-{digest}"
 
 
-def environment(workers: int, device: str = "cpu", instruction_set: str | msgspec.UnsetType = msgspec.UNSET) -> Environment:
+def environment(
+    workers: int,
+    device: str = "cpu",
+    instruction_set: str | msgspec.UnsetType = msgspec.UNSET,
+    sandbox: str | msgspec.UnsetType = msgspec.UNSET,
+) -> Environment:
     """What this process and its workers run on."""
     return Environment(
         python=platform.python_version(),
@@ -221,6 +226,7 @@ def environment(workers: int, device: str = "cpu", instruction_set: str | msgspe
         workers=workers,
         git_commit=_git_commit(),
         instruction_set=instruction_set,
+        sandbox=sandbox,
     )
 
 

@@ -104,6 +104,7 @@ class ScoringConfig(Common):
         pictures: whether images that the solution makes up are drawn.
         hyperparameters: whose; None for the tuned ones if there are any, else the published ones.
         time_limit: seconds that the solution has for each model; None for those of a retraining, at least 10.
+        require_sandbox: whether nothing is scored where solutions cannot be confined.
         define: constants of a notebook, `name=value`.
         set: hyper-parameters, `name=value`.
         runs, results: folders of populations and of scorecards.
@@ -126,6 +127,7 @@ class ScoringConfig(Common):
     pictures: bool = False
     hyperparameters: Literal["tuned", "transferred", "published"] | None = None
     time_limit: float | None = None
+    require_sandbox: bool = False
     define: tuple[str, ...] = ()
     set: tuple[str, ...] = ()
     runs: Path = Path("runs")

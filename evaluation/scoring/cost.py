@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from evaluation.metric.measured import Interval, Measured
 from evaluation.populations import jobs
 from evaluation.populations.population import Population
-from evaluation.populations.runs import Pools
+from evaluation.populations.runs import Pools, start_of
 from evaluation.scoring.scorecard import COST_LIMIT
 from starting_kit.errors import WorkerDiedError
 from starting_kit.files import write_json
@@ -198,7 +198,9 @@ def _outside(count: int) -> int:
 
 
 def _time_turn(unlearned: Population, retrained: Population, pools: Pools, model: int) -> Turn:
-    unlearning = pools.runners.run(jobs.time_unlearning, unlearned, model, limit=pools.limit(TIMED_CALLS))
+    unlearning = pools.runners.run(
+        jobs.time_unlearning, unlearned, model, start_of(unlearned, [model]), limit=pools.limit(TIMED_CALLS)
+    )
     return Turn(max(unlearning, 1e-9), pools.that_make(retrained).run(jobs.time_retraining, retrained, model))
 
 
@@ -215,7 +217,7 @@ def _operations(unlearned: Population, retrained: Population, pools: Pools) -> M
 def _operations_of_unlearning(unlearned: Population, pools: Pools) -> Measured[int]:
     limit = pools.limit(COUNTED_CALLS)
     try:
-        return pools.runners.run(jobs.operations_of_unlearning, unlearned, limit=limit)
+        return pools.runners.run(jobs.operations_of_unlearning, unlearned, start_of(unlearned, [0]), limit=limit)
     except WorkerDiedError as error:
         return Measured(reason=f"the solution fails while its operations are counted: {error.__cause__}")
 

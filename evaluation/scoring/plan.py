@@ -11,7 +11,7 @@ from evaluation.populations import jobs, shards
 from evaluation.populations.describing import described
 from evaluation.populations.executors import LocalProcesses
 from evaluation.populations.population import Kind, Population
-from evaluation.populations.runs import Pools
+from evaluation.populations.runs import Pools, start_from
 from evaluation.scoring.config import ScoringConfig
 from evaluation.scoring.reporter import Reporter, tell_all
 from starting_kit.contract import BatchFormat, Solution
@@ -94,7 +94,9 @@ def _unlearned(
 ) -> tuple[Population, str]:
     """What the solution makes of the original models, after a trial; and why it runs in lockstep, or does not."""
     limit = pools.limit(DRY_CALLS)
-    batches, made_up = pools.runners.run(jobs.find_batches, original, solution, config.data_free, limit=limit)
+    batches, made_up = pools.runners.run(
+        jobs.find_batches, original, solution, config.data_free, start_from(original, [0]), limit=limit
+    )
     solution = _with_remarks(solution, made_up, config, reporter)
     engine, why, forced = choose_engine(config.engine, original, solution, batches, pools, config.data_free)
     solution = _with_remarks(solution, forced, config, reporter)
@@ -187,7 +189,8 @@ def choose_engine(
 def _objection(original: Population, solution: Solution, batches: BatchFormat, pools: Pools, data_free: bool) -> str | None:
     limit = pools.limit(TRIAL_CALLS)
     try:
-        return pools.runners.run(jobs.objection_to_lockstep, original, solution, batches, data_free, limit=limit)
+        start = start_from(original, [0])
+        return pools.runners.run(jobs.objection_to_lockstep, original, solution, batches, data_free, start, limit=limit)
     except WorkerDiedError as error:
         return f"the trial did not end well: {error.__cause__}"
 

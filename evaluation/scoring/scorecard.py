@@ -149,6 +149,7 @@ class Environment(Struct, frozen=True):
 
     Attributes:
         instruction_set: which of the CPU's instructions the workers compute with; unset where that is not known.
+        sandbox: what confined the workers that ran the solution, or "none" with a reason; unset where that is not known.
     """
 
     python: str
@@ -159,6 +160,7 @@ class Environment(Struct, frozen=True):
     workers: int
     git_commit: Measured[str]
     instruction_set: str | UnsetType = UNSET
+    sandbox: str | UnsetType = UNSET
 
 
 class Scorecard(Struct, frozen=True, kw_only=True):

@@ -36,9 +36,9 @@ HOSTILE = {
     "closes what is open": ("import os; os.closerange(0, 4096)", "it closed its connection"),
     "prints without end": ("while True: print('x' * 100_000)", "it was stopped after 2 seconds|MemoryError"),
     "writes without end": (FLOOD, "it was stopped after 2 seconds"),
-    "forks and returns twice": ("import os; os.fork()", "it left 1 process running"),
-    "leaves a process": ("import subprocess; subprocess.Popen(['sleep', '1000'])", "it left 1 process running"),
-    "leaves a daemon": (DAEMON, "it left 1 process running"),
+    "forks and returns twice": ("import os; os.fork()", "it left a process running"),
+    "leaves a process": ("import subprocess; subprocess.Popen(['sleep', '1000'])", "it left a process running"),
+    "leaves a daemon": (DAEMON, "it left a process running"),
     "leaves a thread": (THREAD, r"it left the thread Thread-\d+ .*running"),
     "answers itself": (
         "import os\nfor descriptor in range(3, 50):\n    try: os.write(descriptor, b'x' * 64)\n    except OSError: pass",

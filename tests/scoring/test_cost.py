@@ -44,7 +44,9 @@ class Machine:
 
 
 def measure(tmp_path, machine, models=16):
-    population = SimpleNamespace(folder=tmp_path / "unlearned", device="cpu", task=SimpleNamespace(network="net"), made_by=None)
+    population = SimpleNamespace(
+        folder=tmp_path / "unlearned", device="cpu", task=SimpleNamespace(network="net"), made_by=None, original=None
+    )
     said = []
     found = cost.measure_cost(population, population, Pools(machine, machine), models, said.append)
     return found, said
@@ -142,10 +144,10 @@ def test_turns_before_a_failure_are_kept(tmp_path, monkeypatch):
 
 
 def test_an_estimate_takes_the_turns_that_it_is_asked_for_and_keeps_nothing(tmp_path, monkeypatch):
-    machine, retrained = Machine(monkeypatch, [1.0, 2.0, 4.0]), SimpleNamespace(made_by=None)
-    assert cost.estimate_cost(None, retrained, Pools(machine, machine), 3) == pytest.approx(0.2)
+    machine, retrained = Machine(monkeypatch, [1.0, 2.0, 4.0]), SimpleNamespace(made_by=None, original=None)
+    assert cost.estimate_cost(retrained, retrained, Pools(machine, machine), 3) == pytest.approx(0.2)
     slow = Machine(monkeypatch, [1.0], seconds_of_a_turn=100.0)
-    assert cost.estimate_cost(None, retrained, Pools(slow, slow), 3) == pytest.approx(0.1)
+    assert cost.estimate_cost(retrained, retrained, Pools(slow, slow), 3) == pytest.approx(0.1)
     assert not list(tmp_path.iterdir())
 
 
