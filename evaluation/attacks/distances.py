@@ -9,7 +9,6 @@ from evaluation.attacks.attack import Attack, Floats, NotComputableError, Statis
 from evaluation.metric.outputs import Outputs
 
 MODELS = 2
-NARROW, WIDE = 0.5, 2.0  # ratios of spreads; between them an attacker gains little by the spread alone
 
 
 def shifts_and_spreads(unlearned: Floats, retrained: Floats) -> tuple[Floats, Floats]:

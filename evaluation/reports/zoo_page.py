@@ -5,10 +5,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.attacks.distances import NARROW, WIDE
 from evaluation.reports.formats import interval, number, percent
 from evaluation.scoring import codec
-from evaluation.scoring.scorecard import Scorecard
+from evaluation.scoring.scorecard import NARROW, WIDE, Scorecard
 from starting_kit.errors import InputError
 
 FAMILIES = {

@@ -128,9 +128,13 @@ def run(
 
 
 def runners_of(path: Path, task: Task, config: ScoringConfig, reporter: Reporter) -> LocalProcesses:
-    """Workers that run a solution: they read its folder, not the populations, results and data sets."""
-    own = [task.original] if task.original else []
-    confined = Confinement((path.parent.absolute(), *own), (config.runs, config.results, config.data))
+    """Workers that run a solution: they read its folder, not the populations, results and data sets.
+
+    A folder that holds the solution cannot be hidden from it. If that is the one of the populations, `sandbox_of` finds it out.
+    """
+    own, folder = [task.original] if task.original else [], path.parent.resolve()
+    hidden = [place for place in (config.runs, config.results, config.data) if not folder.is_relative_to(place.resolve())]
+    confined = Confinement((folder, *own), tuple(hidden))
     return LocalProcesses(config.cores, reporter.notice, partial(jobs.get_ready_for_solutions, task), path, confined)
 
 

@@ -22,6 +22,7 @@ METRIC_VERSION = 1
 ELSEWHERE = "the populations were made elsewhere"
 DEFAULT_MODELS = 512
 COST_LIMIT = 0.20  # of the time of a retraining: the competition's rule
+NARROW, WIDE = 0.5, 2.0  # ratios of spreads; between them an attacker gains little by the spread alone
 # What two runs of the same thing need not agree in.
 EXEMPT = (
     "cost",

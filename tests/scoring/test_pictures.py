@@ -1,6 +1,7 @@
 """--pictures: what a solution makes up, as a PNG beside its scorecard."""
 
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -75,14 +76,15 @@ def test_drawing_is_told_of_only_where_something_is_drawn(monkeypatch, wanted):
     workers = SimpleNamespace(
         run=lambda job, *arguments, limit=None: b"PNG" if job is jobs.draw else "cpu", start=lambda workers: None
     )
-    population = SimpleNamespace(task=SimpleNamespace(forgotten_class=None), made_by=None)
+    population = SimpleNamespace(task=SimpleNamespace(forgotten_class=None, original=None), made_by=None, original=None)
     monkeypatch.setattr(experiment, "LocalProcesses", lambda *arguments: nullcontext(workers))
     kinds = ("unlearned", *plan.TRAINED)
     planned = plan.Plan(dict.fromkeys(kinds, population), dict.fromkeys(kinds, 4), "", 10.0)
-    for name, given in (("make_plan", planned), ("_measure_cost", None), ("_make", []), ("_make_originals", None)):
+    replaced = {"make_plan": planned, "sandbox_of": "none", "_measure_cost": None, "_make": [], "_make_originals": None}
+    for name, given in replaced.items():
         monkeypatch.setattr(experiment, name, lambda *arguments, given=given: given)
     config = ScoringConfig(solution="mine.py", pictures=wanted)
-    made = experiment.run(config, population.task, "mine.py", None, telling, {})
+    made = experiment.run(config, population.task, Path("mine.py"), None, telling, {})
     assert (made.pictures, "Drawing pictures" in told) == ((b"PNG", True) if wanted else (None, False))
 
 

@@ -3,13 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.attacks.distances import NARROW, WIDE
 from evaluation.checking.observed import Kaggle, Lockstep, Runs
 from evaluation.checking.verdict import Finding, Property, has, unknown, weak
 from evaluation.metric.outlying import outlying
 from evaluation.metric.outputs import Outputs
 from evaluation.scoring.cost import Turn, interval, share
-from evaluation.scoring.scorecard import COST_LIMIT
+from evaluation.scoring.scorecard import COST_LIMIT, NARROW, WIDE
 
 FEWEST = 4  # runs with a spread
 MANY = 2  # outlying runs: of 16 normal ones, like the 32 retrained ones, in 1 % of cases; one is in 9 %
