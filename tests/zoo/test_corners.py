@@ -51,7 +51,7 @@ STEPS = {
     "eu_k": (Moves("reinitialise"), FINE_TUNED),
     "finetune": (FINE_TUNED,),
     "finetune_augmented": (FINE_TUNED, neutral(rotation=0.0), neutral(jitter=0.0)),
-    "fisher": (Moves("add_noise"), neutral(factor=1.0)),
+    "fisher": (Moves("add_normal_noise"), neutral(factor=1.0)),
     "forget_cycles": (Moves("forget"), Moves("imitate"), neutral(noise=0.0)),
     "gradient_ascent": (Moves("one_epoch"), neutral(project=False)),
     "influence": (Gives("conjugate_gradients", curved), Moves("add")),
