@@ -1,4 +1,4 @@
-"""L2UL: unlearn until every forget example is wrong, held back by adversarial examples and by the weights it needs least.
+"""L2UL: ascend until every forget example is wrong; adversarial images and a pull on unimportant weights keep the rest.
 
 1. Attack: every forget image becomes 20 adversarial images, each of which the network is to take for a class other than the
    label, drawn at random. From a random image, pulled into a ball of radius ε around the forget image, 100 steps of length ε/40
@@ -147,7 +147,7 @@ def attack(net: nn.Module, images: Tensor, classes: Tensor, radius: float, steps
     return near
 
 
-def unimportances(net: nn.Module, loader: DataLoader[Any]) -> list[Tensor]:
+def unimportances(net: nn.Module, loader: Iterable[Any]) -> list[Tensor]:
     """For each of `trainable(net)` the Ω of its elements: 1 for the least important to a loader's examples, 0 for the most."""
     totals = [torch.zeros_like(weight) for weight in trainable(net)]
     for gradients in batch_gradients(copy.deepcopy(net).train(), loader, summed_lengths):  # batch-norm's statistics move
@@ -158,7 +158,8 @@ def unimportances(net: nn.Module, loader: DataLoader[Any]) -> list[Tensor]:
 
 def summed_lengths(logits: Tensor, labels: Tensor) -> Tensor:
     """The Euclidean lengths of logits [batch, classes], summed over the batch; labels are not looked at."""
-    return logits.norm(dim=1).sum()
+    lengths: Tensor = logits.norm(dim=1)
+    return lengths.sum()
 
 
 @torch.no_grad()

@@ -102,8 +102,9 @@ def scrub(net: nn.Module, retain: list[Batch], forget: list[Batch], weight_decay
 def residual(net: nn.Module, batch: Batch) -> Tensor:
     """The predicted probabilities less 1 for the label, [examples · classes]."""
     images, labels = batch
-    probabilities = net(images).softmax(dim=1)
-    return (probabilities - F.one_hot(labels, probabilities.shape[1])).flatten()
+    probabilities: Tensor = net(images).softmax(dim=1)
+    probabilities -= F.one_hot(labels, probabilities.shape[1])
+    return probabilities.flatten()
 
 
 def scrubbed_weights(net: nn.Module, rows: int) -> dict[str, nn.Parameter]:

@@ -33,8 +33,9 @@ def rows(net, parameters, ids):
     return torch.stack(jacobian), torch.cat(residuals)
 
 
-def linear_training(jacobian, residuals, ridge):
+def linear_training(rows, ridge):
     """Where ½·‖J·w + r‖² + ½·ridge·‖w‖² is least, in the space of weights."""
+    jacobian, residuals = rows
     curvature = jacobian.T @ jacobian + ridge * torch.eye(jacobian.shape[1], dtype=jacobian.dtype)
     return torch.linalg.solve(curvature, -jacobian.T @ residuals)
 
@@ -55,7 +56,7 @@ def test_moves_the_weights_by_the_dense_solution(original):
     unlearned = unlearn("ntk", net, data=FEW, weight_decay=0.05, scale=3.0, alpha=0.0)
     retain, forget = (rows(net, parameters, ids) for ids in (FEW.retain, FEW.forget))
     everything = [torch.cat(pair) for pair in zip(retain, forget, strict=True)]
-    expected = 3.0 * (linear_training(*retain, 20 * 0.05) - linear_training(*everything, 26 * 0.05))
+    expected = 3.0 * (linear_training(retain, 20 * 0.05) - linear_training(everything, 26 * 0.05))
     moved = weights(unlearned) - weights(net)
     torch.testing.assert_close(moved[-202:], expected, rtol=1e-6, atol=1e-9)
     assert not moved[:-202].any()  # frozen
