@@ -268,11 +268,32 @@ def difference(
         other_deviations: its relative deviations in the same subsamples.
         by_original: both scores of each original model, [originals], where they are means of these.
     """
-    found, variance = value - other, spread(value * deviations - other * other_deviations) ** 2
+    of_each = None if by_original is None else np.subtract(*by_original)
+    found, error = value - other, standard_errors(value * deviations - other * other_deviations, of_each)
+    half = QUANTILE * float(error)
+    return (found - half, found + half), float(p_values(found, error))
+
+
+def standard_errors(deviations: Floats, by_original: Floats | None = None) -> Floats:
+    """Of differences of scores.
+
+    Args:
+        deviations: of the differences, not relative, [..., CUTS, PARTS].
+        by_original: the difference of each original model, [..., originals], where scores are means of these.
+
+    Returns:
+        [...].
+    """
+    variances = deviations.var(axis=-1, ddof=1).mean(axis=-1)
     if by_original is not None:
-        of_each = np.asarray(by_original[0], dtype=np.float64) - np.asarray(by_original[1], dtype=np.float64)
-        variance += float(of_each.var(ddof=1)) / len(of_each)
-    if variance == 0:
-        return (found, found), float(found == 0)
-    half = QUANTILE * float(np.sqrt(variance))
-    return (found - half, found + half), float(2 * ndtr(-abs(found) / np.sqrt(variance)))
+        variances = variances + by_original.var(axis=-1, ddof=1) / by_original.shape[-1]
+    errors: Floats = np.sqrt(variances)
+    return errors
+
+
+def p_values(differences: ArrayLike, errors: ArrayLike) -> Floats:
+    """Of differences with these standard errors, two-sided and normal: 1 where there is neither, 0 where there is no error."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        deviates = np.where(np.equal(differences, 0), np.multiply(errors, 0), np.abs(differences) / np.asarray(errors))
+    found: Floats = 2 * ndtr(-deviates)
+    return found

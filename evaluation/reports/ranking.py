@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 from msgspec import UNSET
-from scipy.special import ndtr
+from numpy.typing import NDArray
 
+from evaluation.metric import intervals
 from evaluation.metric.measured import Measured
 from evaluation.reports import ties
 from evaluation.scoring import codec, pairs
@@ -90,11 +91,14 @@ def _ranks(card: Scorecard, compared: ties.Pairs, entry: int) -> Measured[tuple[
 
 def compare_all(cards: Sequence[Scorecard]) -> ties.Pairs:
     """All pairs of some entries."""
+    return compared(cards, pairs.standard_errors(cards))
+
+
+def compared(cards: Sequence[Scorecard], errors: NDArray[np.float64]) -> ties.Pairs:
+    """The same, where the standard errors of all differences are known, [cards, cards]."""
     scores = np.array([card.score.value or 0.0 for card in cards])
-    differences, errors = np.abs(scores[:, None] - scores), pairs.standard_errors(cards)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        deviates = np.where((errors == 0) & (differences == 0), 0, differences / errors)
-    p_values = ties.of_student(2 * ndtr(-deviates), pairs.independent_units(cards[0])) if cards else errors
+    normal = intervals.p_values(scores[:, None] - scores, errors)
+    p_values = ties.of_student(normal, pairs.independent_units(cards[0])) if cards else normal
     np.fill_diagonal(p_values, np.nan)
     return ties.Pairs(scores, p_values)
 

@@ -32,19 +32,16 @@ def standard_errors(cards: Sequence[Scorecard]) -> Floats:
 
     All at once, because a table of 200 entries has 19,900 pairs.
     """
-    variances = np.full((len(cards), len(cards)), np.nan)
+    errors = np.full((len(cards), len(cards)), np.nan)
     for members in _comparable(cards):
         some = [cards[member] for member in members]
         scores = np.array([card.score.value for card in some])
         deviations = scores[:, None, None] * np.array([card.score_deviations.value for card in some])
-        by_original = [_scores_by_original(card) for card in some]
+        averaged = _scores_by_original(some[0]) is not None
+        by_original = np.array([_scores_by_original(card) for card in some]) if averaged else None
         for i, first in enumerate(members):
-            found = (deviations[i] - deviations).var(axis=2, ddof=1).mean(axis=1)
-            if by_original[i] is not None:
-                of_each = np.array(by_original[i]) - np.array(by_original)
-                found += of_each.var(axis=1, ddof=1) / of_each.shape[1]
-            variances[first, members] = found
-    errors: Floats = np.sqrt(variances)
+            of_each = None if by_original is None else by_original[i] - by_original
+            errors[first, members] = intervals.standard_errors(deviations[i] - deviations, of_each)
     return errors
 
 
