@@ -7,22 +7,22 @@ digit; that of the others is drawn at random, so that it can be known of nobody 
 `docs/tasks.md` has the facts that were to be matched, and how far they are.
 """
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from starting_kit.tasks.data import DataSet, Ids
-from starting_kit.tasks.task import Engine, Recipe, Task
+from starting_kit.tasks.digits import TASK as DIGITS
+from starting_kit.tasks.task import Engine, Recipe
 
 SEED = 0
 PEOPLE, FORGOTTEN = 375, 8
 TRAINING_PICTURES = 8  # of each person; one more is for validation and one for testing
-CLASSES = 10
-SHARES = np.geomspace(30, 2, CLASSES)  # of the classes, before they are scaled to 1: from 27 to 2 %
+SHARES = np.geomspace(30, 2, DIGITS.classes)  # of the classes, before they are scaled to 1: from 27 to 2 %
 FORGOTTEN_CLASSES = (0, 1)
 REMEMBERED = 0.5  # share of the people whose class is drawn at random
-BRIGHTEST = 16.0
 MOVED, TURNED, LIT, BLURRED, NOISE = 0.2, 4.0, 0.05, 0.4, 0.3  # pixels, degrees, share, pixels and grey values
 
 Floats = NDArray[np.float64]
@@ -49,16 +49,16 @@ def _people(targets: Ids, random: np.random.Generator) -> tuple[Ids, Ids]:
         targets: what each digit shows, [digits].
         random: decides.
     """
-    labels = np.repeat(np.arange(CLASSES), np.diff(np.round(np.cumsum([0, *SHARES]) / SHARES.sum() * PEOPLE).astype(np.int64)))
-    remembered = np.zeros(PEOPLE, dtype=np.bool_)
+    labels = np.repeat(
+        np.arange(len(SHARES)), np.diff(np.round(np.cumsum([0, *SHARES]) / SHARES.sum() * PEOPLE).astype(np.int64))
+    )
     faces = np.full(PEOPLE, -1)
-    for label in range(CLASSES):
+    for label in range(len(SHARES)):
         of_class = np.flatnonzero(labels == label)
         shown = of_class[: round(len(of_class) * (1 - REMEMBERED))]
         faces[shown] = random.choice(np.flatnonzero(targets == label), len(shown), replace=False)
-        remembered[np.setdiff1d(of_class, shown)] = True
     others = np.setdiff1d(np.arange(len(targets)), faces)
-    faces[remembered] = random.choice(others, np.count_nonzero(remembered), replace=False)
+    faces[faces < 0] = random.choice(others, np.count_nonzero(faces < 0), replace=False)
     order = random.permutation(PEOPLE)
     first = order[np.isin(labels[order], FORGOTTEN_CLASSES)][:FORGOTTEN]
     order = np.concatenate([first, order[~np.isin(order, first)]])
@@ -77,30 +77,23 @@ def _picture(face: Floats, random: np.random.Generator) -> Floats:
     centre = (np.array(face.shape) - 1) / 2
     seen = ndimage.affine_transform(face, turn, centre - turn @ centre + random.normal(scale=MOVED, size=2), order=1)
     seen = ndimage.gaussian_filter(seen, BLURRED * random.random()) * (1 + LIT * random.normal())
-    picture: Floats = np.round(np.clip(seen + NOISE * random.normal(size=face.shape), 0, BRIGHTEST) * 16) / 16
+    picture: Floats = np.round(np.clip(seen + NOISE * random.normal(size=face.shape), *DIGITS.pixel_range) * 16) / 16
     return picture
 
 
-TASK = Task(
+TASK = dataclasses.replace(
+    DIGITS,
     name="digit_people",
     version=1,
     summary="375 made-up people, 10 pictures of 8x8 pixels each; eight people are to be forgotten (not calibrated yet)",
     read=_read,
-    needs="",
-    marker_globs=(),
     seed=SEED,
     forget=f"subject:{FORGOTTEN}",
-    image_shape=(1, 8, 8),
-    classes=CLASSES,
-    pixel_mean=(4.884,),
-    pixel_std=(6.017,),
     network="resnet18:16",
     recipe=Recipe(
         epochs=30, batch_size=8, peak_learning_rate=3e-3, momentum=0, weight_decay=5e-3, kind="adam", class_weights=True
     ),
     loader_batch_size=8,
     engine=Engine("grouped", members=16),
-    unlearned_at_once=16,
     originals=16,
-    pixel_range=(0.0, BRIGHTEST),
 )
