@@ -41,6 +41,20 @@ def points(epsilons: NDArray[np.floating], models: int) -> NDArray[np.float64]:
     return np.where(epsilons < end_of_bins(models), 0.5 ** np.floor(epsilons / BIN_WIDTH), 0.0)
 
 
+def histogram(epsilons: NDArray[np.floating], models: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """How many examples lie in each of the bins in which they earn points, and in the last, in which they earn none.
+
+    Args:
+        epsilons: [examples], each at least 0.
+        models: models in each population, at least 3.
+
+    Returns:
+        The lower ends of the bins, and the counts.
+    """
+    lows = np.arange(0, end_of_bins(models) + BIN_WIDTH / 2, BIN_WIDTH)
+    return lows, np.histogram(epsilons, np.append(lows, np.inf))[0]
+
+
 def forgetting_quality(epsilons: NDArray[np.floating], models: int) -> float:
     """F: the mean of the points over the forget set.
 

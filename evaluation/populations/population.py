@@ -82,7 +82,7 @@ class Population:
 
     def originals_of(self, models: int) -> int:
         """How many original models the first so many unlearned models come from."""
-        return min(self.originals, -(-models // self.in_a_row))
+        return originals_of(models, self.originals, self.in_a_row)
 
     def identity(self) -> dict[str, Any]:
         """Everything that determines the models' outputs, ready for JSON."""
@@ -172,6 +172,11 @@ class Unlearning(NamedTuple):
     solution: Solution
     batches: BatchFormat
     original: Population
+
+
+def originals_of(models: int, originals: int, in_a_row: int) -> int:
+    """How many original models so many runs come from, if the runs from each stand in a row and so many have their turn."""
+    return min(originals, -(-models // in_a_row))
 
 
 def describes_examples(name: str) -> bool:

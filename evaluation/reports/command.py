@@ -5,7 +5,7 @@ import shlex
 
 from msgspec import UNSET
 
-from evaluation.populations.population import IN_A_ROW
+from evaluation.populations.population import originals_of
 from evaluation.scoring.config import ScoringConfig
 from evaluation.scoring.scorecard import DEFAULT_MODELS, Scorecard
 from starting_kit import tasks
@@ -24,7 +24,8 @@ def command(card: Scorecard) -> str:
         usual = tasks.find(card.task)
         options += [("--forget", card.forget, usual.forget), ("--network", card.network, usual.network)]
         options += [("--epochs", card.epochs, usual.recipe.epochs)]
-        options += [("--originals", card.originals, min(config.design(task).originals, max(1, card.models // IN_A_ROW)))]
+        design = config.design(task)
+        options += [("--originals", card.originals, originals_of(card.models, design.originals, design.in_a_row))]
     options += [("--models", card.models, DEFAULT_MODELS), ("--seed", card.seed or 0, config.seed)]
     words = ["python", "evaluation/score.py", "--solution", card.solution]
     words += [word for name, value, usual in options if value is not None and value != usual for word in (name, str(value))]

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from msgspec import UNSET
 
-from evaluation.metric.forgetting import BIN_WIDTH, end_of_bins
+from evaluation.metric.forgetting import histogram
 from evaluation.reports import ranking, reported, tables, zoo_page
 from evaluation.reports.command import command
 from evaluation.reports.formats import known, number, percent, values_in_use
@@ -21,7 +21,7 @@ from evaluation.scoring.scorecard import Scorecard
 from starting_kit import contract
 
 NONE = "–"
-FILTERS = {"task": "task", "models": "models", "design": "design", "family": "family"}
+FILTERS = ("task", "models", "design", "family")
 BAR, MARGIN = 110, 5  # width of an interval's drawing, and what is left free at its ends
 LABELS, ROOM = 8, 14  # names in the scatter plot, and the height of one
 UNIT = 1e-5  # of standard errors, which 19,900 pairs of 200 entries have
@@ -92,17 +92,9 @@ def page(ranked: Sequence[Sequence[Row]]) -> str:
     for table in shown:
         for name, value in [*table["filters"].items(), *(("family", row["family"]) for row in table["rows"])]:
             values[name].append(value)
-    source = environment.loader.get_source if environment.loader else None
-    assert source is not None, "it was given above"
     return environment.get_template("leaderboard.html").render(
-        style=Markup(source(environment, "style.css")[0]),
-        script=Markup(source(environment, "leaderboard.js")[0]),
         entries=sum(map(len, ranked)),
-        filters=[
-            {"name": name, "label": FILTERS[name], "values": sorted(set(found))}
-            for name, found in values.items()
-            if len(set(found)) > 1
-        ],
+        filters=[{"name": name, "values": sorted(set(found))} for name, found in values.items() if len(set(found)) > 1],
         tables=shown,
         columns=COLUMNS,
         bar=BAR,
@@ -177,12 +169,11 @@ def _row(
 
 def _histogram(card: Scorecard) -> dict[str, Any]:
     """Forget examples by ε, in the bins in which they earn points, as a path of bars 60 high."""
-    edges = np.append(np.arange(0, end_of_bins(card.models) + BIN_WIDTH / 2, BIN_WIDTH), np.inf)
-    counts = np.histogram([each.epsilon for each in card.epsilons], edges)[0]
+    lows, counts = histogram(np.array([each.epsilon for each in card.epsilons]), card.models)
     bars = "".join(
         f"M{16 * place} 60v{-round(58 * count / counts.max(), 1):g}h14V60z" for place, count in enumerate(counts) if count
     )
-    text = ", ".join(f"{count} from {low:g}" for low, count in zip(edges, counts, strict=False) if count)
+    text = ", ".join(f"{count} from {low:g}" for low, count in zip(lows, counts, strict=True) if count)
     return {"width": 16 * len(counts), "path": bars, "text": text}
 
 
@@ -251,7 +242,8 @@ def _data(ranked: Sequence[Sequence[Row]]) -> dict[str, Any]:
     found = []
     for table in ranked:
         cards = [row.card for row in table if row.rank is not None]
-        errors, ties = pairs.standard_errors(cards), ~ranking.compare_all(cards).differ
+        errors = pairs.standard_errors(cards)
+        ties = ~ranking.compared(cards, errors).differ
         above = [range(one + 1, len(cards)) for one in range(len(cards))]
         found.append(
             {

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from evaluation.metric.forgetting import BIN_WIDTH, end_of_bins, points
+from evaluation.metric.forgetting import BIN_WIDTH, histogram, points
 from evaluation.metric.measured import Interval, Means, Measured
 from evaluation.reports.formats import (
     alarms,
@@ -219,11 +219,9 @@ def _plus_or_minus(estimate: Estimate) -> str:
 def _histogram(epsilons: np.ndarray, models: int) -> Table:
     """Forget examples by ε, in the bins in which they earn points."""
     table = Table("ε", "points", "examples", "", box=None, header_style="dim", padding=(0, 1))
-    end = end_of_bins(models)
-    edges = np.append(np.arange(0, end + BIN_WIDTH / 2, BIN_WIDTH), np.inf)
-    counts = np.histogram(epsilons, edges)[0]
-    for low, count in zip(edges[:-1], counts, strict=True):
+    lows, counts = histogram(epsilons, models)
+    for low, count in zip(lows, counts, strict=True):
         worth = points(np.array([low]), models)[0]
-        label = f"from {low:.1f}" if low == end else f"{low:.1f} - {low + BIN_WIDTH:.1f}"
+        label = f"from {low:.1f}" if low == lows[-1] else f"{low:.1f} - {low + BIN_WIDTH:.1f}"
         table.add_row(label, f"{worth:.4g}", str(count), "█" * round(BAR_WIDTH * count / max(counts.max(), 1)))
     return table
