@@ -116,7 +116,7 @@ def main() -> None:
         (f"intervals, {cores} threads", interval / options.examples, interval, with_intervals),
     ]
     for what, each, all_of_them, megabytes in rows:
-        print(f"| {what} | {each * 1e3:,.1f} ms | {all_of_them:,.1f} s | {megabytes:,.0f} MB |")
+        print(f"| {what} | {each * 1e3:,.2f} ms | {all_of_them:,.1f} s | {megabytes:,.0f} MB |")
     print(
         f"\nε of the first example: {epsilon:.6f} and {ours[0]:.6f}; loading or compiling the compiled part: {compiling:.1f} s"
     )
