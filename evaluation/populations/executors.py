@@ -31,6 +31,8 @@ class WorkerDiedError(RunError):
     """A worker process ended before its job did."""
 
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)  # of a user at a terminal, and of a scheduler
+
 # Read by libraries when a worker starts. One thread: with a busy neighbour two are several times slower than one. Memory that
 # is freed stays with the process: otherwise every step of a small network pays for fresh pages, some 30 % of its time.
 WORKER_ENVIRONMENT = {
@@ -61,8 +63,10 @@ def report_finished(models: int) -> None:
 def _start_worker(stop: Event, finished: "SimpleQueue[int]", get_ready: Callable[[], object]) -> None:
     global _stop, _finished
     _stop, _finished = stop, finished
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent decides what it means
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # so does the signal to terminate that a scheduler sends
+    for number in STOP_SIGNALS:  # they reach every process; the parent decides what they mean
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     threading.Thread(target=exit_with_parent, daemon=True).start()
     atexit.register(os._exit, 0)  # without taking libraries apart, for which a worker needs a second
     get_ready()
@@ -187,19 +191,37 @@ class LocalProcesses:
 
 @contextmanager
 def worker_environment() -> Iterator[None]:
-    """What workers inherit when a job starts them: variables, and deafness to Ctrl-C while they start.
+    """What workers inherit when they start in it: variables, and signals to stop that wait, as they do for this process.
 
     They do not import the program that started them again, so a script that calls the library needs no
     `if __name__ == "__main__"`.
     """
     before, program = dict(os.environ), sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
-    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(WORKER_ENVIRONMENT)
     try:
-        yield
+        with _stop_signals_wait():
+            yield
     finally:
         os.environ.clear()
         os.environ.update(before)
         sys.modules["__main__"] = program
-        signal.signal(signal.SIGINT, heard)
+
+
+@contextmanager
+def _stop_signals_wait() -> Iterator[None]:
+    """Hear Ctrl-C and the signal to terminate afterwards; to ignore them for a while instead would lose them."""
+    came: list[int] = []
+    can_wait = hasattr(signal, "pthread_sigmask")
+    masked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS) if can_wait else set()  # this is what workers inherit
+    is_main = threading.current_thread() is threading.main_thread()  # whose handlers hear what reaches other threads
+    heard = {number: signal.signal(number, lambda number, _: came.append(number)) for number in STOP_SIGNALS if is_main}
+    try:
+        yield
+    finally:
+        for number, handler in heard.items():
+            signal.signal(number, handler)
+        if can_wait:
+            signal.pthread_sigmask(signal.SIG_SETMASK, masked)
+        for late in came[:1]:
+            signal.raise_signal(late)

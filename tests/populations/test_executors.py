@@ -4,7 +4,13 @@ import time
 
 import pytest
 
-from evaluation.populations.executors import WORKER_ENVIRONMENT, LocalProcesses, report_finished, stop_requested
+from evaluation.populations.executors import (
+    WORKER_ENVIRONMENT,
+    LocalProcesses,
+    report_finished,
+    stop_requested,
+    worker_environment,
+)
 from starting_kit.errors import InputError, RunError
 
 
@@ -53,6 +59,15 @@ def test_every_worker_has_one_thread_and_ignores_ctrl_c(executor):
         assert variables == WORKER_ENVIRONMENT
         assert handler == signal.SIG_IGN
     assert dict(os.environ) == before
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals cannot be made to wait here")
+def test_ctrl_c_while_workers_start_is_heard_afterwards():
+    finished = False
+    with pytest.raises(KeyboardInterrupt), worker_environment():
+        os.kill(os.getpid(), signal.SIGINT)
+        finished = True
+    assert finished
 
 
 def test_the_first_error_stops_the_others_and_comes_back(executor):
