@@ -15,6 +15,7 @@ A score with a dagger is that of models some of which are one and the same, as w
     python evaluation/leaderboard.py
     python evaluation/leaderboard.py --task digits --csv leaderboard.csv --markdown leaderboard.md
     python evaluation/leaderboard.py --html leaderboard.html
+    python evaluation/leaderboard.py --task digits --latex leaderboard.tex
     python evaluation/leaderboard.py --compare scl scl--published
     python evaluation/leaderboard.py --compare scl seif kookmin eu_k
     python evaluation/leaderboard.py --reported
@@ -52,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables to this file, or between its markers")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the tables to this file as a page for browsers")
+    parser.add_argument("--latex", type=Path, metavar="FILE", help="write the tables to this file for a paper, with booktabs")
     parser.add_argument("--reported", action="store_true", help="reported beside measured scores, with their rank correlation")
     parser.add_argument("--ends", type=int, metavar="N", help="in Markdown, only the first and the last N ranked rows")
     options = parser.parse_args(arguments)
@@ -84,6 +86,8 @@ def publish(options: argparse.Namespace) -> None:
         write_bytes(options.csv, tables.as_csv(ranked).encode())
     if options.markdown:
         write_bytes(options.markdown, tables.insert(tables.as_markdown(ranked, options.ends), options.markdown).encode())
+    if options.latex:
+        write_bytes(options.latex, tables.as_latex(ranked).encode())
     if options.html:
         from evaluation.reports import html  # templates take a tenth of a second, which a table on a screen need not wait for
 

@@ -31,6 +31,14 @@ UNDECIDED = "? above or below 20 % of a retraining: the interval of the cost con
 UNRANKED = "cost above 20 % of a retraining"
 # Narrow enough for 80 characters; lines below the head and between sections only.
 LINES = Box("    \n    \n ── \n    \n ── \n    \n    \n    \n")
+ROWS_OF_A_PAGE = 40
+IN_LATEX = str.maketrans(
+    {
+        **{sign: f"\\{sign}" for sign in "#$%&_{}"},
+        **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--"},
+        **{"†": r"\dag{}", "ε": r"$\varepsilon$", "×": r"$\times$", "<": "$<$", ">": "$>$"},
+    }
+)
 BEGIN, END = "<!-- leaderboard -->", "<!-- /leaderboard -->"
 
 
@@ -159,6 +167,25 @@ def as_markdown(tables: Sequence[Sequence[Row]], ends: int | None = None) -> str
 
 def _markdown_row(row: Row) -> str:
     return f"| {' | '.join(cells(row) if row.rank is not None else [f'*{text}*' for text in cells(row)])} |"
+
+
+def as_latex(tables: Sequence[Sequence[Row]]) -> str:
+    """All tables for a paper with the packages booktabs and longtable; one of over `ROWS_OF_A_PAGE` rows may take several."""
+    from pandas import DataFrame  # as in `as_frame`
+
+    parts = []
+    for table in tables:
+        lines = [[text.translate(IN_LATEX) for text in line] for line in (COLUMNS, *map(cells, table))]
+        frame = DataFrame(lines[1:], columns=lines[0])
+        text: str = frame.to_latex(
+            index=False,
+            caption=title(table).translate(IN_LATEX),
+            column_format="rlll" + "r" * (len(COLUMNS) - 4),
+            longtable=len(table) > ROWS_OF_A_PAGE,
+        )
+        said = " ".join([*legend(table, "Unranked"), *notes(table)]).translate(IN_LATEX)
+        parts.append(f"{text}\n\\noindent {said}\n" if said else text)
+    return "\n".join(parts)
 
 
 def insert(markdown: str, path: Path) -> str:
