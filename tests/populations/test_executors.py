@@ -61,8 +61,16 @@ def test_every_worker_has_one_thread_and_ignores_ctrl_c(executor):
     assert dict(os.environ) == before
 
 
+@pytest.fixture
+def hears_ctrl_c():
+    """This process does, which one that a shell has started in the background does not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals cannot be made to wait here")
-def test_ctrl_c_while_workers_start_is_heard_afterwards():
+def test_ctrl_c_while_workers_start_is_heard_afterwards(hears_ctrl_c):
     finished = False
     with pytest.raises(KeyboardInterrupt), worker_environment():
         os.kill(os.getpid(), signal.SIGINT)

@@ -126,14 +126,14 @@ def test_filters_show_the_tables_and_rows_that_are_wanted(tab):
 
 def test_two_or_three_entries_are_compared_as_the_command_compares_them(tab, cards):
     section = tab.locator("section", has_text="512 models")
-    for name in ("seif (tuned)", "eu_k (tuned)", "jit (published)"):
+    for name in ("seif (tuned)", "eu_k (tuned)", "original (published)"):
         section.get_by_label(f"compare {name}", exact=True).check()
     lines = section.locator(".compared p").all_inner_texts()
     by_name = {card.entry: card for card in cards}
     pairs = ranking.compare_all([row.card for row in ranking.rank(cards)[0] if row.rank is not None])
     assert len(lines) == 3
-    difference = by_name["seif"].score.value - by_name["jit"].score.value
-    assert f"seif − jit: {difference:.4f} [" in lines[1]
+    difference = by_name["seif"].score.value - by_name["original"].score.value
+    assert f"seif − original: {difference:.4f} [" in lines[1]
     assert lines[1].endswith("they differ")
     assert lines[0].endswith("a tie") == (not pairs.differ[0, 1])
     assert section.get_by_label("compare scl (tuned)", exact=True).is_disabled()  # three are enough
