@@ -31,10 +31,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim.lr_scheduler import StepLR
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset
 
+from solutions.parts.adversarial import ascent, pixel_limits, within
 from solutions.parts.batches import Relabelled, batches, in_order
 from solutions.parts.training import sgd, train_epoch
 
@@ -105,8 +105,7 @@ def adversarial(net: nn.Module, loader: DataLoader[Any], radius: float, steps: i
     """
     net.eval()
     originals = list(batches(in_order(loader), net))
-    pixels = torch.cat([images for images, _ in originals])
-    least, greatest = pixels.min().item(), pixels.max().item()
+    least, greatest = pixel_limits(originals)
     near = torch.cat([attack(net, *batch, radius, steps, least, greatest) for batch in originals])
     with torch.no_grad():
         taken_for = torch.cat([net(images).argmax(dim=1) for images in near.split(loader.batch_size or 1)])
@@ -140,19 +139,3 @@ def attack(net: nn.Module, images: Tensor, labels: Tensor, radius: float, steps:
             near[left] = within(near[left] + step, images[left], radius * (greatest - least)).clamp(least, greatest)
         radius *= 2
     return near
-
-
-def ascent(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """The directions, of length 1, in which the cross-entropy of images rises most, and whether the predictions are wrong."""
-    images = images.detach().requires_grad_(True)
-    logits = net(images)
-    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, labels, reduction="sum"), images)
-    return F.normalize(gradient.flatten(1), dim=1).view_as(gradient), logits.argmax(dim=1) != labels
-
-
-def within(images: Tensor, centres: Tensor, radius: float) -> Tensor:
-    """Images [examples, ...], pulled to their centres as far as they are farther from them than a radius."""
-    away = images - centres
-    lengths = away.flatten(1).norm(dim=1).clamp_min(1e-12)
-    pulled: Tensor = centres + away * (radius / lengths).clamp(max=1).view(-1, *[1] * (away.dim() - 1))
-    return pulled

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
+from solutions.parts.adversarial import pixel_limits
 from solutions.parts.batches import batches
 from solutions.parts.distillation import frozen_copy
 from solutions.parts.training import sgd
@@ -51,7 +52,8 @@ def unlearning(
 ) -> None:
     """Unlearn `net` in place."""
     original = frozen_copy(net)
-    step = bound * image_range(forget_loader, net)
+    least, greatest = pixel_limits(batches(forget_loader, net))
+    step = bound * (greatest - least)
     optimiser = sgd(net, learning_rate, weight_decay=0.0)
     net.train()
     for _ in range(epochs):
@@ -61,12 +63,6 @@ def unlearning(
             F.cross_entropy(net(images), nearest).backward()
             optimiser.step()
     net.eval()
-
-
-def image_range(loader: DataLoader[Any], net: nn.Module) -> float:
-    """The largest pixel value of all images minus the smallest."""
-    extremes = [images.aminmax() for images, _ in batches(loader, net)]
-    return max(high.item() for _, high in extremes) - min(low.item() for low, _ in extremes)
 
 
 def nearest_classes(original: nn.Module, images: Tensor, labels: Tensor, step: float) -> Tensor:

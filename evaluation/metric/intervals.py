@@ -145,7 +145,11 @@ def subsamples_of_originals(originals: Groups, seed: int) -> NDArray[np.int32]:
 
 
 def quality_deviations(
-    unlearned: Floats | Sequence[Floats], retrained: Floats, workers: int = 1, originals: Groups | None = None
+    unlearned: Floats | Sequence[Floats],
+    retrained: Floats,
+    workers: int = 1,
+    originals: Groups | None = None,
+    failed: int = 0,
 ) -> Floats:
     """Relative deviations of F in subsamples, enlarged where there are few models.
 
@@ -154,6 +158,7 @@ def quality_deviations(
         retrained: confidences, [models, examples].
         workers: threads.
         originals: of the unlearned models, where those from one original model stay together (`subsamples_of_originals`).
+        failed: runs that should have given further unlearned models, and as many to a part as the whole may have.
 
     Returns:
         F of each subsample over the mean F of all, minus 1, times the factor, [CUTS, PARTS]; NaN if F is 0 in all of them.
@@ -169,13 +174,13 @@ def quality_deviations(
         of_unlearned = subsamples_of_originals(originals, 0)
     of_retrained = subsamples(len(retrained), 1, _failed(retrained, populations[0]))
     counts = of_unlearned.reshape(-1, of_unlearned.shape[-1]), of_retrained.reshape(-1, len(retrained))
-    found = [resampled_epsilons(population, retrained, *counts, workers=workers) for population in populations]
+    numbers = np.random.default_rng(2).permutation(_numbers_of_failed(failed, len(populations[0]) + failed))
+    found = [_of_subsamples(population, retrained, *counts, numbers, workers) for population in populations]
     quality = np.mean([points(values, models=len(retrained)).mean(axis=1) for values in found], axis=0).reshape(CUTS, PARTS)
     if not quality.any():
         return np.full_like(quality, np.nan)
-    enlarged: Floats = (quality / quality.mean() - 1) * _enlargement(
-        min(of_unlearned.shape[-1], len(retrained)), averaged=len(populations) > 1
-    )
+    models = min(of_unlearned.shape[-1], len(retrained))
+    enlarged: Floats = (quality / quality.mean() - 1) * _enlargement(models, averaged=len(populations) > 1)
     return enlarged
 
 
@@ -184,6 +189,23 @@ def _enlargement(models: int, averaged: bool) -> float:
     of_mean, of_one = max((models - FEWEST_MODELS) / AVERAGED_PER_DEGREE, FEWEST_DEGREES), models / MODELS_PER_DEGREE
     degrees = min(of_mean if averaged else of_one, MOST_DEGREES)
     return float(stdtrit(degrees, 0.5 + CONFIDENCE / 2)) / QUANTILE
+
+
+def _of_subsamples(
+    unlearned: Floats,
+    retrained: Floats,
+    unlearned_counts: NDArray[np.int32],
+    retrained_counts: NDArray[np.int32],
+    failed: NDArray[np.intp],
+    workers: int,
+) -> Floats:
+    """ε in subsamples that have different numbers of failed runs beside the models, [subsamples, examples]."""
+    found = np.empty((len(failed), unlearned.shape[1]))
+    for number in np.unique(failed):
+        rows = failed == number
+        counts = unlearned_counts[rows], retrained_counts[rows]
+        found[rows] = resampled_epsilons(unlearned, retrained, *counts, workers=workers, failed=int(number))
+    return found
 
 
 def _failed(models: Floats, others: Floats) -> NDArray[np.bool_]:

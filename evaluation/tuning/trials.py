@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evaluation.populations import jobs, shards
+from evaluation.populations import shards
+from evaluation.populations.describing import described
 from evaluation.populations.executors import LocalProcesses
 from evaluation.populations.population import Population
+from evaluation.populations.runs import Pools
 from evaluation.scoring.config import ScoringConfig
 from evaluation.scoring.cost import estimate_cost
 from evaluation.scoring.plan import choose_engine, make_plan
@@ -33,6 +35,7 @@ class Trials:
         retrained: what a trial is compared with.
         models: of a trial.
         trainers: train networks.
+        time_limit: seconds that the solution has for each model.
         workers: processes, or threads.
         reporter: is told what takes time.
         engines: how the solution runs, by its choices: all that the proof of lockstep is repeated for.
@@ -42,6 +45,7 @@ class Trials:
     retrained: Population
     models: int
     trainers: LocalProcesses
+    time_limit: float
     workers: int
     reporter: Reporter
     engines: dict[tuple[Any, ...], Engine]
@@ -71,9 +75,17 @@ class Trials:
         original = self.published.unlearning().original
         needed = original.originals_of(models)
         with self.reporter.stage("to start from", needed) as on_finished:
-            shards.make_originals(original, needed, self.trainers, on_finished, self.reporter.notice)
+            shards.make_originals(original, needed, self.pools(self.trainers), on_finished, self.reporter.notice)
         with self.reporter.stage("retrained", models) as on_finished:
-            shards.make(self.retrained, models, self.trainers, on_finished, self.reporter.notice)
+            shards.make(self.retrained, models, self.pools(self.trainers), on_finished, self.reporter.notice)
+
+    def pools(self, runners: LocalProcesses) -> Pools:
+        """Who trains, and who runs the solution."""
+        return Pools(self.trainers, runners, self.time_limit)
+
+    def runners(self) -> LocalProcesses:
+        """Workers that run the solution."""
+        return LocalProcesses(self.workers, self.reporter.notice, solution=self.solution.path)
 
     def population(self, values: dict[str, Any], unlearners: LocalProcesses) -> Population:
         """What a trial makes, in lockstep if a proof for its choices allows that.
@@ -84,7 +96,7 @@ class Trials:
         choices = choices_of(solution)
         if choices not in self.engines:
             _, batches, original = self.published.unlearning()
-            self.engines[choices], *_ = choose_engine(None, original, solution, batches, unlearners)
+            self.engines[choices], *_ = choose_engine(None, original, solution, batches, self.pools(unlearners))
         return replace(self.published, solution=solution, engine=self.engines[choices])
 
     def cost(self, population: Population, unlearners: LocalProcesses, runs: int = 1) -> float:
@@ -93,7 +105,7 @@ class Trials:
         It is neither decided nor kept, unlike the cost of a scoring: one turn tells the sampler where the cost rises, a trial's
         models are removed, and the finalists' few turns are compared with a limit that is a tenth below the competition's.
         """
-        return estimate_cost(population, self.retrained, self.trainers, unlearners, runs)
+        return estimate_cost(population, self.retrained, self.pools(unlearners), runs)
 
     def forecast(
         self,
@@ -108,9 +120,9 @@ class Trials:
             RunError: a run failed; what was finished is kept.
             KeyboardInterrupt: the user interrupted; what was finished is kept.
         """
-        shards.make(population, models, unlearners, on_finished, self.reporter.notice)
-        unlearned, retrained = (without_test(shards.load(kind, models)) for kind in (population, self.retrained))
-        return forecast(unlearned, retrained)
+        failed = shards.make(population, models, self.pools(unlearners), on_finished, self.reporter.notice)
+        unlearned = without_test(shards.load(population, models, [run.model for run in failed]))
+        return forecast(unlearned, without_test(shards.load(self.retrained, models)))
 
 
 def prepare(config: TuningConfig, task: Task, path: Path, trainers: LocalProcesses, reporter: Reporter) -> Trials:
@@ -135,16 +147,16 @@ def prepare(config: TuningConfig, task: Task, path: Path, trainers: LocalProcess
         seed=SEED + config.seed,
         runs=config.runs / "tuning",
     )
-    with LocalProcesses(1, reporter.notice) as unlearners:
-        if not unlearners.run(jobs.describe_solution, path, (), None).search_space:  # before any model is made
+    with LocalProcesses(1, reporter.notice, solution=path) as runners:
+        if not described(runners, path, (), None).search_space:  # before any model is made
             raise InputError(
                 f"{path} has no SEARCH_SPACE, so nothing can be tuned; starting_kit/search_space.py says what it holds."
             )
-        populations = make_plan(apart, task, path, None, trainers, unlearners, reporter).populations
-    published = populations["unlearned"]
+        plan = make_plan(apart, task, path, None, Pools(trainers, runners), reporter)
+    published, retrained = plan.populations["unlearned"], plan.populations["retrained"]
     solution = published.unlearning().solution
     engines = {choices_of(solution): published.engine}
-    trials = Trials(published, populations["retrained"], config.models, trainers, config.cores, reporter, engines)
+    trials = Trials(published, retrained, config.models, trainers, plan.time_limit, config.cores, reporter, engines)
     trials.train(config.models)
     return trials
 

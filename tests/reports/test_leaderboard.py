@@ -213,6 +213,16 @@ def test_a_dagger_marks_scores_of_models_that_are_the_same(results):
     assert [row["different_models"] for row in csv.DictReader(as_csv(tables).splitlines())] == ["", "", "1"]
 
 
+def test_a_double_dagger_marks_scores_with_failed_runs(results):
+    failed = {"models": [3], "reasons": ["it hung"]}
+    tables = ranking.rank(ranking.read_all(results(hung={"score": 0.01, "failed_runs": failed}, usual={"score": 0.02}), None))
+    text = as_markdown(tables)
+    assert "| 2 | - | hung | published | 0.0100‡ |" in text
+    assert "| 1 | - | usual | published | 0.0200 |" in text
+    assert "‡ some of its runs failed." in text
+    assert [row["failed_runs"] for row in csv.DictReader(as_csv(tables).splitlines())] == ["0", "1"]
+
+
 def test_the_csv_has_the_numbers_as_the_scorecards_have_them(results):
     changes = {"score": 1 / 3, "originals_score": None, "score_interval": [0.1, 1 / 7], "within_limit": False, "cost": 0.25}
     tables = ranking.rank(ranking.read_all(results(one=changes, two={"score": 1e-9}), None))

@@ -81,7 +81,7 @@ RAISES_ON_SOME = (
         slow("net[-1].bias.data.fill_(float('nan'))", "left weights that are NaN or infinite in '13.bias'"),
         slow("return torch.nn.Flatten()", "gives (360, 64) logits instead of (360, 10)"),
         slow("return torch.nn.Linear(3, 3)", "cannot be evaluated, RuntimeError"),
-        ("import os; os._exit(7)", "A worker process died"),
+        ("import os; os._exit(7)", "mine failed: it ended its process, with exit code 7"),
     ],
 )
 def test_solutions_that_fail_end_in_a_sentence_and_no_scorecard(score, write_solution, tmp_path, body, message):

@@ -28,6 +28,7 @@ LITTLE = dataclasses.replace(
 WHOLE = {"lfssd"}  # on little data nothing stands out as it does on all
 FEWER: dict[str, dict[str, Any]] = {
     "amun": {"radius": 0.5, "steps": 10},
+    "l2ul": {"attack_steps": 5},
     "unsir": {"noise_copies": 1},
 }
 Values = dict[str, Any]

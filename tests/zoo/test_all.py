@@ -28,6 +28,7 @@ ON_DIGITS = {
     "gkt": FEW_PSEUDO_BATCHES,
     "gkt_entropy": {**FEW_PSEUDO_BATCHES, "most_entropy": 9.0},
     "gkt_no_attention": {**FEW_PSEUDO_BATCHES, "most_entropy": 9.0},
+    "l2ul": {"copies": 2, "attack_steps": 10},
     "oracle_matching": {"oracle_epochs": 2, "epochs": 2},
     "sisa": {"shards": 2, "slices": 2},
 }
@@ -54,11 +55,13 @@ ON_PICTURES = {
     "jit": {"neighbours": 2},
     "kookmin": {"epochs": 1},
     "l1_sparse": {"epochs": 1},
+    "l2ul": {"copies": 1, "attack_steps": 1, "most_epochs": 1},
     "label_poison_full": {"epochs": 1},
     "lotus": {"epochs": 1, "margin": 2.0},  # nothing is known yet, least of all the forget set
     "munba": {"epochs": 1},
     "neggrad_plus": {"epochs": 1},
     "oracle_matching": {"oracle_epochs": 1, "epochs": 1},
+    "ntk": {"examples": 2},
     "orthograd": {"epochs": 1},
     "prune": {"overfit_epochs": 1, "epochs": 1},
     "prune_complex": {"overfit_epochs": 1, "epochs": 1},

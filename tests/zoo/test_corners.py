@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch.utils.data import Subset
+from torch.utils.data import Subset, TensorDataset
 
 from corners import Gives, Moves, Replaced, chooses, corners, differ, edges, ends, neutral, run, shortened, space
 from starting_kit import contract
@@ -51,7 +51,7 @@ STEPS = {
     "eu_k": (Moves("reinitialise"), FINE_TUNED),
     "finetune": (FINE_TUNED,),
     "finetune_augmented": (FINE_TUNED, neutral(rotation=0.0), neutral(jitter=0.0)),
-    "fisher": (Moves("add_noise"), neutral(factor=1.0)),
+    "fisher": (Moves("add_normal_noise"), neutral(factor=1.0)),
     "forget_cycles": (Moves("forget"), Moves("imitate"), neutral(noise=0.0)),
     "gradient_ascent": (Moves("one_epoch"), neutral(project=False)),
     "influence": (Gives("conjugate_gradients", curved), Moves("add")),
@@ -63,6 +63,13 @@ STEPS = {
         FINE_TUNED,
     ),
     "l1_sparse": (neutral(alpha=0.0), FINE_TUNED),
+    "l2ul": (
+        Gives("attack", lambda given, near: differ(near, given[1])),
+        Replaced("adversarial_images", lambda given, _: TensorDataset(*map(torch.cat, zip(*given[1], strict=True)))),
+        neutral(regularisation=0.0),
+        Replaced("unimportances", lambda _, omegas: list(map(torch.ones_like, omegas))),
+        FINE_TUNED,
+    ),
     "label_poison": (FINE_TUNED,),
     "label_poison_full": (FINE_TUNED,),
     "lfssd": (chooses("select"), Moves("dampen")),
@@ -75,6 +82,7 @@ STEPS = {
     ),
     "neggrad_plus": (neutral(alpha=1.0), FINE_TUNED),
     "noisy_finetune": (neutral(noise=0.0), FINE_TUNED),
+    "ntk": (Moves("scrub"), Moves("add_normal_noise")),
     "orthograd": (neutral(alpha=0.0), Replaced("orthogonal_part", lambda given, _: given[0]), FINE_TUNED),
     "prune": (chooses("least_moved"), Moves("renew"), neutral(overfit_learning_rate=0.0), FINE_TUNED),
     "prune_complex": (

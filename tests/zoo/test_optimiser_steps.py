@@ -108,6 +108,10 @@ CASES = {
     "influence": ({"iterations": 1}, after("4e 2e 4e 4e 4e 4e")),
     "kookmin": ({"epochs": 2}, sgd([1e-3, 1e-3, 5e-4, 5e-4], ["4e 2e 4e 2e 4t", "4t", "4t", "4t"])),
     "l1_sparse": ({"epochs": 2}, sgd([0.01] * 4, TWO_EPOCHS)),
+    "l2ul": (
+        {"copies": 1, "attack_steps": 1, "batch_size": 4, "forget_batch_size": 3},
+        after("4e 4e 2e 2e 3t 3t 4e 2e"),  # the network takes no forget example for its class, so there is nothing to do
+    ),
     "label_poison": ({"batch_size": 3}, sgd([7e-4] * 2, ["4e 3t", "3t"])),
     "label_poison_full": (
         {"epochs": 2, "batch_size": 3},
@@ -123,6 +127,7 @@ CASES = {
             *adam([1e-3, 0.95e-3], ["14e 14t", "14t"]),
         ],
     ),
+    "ntk": ({}, after(f"4e 4e 4e 2e 1e 1e 1e 1e {OF_FISHER}")),
     "original": ({}, []),
     "orthograd": ({"epochs": 1, "retain_examples": 3}, sgd([0.1] * 2, ["4e 1e", "2e 1e"], decay=0, momentum=0)),
     "prune": ({"overfit_epochs": 1, "epochs": 1, "batch_size": 3}, PRUNE),
