@@ -50,6 +50,7 @@ from solutions.parts.gradients import batch_gradients
 from solutions.parts.training import sgd
 from solutions.parts.weights import trainable
 
+LOCKSTEP = False  # a run ends when its own forget examples are wrong
 STEP = 1 / 40  # of the radius
 
 SEARCH_SPACE = {
