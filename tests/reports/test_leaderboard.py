@@ -7,7 +7,7 @@ import pytest
 
 import evaluation
 from conftest import PROJECT, run_script
-from evaluation.metric import intervals
+from evaluation.metric import differences
 from evaluation.reports import ranking
 from evaluation.reports.tables import as_csv, as_markdown
 from evaluation.scoring import codec
@@ -156,7 +156,7 @@ def test_the_smallest_difference_that_can_be_told(results):
     (table,) = ranking.rank(ranking.read_all(results(**cards), None))
     smallest, shares = [], []
     for (one, first), (other, second) in pairwise(enumerate(scores.values())):
-        (low, high), _ = intervals.difference(first, np.array(deviations(one)), second, np.array(deviations(other)))
+        (low, high), _ = differences.difference(first, np.array(deviations(one)), second, np.array(deviations(other)))
         smallest.append(2.8016 * (high - low) / (2 * 1.95996))
         shares.append(smallest[-1] / ((first + second) / 2))
     expected = (
