@@ -52,6 +52,12 @@ WORKER_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2**32),
     "MALLOC_TOP_PAD_": str(2**26),
 }
+# How names of variables begin that workers inherit: where things are, how to compute. Others may be keys of services.
+INHERITED = (
+    *("PATH", "HOME", "USER", "LANG", "LC_", "TZ", "TMP", "TEMP", "XDG_", "LD_", "DYLD_", "SYSTEM", "WINDIR", "COMSPEC"),
+    *("PYTHON", "VIRTUAL_ENV", "CONDA", "TORCH", "PYTORCH", "ATEN_", "ONEDNN_", "DNNL_", "CU", "NVIDIA_", "NCCL_", "HIP_"),
+    *("OMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "VECLIB_", "NUMEXPR_", "MALLOC_", "COV"),
+)
 CALLED_FROM = re.compile(r'File "(.+)", line (\d+)')
 MOST_READ = 100_000  # characters of a file in a worker's folder
 CHUNK = 2**20  # bytes that are read at a time
@@ -244,6 +250,9 @@ def worker_environment() -> Iterator[None]:
     """
     before, program = dict(os.environ), sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
+    for name in before:
+        if not name.upper().startswith(INHERITED):
+            del os.environ[name]
     os.environ.update(WORKER_ENVIRONMENT)
     try:
         with _stop_signals_wait():

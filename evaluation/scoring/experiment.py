@@ -1,13 +1,11 @@
 """The experiment behind a score: populations are made, an unlearning is timed."""
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 from msgspec import UNSET, UnsetType
@@ -19,14 +17,14 @@ from evaluation.populations.executors import LocalProcesses
 from evaluation.populations.made import FailedRun
 from evaluation.populations.population import Kind, Population
 from evaluation.populations.runs import Pools, start_of
-from evaluation.populations.serving import Confinement
 from evaluation.scoring import anamnesis
 from evaluation.scoring.config import ScoringConfig
 from evaluation.scoring.cost import Cost, measure_cost
 from evaluation.scoring.plan import TRAINED, Plan, make_plan
 from evaluation.scoring.reporter import Reporter
+from evaluation.scoring.runners import runners_of, sandbox_of
 from evaluation.scoring.scorecard import AnamnesisIndex
-from starting_kit.errors import InputError, RunError
+from starting_kit.errors import RunError
 from starting_kit.files import Arrays, DamagedFileError
 from starting_kit.tasks.task import Task
 
@@ -112,10 +110,10 @@ def run(
     # A process that has run a solution trains nothing: whatever a solution changes in its process ends with it.
     of_workers = config.cores, reporter.notice, partial(jobs.get_ready, task)
     with LocalProcesses(*of_workers) as trainers:
-        with runners_of(path, task, config, reporter) as runners:
+        with runners_of(path, task, config.cores, (config.runs, config.results, config.data), reporter.notice) as runners:
             runners.start(1)  # beside the first trainer
             machine = trainers.run(jobs.name_of_device, config.device), trainers.run(jobs.instruction_set)
-            sandbox = sandbox_of(runners, config)
+            sandbox = sandbox_of(runners, config.runs, config.require_sandbox)
             plan = make_plan(config, task, path, tuned, Pools(trainers, runners), reporter)
             pools = Pools(trainers, runners, plan.time_limit)
             populations = plan.populations if task.forgotten_class is None else anamnesis.keeping_weights(plan.populations)
@@ -125,34 +123,6 @@ def run(
         if is_by_recipe:
             index = _train_and_relearn(populations, plan, config, pools, reporter, seconds)
     return Experiment(populations, plan.models, plan.engine_reason, cost, *machine, index, pictures, tuple(failed), sandbox)
-
-
-def runners_of(path: Path, task: Task, config: ScoringConfig, reporter: Reporter) -> LocalProcesses:
-    """Workers that run a solution: they read its folder, not the populations, results and data sets.
-
-    A folder that holds the solution cannot be hidden from it. If that is the one of the populations, `sandbox_of` finds it out.
-    """
-    own, folder = [task.original] if task.original else [], path.parent.resolve()
-    hidden = [place for place in (config.runs, config.results, config.data) if not folder.is_relative_to(place.resolve())]
-    confined = Confinement((folder, *own), tuple(hidden))
-    return LocalProcesses(config.cores, reporter.notice, partial(jobs.get_ready_for_solutions, task), path, confined)
-
-
-def sandbox_of(runners: LocalProcesses, config: ScoringConfig) -> str:
-    """What confines these workers, tried from inside.
-
-    Raises:
-        InputError: nothing does, and it is required.
-    """
-    config.runs.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=config.runs, prefix=".probe-") as secret:
-        found = runners.run(jobs.probe, Path(secret.name).absolute(), config.runs.absolute(), os.getpid())
-    sandbox = found.sandbox
-    if found.reached and not sandbox.startswith("none"):
-        sandbox = f"none ({sandbox}, and yet it can {', '.join(found.reached)})"
-    if config.require_sandbox and sandbox.startswith("none"):
-        raise InputError(f"--require-sandbox: there is {sandbox}.")
-    return sandbox
 
 
 def _unlearn(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from evaluation.scoring.config import ScoringConfig
 from evaluation.scoring.cost import estimate_cost
 from evaluation.scoring.plan import choose_engine, make_plan
 from evaluation.scoring.reporter import Reporter
+from evaluation.scoring.runners import runners_of
 from evaluation.scoring.scorecard import COST_LIMIT
 from evaluation.tuning.config import TuningConfig
 from evaluation.tuning.forecast import forecast, without_test
@@ -36,7 +38,7 @@ class Trials:
         models: of a trial.
         trainers: train networks.
         time_limit: seconds that the solution has for each model.
-        workers: processes, or threads.
+        runners: workers that run the solution, new ones at each call.
         reporter: is told what takes time.
         engines: how the solution runs, by its choices: all that the proof of lockstep is repeated for.
     """
@@ -46,7 +48,7 @@ class Trials:
     models: int
     trainers: LocalProcesses
     time_limit: float
-    workers: int
+    runners: Callable[[], LocalProcesses]
     reporter: Reporter
     engines: dict[tuple[Any, ...], Engine]
 
@@ -82,10 +84,6 @@ class Trials:
     def pools(self, runners: LocalProcesses) -> Pools:
         """Who trains, and who runs the solution."""
         return Pools(self.trainers, runners, self.time_limit)
-
-    def runners(self) -> LocalProcesses:
-        """Workers that run the solution."""
-        return LocalProcesses(self.workers, self.reporter.notice, solution=self.solution.path)
 
     def population(self, values: dict[str, Any], unlearners: LocalProcesses) -> Population:
         """What a trial makes, in lockstep if a proof for its choices allows that.
@@ -147,7 +145,8 @@ def prepare(config: TuningConfig, task: Task, path: Path, trainers: LocalProcess
         seed=SEED + config.seed,
         runs=config.runs / "tuning",
     )
-    with LocalProcesses(1, reporter.notice, solution=path) as runners:
+    new_runners = partial(runners_of, path, task, config.cores, (config.runs, config.data), reporter.notice)
+    with new_runners() as runners:
         if not described(runners, path, (), None).search_space:  # before any model is made
             raise InputError(
                 f"{path} has no SEARCH_SPACE, so nothing can be tuned; starting_kit/search_space.py says what it holds."
@@ -156,7 +155,7 @@ def prepare(config: TuningConfig, task: Task, path: Path, trainers: LocalProcess
     published, retrained = plan.populations["unlearned"], plan.populations["retrained"]
     solution = published.unlearning().solution
     engines = {choices_of(solution): published.engine}
-    trials = Trials(published, retrained, config.models, trainers, plan.time_limit, config.cores, reporter, engines)
+    trials = Trials(published, retrained, config.models, trainers, plan.time_limit, new_runners, reporter, engines)
     trials.train(config.models)
     return trials
 

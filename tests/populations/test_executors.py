@@ -66,6 +66,16 @@ def test_ctrl_c_while_workers_start_is_heard_afterwards():
     assert finished
 
 
+def test_workers_do_not_inherit_what_may_be_secret(monkeypatch):
+    monkeypatch.setenv("KAGGLE_KEY", "secret")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "SSE41")
+    with LocalProcesses(1, print) as processes:
+        assert processes.run(os.getenv, "KAGGLE_KEY") is None
+        assert processes.run(os.getenv, "ONEDNN_MAX_CPU_ISA") == "SSE41"
+        assert processes.run(os.getenv, "PATH") == os.environ["PATH"]
+    assert os.environ["KAGGLE_KEY"] == "secret"
+
+
 def test_the_first_error_stops_the_others_and_comes_back(executor):
     start, finished = time.monotonic(), []
     with pytest.raises(InputError, match="number 1"):

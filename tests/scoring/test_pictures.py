@@ -77,7 +77,8 @@ def test_drawing_is_told_of_only_where_something_is_drawn(monkeypatch, wanted):
         run=lambda job, *arguments, limit=None: b"PNG" if job is jobs.draw else "cpu", start=lambda workers: None
     )
     population = SimpleNamespace(task=SimpleNamespace(forgotten_class=None, original=None), made_by=None, original=None)
-    monkeypatch.setattr(experiment, "LocalProcesses", lambda *arguments: nullcontext(workers))
+    for name in ("LocalProcesses", "runners_of"):
+        monkeypatch.setattr(experiment, name, lambda *arguments: nullcontext(workers))
     kinds = ("unlearned", *plan.TRAINED)
     planned = plan.Plan(dict.fromkeys(kinds, population), dict.fromkeys(kinds, 4), "", 10.0)
     replaced = {"make_plan": planned, "sandbox_of": "none", "_measure_cost": None, "_make": [], "_make_originals": None}

@@ -117,7 +117,7 @@ def test_all_models_are_new(tmp_path):
     original = Population(TASK, "original", trials.SEED + 3, tmp_path, ONE_AT_A_TIME)
     published = original.unlearned_by(contract.describe(contract.find("finetune"), []), "tuple", ONE_AT_A_TIME)
     retrained = Population(TASK, "retrained", trials.SEED + 3, tmp_path, ONE_AT_A_TIME)
-    before = trials.Trials(published, retrained, 48, None, 10.0, 1, None, {})
+    before = trials.Trials(published, retrained, 48, None, 10.0, None, None, {})
     after = before.afresh()
     populations = [(made.published, made.published.original, made.retrained) for made in (before, after)]
     for old, new in zip(*populations, strict=True):
