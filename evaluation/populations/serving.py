@@ -110,9 +110,9 @@ def serve(control: Connection, parent: Connection, folder: Path, confined: Confi
     global _parent, _folder
     keeper.keep(control, folder, parent)
     _parent, _folder, own = parent, folder, os.getpid()
-    _silence()
     if keeper.HAS_KEEPERS:
         _close_all_but(parent.fileno())
+    _silence()
     os.environ["TMPDIR"] = str(folder)
     with (folder / TRACE).open("w") as trace, suppress(EOFError, OSError):
         faulthandler.enable(trace, all_threads=False)
@@ -252,8 +252,9 @@ def _close_all_but(kept: int) -> None:
 
 
 def _silence() -> None:
-    """Lose what is written to the standard streams past Python, which would run across what the command says."""
+    """Lose what is written to the standard streams, past Python too, which would run across what the command says."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nowhere, descriptor)
+    sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115  # for as long as the process lasts
     sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # for as long as the process lasts
