@@ -37,6 +37,7 @@ ERRORS = {
     for kind in (InputError, RunError, SolutionError, DataWithheldError, SourceChangedError, WorkerDiedError)
 }
 TRACE = "trace"  # the file in a worker's folder where it writes down where it is
+MOST_TRACED = 10_000  # characters of a traceback
 EARLIER = 0.3  # seconds before its limit at which it does
 HIGHEST_DESCRIPTOR = 2**16
 LARGEST_FILE = 2**32  # bytes
@@ -190,16 +191,17 @@ def _answer(message: bytes, trace: io.TextIOWrapper) -> tuple[bytes, bool]:
     return answer, True
 
 
-def _described(error: BaseException, path: Path | None) -> tuple[str, str]:
-    """The kind of an error and what it says."""
+def _described(error: BaseException, path: Path | None) -> tuple[str, str, str]:
+    """The kind of an error, what it says, and its traceback."""
+    trace = "".join(traceback.format_exception(error))[-MOST_TRACED:]
     if type(error).__name__ in ERRORS and isinstance(error, InputError | RunError):
-        return type(error).__name__, str(error)
+        return type(error).__name__, str(error), trace
     from starting_kit.loading import describe_error
 
     if path is not None:
-        return WorkerDiedError.__name__, describe_error(error, path)
+        return WorkerDiedError.__name__, describe_error(error, path), trace
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    return RunError.__name__, f"{type(error).__name__}: {error} ({frame.filename}, line {frame.lineno})"
+    return RunError.__name__, f"{type(error).__name__}: {error} ({frame.filename}, line {frame.lineno})", trace
 
 
 @contextmanager

@@ -191,8 +191,9 @@ class Worker:
         if message[:1] == DONE:
             outcome: Any = Done(decode(message[1:], result_type(self._call.function)))
         elif message[:1] == FAILED:
-            kind, said = decode(message[1:], tuple[str, str])
+            kind, said, trace = decode(message[1:], tuple[str, str, str])
             outcome = ERRORS[kind](said)
+            outcome.add_note(f"In the worker:\n{trace}")  # for --debug
         else:
             raise ValueError(message[:1])
         self.is_ready, self.number = True, None
