@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from evaluation.populations.executors import exit_with_parent, worker_environment
+from evaluation.populations.executors import exit_with_parent, ignore_stop_signals, worker_environment
 from starting_kit.errors import InputError, RunError
 from starting_kit.loading import describe_error
 
@@ -167,8 +167,7 @@ def _work(job: Job, answers: Connection, trace: Path) -> None:
     """In the process: run a job, and send what it gave."""
     if hasattr(os, "setsid"):
         os.setsid()
-    for number in (signal.SIGINT, signal.SIGTERM):  # the parent decides what they mean
-        signal.signal(number, signal.SIG_IGN)
+    ignore_stop_signals()
     threading.Thread(target=exit_with_parent, daemon=True).start()
     _silence()
     file = trace.open("w")

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
@@ -63,13 +64,18 @@ def report_finished(models: int) -> None:
 def _start_worker(stop: Event, finished: "SimpleQueue[int]", get_ready: Callable[[], object]) -> None:
     global _stop, _finished
     _stop, _finished = stop, finished
-    for number in STOP_SIGNALS:  # they reach every process; the parent decides what they mean
-        signal.signal(number, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    ignore_stop_signals()
     threading.Thread(target=exit_with_parent, daemon=True).start()
     atexit.register(os._exit, 0)  # without taking libraries apart, for which a worker needs a second
     get_ready()
+
+
+def ignore_stop_signals() -> None:
+    """In a process that started in `worker_environment`: they reach every process, and the parent decides what they mean."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 def exit_with_parent() -> None:
@@ -213,6 +219,8 @@ def _stop_signals_wait() -> Iterator[None]:
     """Hear Ctrl-C and the signal to terminate afterwards; to ignore them for a while instead would lose them."""
     came: list[int] = []
     can_wait = hasattr(signal, "pthread_sigmask")
+    if can_wait:
+        resource_tracker.ensure_running()  # where that is started later, it unblocks them
     masked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS) if can_wait else set()  # this is what workers inherit
     is_main = threading.current_thread() is threading.main_thread()  # whose handlers hear what reaches other threads
     heard = {number: signal.signal(number, lambda number, _: came.append(number)) for number in STOP_SIGNALS if is_main}
@@ -223,5 +231,5 @@ def _stop_signals_wait() -> Iterator[None]:
             signal.signal(number, handler)
         if can_wait:
             signal.pthread_sigmask(signal.SIG_SETMASK, masked)
-        for late in came[:1]:
-            signal.raise_signal(late)
+        if came:
+            signal.raise_signal(came[0])

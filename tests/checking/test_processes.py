@@ -1,6 +1,7 @@
 """Jobs in processes of their own."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -63,6 +64,10 @@ def write_past_python():
     return "done"
 
 
+def blocked_signals():
+    return sorted(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+
+
 def of_another_type():
     return {"not": "a text"}
 
@@ -70,6 +75,11 @@ def of_another_type():
 def test_results_come_in_order_whatever_their_size():
     texts = ["a", "b" * 2_000_000, "c"]
     assert list(processes.run([job(echo, text) for text in texts], 2)) == texts
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals cannot be made to wait here")
+def test_no_signal_waits_that_a_solution_may_want_to_hear():
+    assert list(processes.run([job(blocked_signals, gives=list[int])], 1)) == [[]]
 
 
 def test_so_many_run_at_once(tmp_path):
