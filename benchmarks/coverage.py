@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.replicates import coverage
 from benchmarks.replicates import simulate as simulate_cells
-from evaluation.metric import intervals
+from evaluation.metric import differences, intervals
 from evaluation.metric.epsilon import epsilons, resampled_epsilons
 from evaluation.metric.forgetting import forgetting_quality, points
 from evaluation.scoring import external
@@ -211,7 +211,7 @@ def replicate(method: str, cell: Cell | Pool, seed: int) -> list[float]:
         scores.append(qualities[-1] * (population[:, -1].mean() / retrained[:, -1].mean()))
         of_qualities.append(intervals.quality_deviations(population[:, :-1], retrained[:, :-1]))
         of_scores.append(of_qualities[-1] + intervals.ratio_deviations(population[:, -1], retrained[:, -1]))
-    p_value = intervals.difference(scores[0], of_scores[0], scores[1], of_scores[1])[1]
+    p_value = differences.difference(scores[0], of_scores[0], scores[1], of_scores[1])[1]
     of_f, of_score = intervals.interval(qualities[0], of_qualities[0]), intervals.interval(scores[0], of_scores[0])
     return [qualities[0], *of_f, scores[0], *of_score, p_value]
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.replicates import coverage, simulate
-from evaluation.metric import designs, intervals, measures
+from evaluation.metric import designs, differences, intervals, measures
 from evaluation.metric.measured import Intervals, Scores
 from evaluation.metric.outputs import Outputs
 
@@ -137,7 +137,7 @@ def p_value(cell: Cell, scores: list[Scores], found: list[Intervals]) -> float:
     )
     others = cell.originals >= designs.FEWEST_ORIGINALS
     pairs = (by_original[0] or [], by_original[1] or []) if others else None
-    return intervals.difference(*first, *second, pairs)[1]
+    return differences.difference(*first, *second, pairs)[1]
 
 
 def row(name: str, values: Floats) -> str:

@@ -25,6 +25,7 @@ from evaluation.metric.outputs import Outputs
 from evaluation.populations import shards
 from evaluation.populations.executors import LocalProcesses
 from evaluation.populations.population import Kind, Population
+from evaluation.populations.runs import Pools
 from evaluation.reports.console import ConsoleReporter
 from evaluation.scoring.plan import make_plan
 from evaluation.shell import run_command
@@ -63,22 +64,23 @@ def show(given: argparse.Namespace, approaches: tuple[str, ...] = APPROACHES) ->
     # As in `experiment.run`: a process that has run a solution trains nothing.
     with (
         LocalProcesses(common.cores, reporter.notice) as trainers,
-        LocalProcesses(common.cores, reporter.notice) as unlearners,
+        LocalProcesses(common.cores, reporter.notice) as runners,
     ):
 
-        def outputs(population: Population, executor: LocalProcesses) -> Outputs:
+        def outputs(population: Population, time_limit: float) -> Outputs:
+            pools = Pools(trainers, runners, time_limit)
             with reporter.stage(population.kind.replace("_", " "), common.models) as on_finished:
-                shards.make(population, common.models, executor, on_finished, reporter.notice)
-            return shards.load(population, common.models)
+                failed = shards.make(population, common.models, pools, on_finished, reporter.notice)
+            return shards.load(population, common.models, [run.model for run in failed])
 
         retrained: dict[Kind, Outputs] = {}
         for name, config in configs.items():
-            plan = make_plan(config, task, contract.find(name), None, trainers, unlearners, reporter)
+            plan = make_plan(config, task, contract.find(name), None, Pools(trainers, runners), reporter)
             populations = plan.populations
             if not retrained:
-                retrained = {kind: outputs(populations[kind], trainers) for kind in ("retrained", "second_retrained")}
+                retrained = {kind: outputs(populations[kind], plan.time_limit) for kind in ("retrained", "second_retrained")}
                 print(row("retrained", retrained["second_retrained"], retrained["retrained"]), flush=True)
-            print(row(name, outputs(populations["unlearned"], unlearners), retrained["retrained"]), flush=True)
+            print(row(name, outputs(populations["unlearned"], plan.time_limit), retrained["retrained"]), flush=True)
 
 
 def row(name: str, unlearned: Outputs, retrained: Outputs) -> str:

@@ -35,8 +35,10 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from evaluation.populations import jobs, shards
-from evaluation.populations.executors import WORKER_ENVIRONMENT, LocalProcesses
+from evaluation.populations.executors import LocalProcesses
 from evaluation.populations.population import Population
+from evaluation.populations.runs import Pools
+from evaluation.populations.workers import WORKER_ENVIRONMENT
 from starting_kit import contract, dry_calls, runner, tasks
 from starting_kit.contract import PROJECT, BatchFormat, Solution
 from starting_kit.errors import InputError
@@ -167,16 +169,11 @@ def populations_table(task: Task, counts: Sequence[int]) -> None:
     for workers in (1, 2):
         for count in counts if workers == 2 else counts[:1]:
             with tempfile.TemporaryDirectory() as folder, LocalProcesses(workers, print) as executor:
-                warm(executor, workers)
+                executor.run_all(jobs.look_at_data, [(task,)] * workers)  # starts them: importing torch is not timed here
                 population = Population(task, "retrained", 0, Path(folder), task.engine)
-                took = seconds(partial(shards.make, population, count, executor, lambda models: None, print))
+                took = seconds(partial(shards.make, population, count, Pools(executor, executor), lambda models: None, print))
             memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
             row(count, workers, f"{took:.1f}", f"{count / took:.1f}", f"{memory:.0f}")
-
-
-def warm(executor: LocalProcesses, workers: int) -> None:
-    """Start the workers: importing torch is not what is timed here."""
-    executor.run_all(jobs.look_at_data, [(tasks.find("digits"),)] * workers, lambda models: None)
 
 
 def solutions_table(task: Task, data: Data) -> None:

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import coverage, coverage_originals
 from benchmarks.replicates import simulate
-from evaluation.metric import designs, intervals, measures
+from evaluation.metric import designs, differences, intervals, measures
 from evaluation.metric.epsilon import epsilons
 from evaluation.metric.forgetting import forgetting_quality
 from evaluation.metric.looks import Look, at_share, shares
@@ -65,7 +65,7 @@ class OneOriginal:
         _, second, other = self.second.draw(np.random.default_rng([VERSION, seed, 1]))
         against = retrained[:models]
         found = [_score(population[:models], against) for population in (first, second)]
-        (low, high), _ = intervals.difference(*found[0], *found[1])
+        (low, high), _ = differences.difference(*found[0], *found[1])
         ceiling = forgetting_quality(epsilons(other[:models, :-1], against[:, :-1]), models)
         return [found[0][0], found[1][0], low, high, ceiling]
 
@@ -98,7 +98,7 @@ class ManyOriginals:
         values = [each.score.value or 0.0 for each in scores]
         deviations = [np.array(each.score_deviations.value) for each in found]
         of_first, of_second = ((each.by_original.score.value if each.by_original else None) or [] for each in scores)
-        (low, high), _ = intervals.difference(values[0], deviations[0], values[1], deviations[1], (of_first, of_second))
+        (low, high), _ = differences.difference(values[0], deviations[0], values[1], deviations[1], (of_first, of_second))
         return [*values, low, high, scores[0].ceiling.value or 0.0]
 
     @staticmethod

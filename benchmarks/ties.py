@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.replicates import simulate
-from evaluation.metric import intervals
+from evaluation.metric import differences, intervals
 from evaluation.metric.epsilon import epsilons
 from evaluation.metric.forgetting import forgetting_quality
 from evaluation.reports import ties
@@ -71,7 +71,7 @@ def measure(cell: Cell, number: int) -> list[float]:
     deviations = [intervals.quality_deviations(each, retrained) for each in populations]
     single, tailed = np.full((2, ENTRIES, ENTRIES), np.nan)
     for one, other in combinations(range(ENTRIES), 2):
-        _, found = intervals.difference(scores[one], deviations[one], scores[other], deviations[other])
+        _, found = differences.difference(scores[one], deviations[one], scores[other], deviations[other])
         single[one, other] = single[other, one] = found
         tailed[one, other] = tailed[other, one] = ties.of_student(found, cell.models)
     pairs, order, good = ties.Pairs(scores, tailed), np.argsort(-scores), np.arange(ENTRIES) < cell.good

@@ -8,7 +8,8 @@ of a table are compared, on the same retrained models, and of the differences fo
 product of the retain and the test ratio. "Values" are those of the hyper-parameters: published with the solution, its author's
 own, tuned to the task (evaluation/tune.py), or set by hand.
 
-A score with a dagger is that of models some of which are one and the same, as where a solution sets a seed.
+A score with a dagger is that of models some of which are one and the same, as where a solution sets a seed; with a
+double dagger some runs failed.
 
 --reported puts scores of the competition's boards, the known ones and your own submissions', beside the measured ones.
 

@@ -32,6 +32,7 @@ def parse(arguments: list[str] | None, documentation: str | None) -> argparse.Na
     _add_populations(parser)
     _add_task(parser)
     _add_experiment(parser)
+    _add_limits(parser)
     _add_comparison(parser)
     _add_solution(parser)
     _add_places(parser)
@@ -162,6 +163,23 @@ def _add_experiment(parser: argparse.ArgumentParser) -> None:
         "--device",
         choices=("cpu", "cuda"),
         help="where models are trained and unlearned; all --workers share one GPU (default: %(default)s)",
+    )
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    add = _Options(parser).add
+    add(
+        "--time-limit",
+        type=float,
+        metavar="S",
+        help="seconds that the solution has for each model, after which its run has failed; more than 2 %% of failed runs end "
+        "the scoring, fewer count as models that are told with certainty (default: the time of one retraining, five times the "
+        "competition's limit, at least 10)",
+    )
+    add(
+        "--require-sandbox",
+        action="store_true",
+        help="score nothing where a solution cannot be kept from the populations, the network and other processes (Linux can)",
     )
 
 

@@ -20,6 +20,14 @@ class DataWithheldError(RunError):
     """A solution read examples that --data-free withholds."""
 
 
+class WorkerDiedError(RunError):
+    """A worker ended, or was ended, before its job did: half a sentence says how."""
+
+
+class SourceChangedError(RunError):
+    """A solution's file is not what it was when scoring began."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A question for the end of a sentence about an unknown name, empty if nothing known is near it."""
     near = difflib.get_close_matches(name, list(known), n=1)

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import chdir, contextmanager
+import uuid
+from contextlib import chdir, contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,6 +23,8 @@ PROJECT = Path(__file__).resolve().parents[1]
 PLAIN = PROJECT / "tests" / "plain_solutions"  # by authors who know nothing of lockstep
 
 collect_ignore_glob = ["wild/kit/*", "wild/notebooks/*", "wild/solutions/*"]  # what people write is read, not imported
+
+STARTED = "STARTED_BY_A_TEST="  # marks what a test has started
 
 torch.set_num_threads(1)
 
@@ -101,17 +104,34 @@ def start_script(name, *arguments):
     def hear_interrupts():  # a shell makes what it starts in the background deaf to Ctrl-C, and that is inherited
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True, preexec_fn=hear_interrupts)
+    pipe, mark = subprocess.PIPE, f"{STARTED}{uuid.uuid4()}"
+    started = subprocess.Popen(
+        command,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        start_new_session=True,
+        preexec_fn=hear_interrupts,
+        env={**os.environ, **dict([mark.split("=")])},
+    )
+    started.mark = mark  # type: ignore[attr-defined]
+    return started
 
 
 def all_gone(process):
-    """Whether the workers notice, within seconds, that the process is no more."""
+    """Whether all that the process has started notices, within seconds, that it is no more, in whatever session it is."""
     for _ in range(100):
-        if not subprocess.run(["pgrep", "-g", str(process.pid)], capture_output=True).stdout:
+        if not any(process.mark.encode() in environment for environment in environments()):
             return True
         time.sleep(0.1)
     return False
+
+
+def environments():
+    """The environment with which each process was started."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has gone by now, or is somebody else's
+            yield (folder / "environ").read_bytes()
 
 
 @pytest.fixture(scope="session")

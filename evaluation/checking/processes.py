@@ -1,34 +1,31 @@
 """Processes that run a stranger's code, one for each job, with a time limit; nothing that one does can spoil another.
 
-Each is a fork of a server that has imported PyTorch (on Windows it is started from nothing), has a session of its own, and is
-killed with all that it has started when its job is done. What comes back is JSON.
+Each is a fork of a server that has imported PyTorch (on Windows it is started from nothing), has a keeper, and is killed with
+all that it has started when its job is done (`evaluation.populations.keeper`). What comes back is JSON.
 """
 
 import faulthandler
 import multiprocessing
 import multiprocessing.connection
 import os
-import re
-import signal
+import shutil
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from evaluation.populations.executors import exit_with_parent, ignore_stop_signals, worker_environment
+from evaluation.populations.keeper import keep
+from evaluation.populations.serving import EARLIER, TRACE
+from evaluation.populations.workers import TO_END, ending, line_in, worker_environment
 from starting_kit.errors import InputError, RunError
 from starting_kit.loading import describe_error
 
 PRELOADED = ["sklearn.datasets", "torch", "torchvision"]  # not the kit: a server may not know where that lies
 DONE, FAILED = b"1", b"0"  # the first byte of an answer
-CALLED_FROM = re.compile(r'File "(.+)", line (\d+)')
-EARLIER = 0.3  # seconds before its limit a process writes down where it is
 
 
 class Job(NamedTuple):
@@ -68,12 +65,13 @@ class _Running:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.trace = Path(tempfile.mkstemp(prefix="check-", suffix=".trace")[1])
+        self.folder = Path(tempfile.mkdtemp(prefix="check-"))
         self.answers, sending = _context().Pipe(duplex=False)
-        arguments = (job, sending, self.trace)
-        self.process = _context().Process(target=_work, args=arguments)
+        kept, self.control = _context().Pipe(duplex=False)
+        self.process = _context().Process(target=_work, args=(job, sending, kept, self.folder))
         self.process.start()
-        sending.close()
+        for connection in (sending, kept):
+            connection.close()
         self.start = time.monotonic()
 
     def left(self) -> float:
@@ -89,7 +87,7 @@ class _Running:
             answer = self.answers.recv_bytes()
         except (EOFError, OSError):
             self.process.join(1)
-            return Broken(f"{_ending(self.process.exitcode)}{self._line()}")
+            return Broken(f"{ending(self.process.exitcode)}{self._line()}")
         finally:
             self.end()
         if answer[:1] == DONE:
@@ -98,19 +96,16 @@ class _Running:
 
     def end(self) -> None:
         """Kill the process and what it has started."""
-        with suppress(OSError, AttributeError):  # it has no group of its own yet, or the system knows none
-            os.killpg(self.process.pid or 0, signal.SIGKILL)
+        self.control.close()
+        self.process.join(TO_END)
         self.process.kill()
         self.process.join()
         self.answers.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _line(self) -> str:
         """Where in the solution's own files it was, as it wrote down itself."""
-        with suppress(OSError):
-            for file, line in CALLED_FROM.findall(self.trace.read_text(encoding="utf-8", errors="replace")):
-                if Path(file) == self.job.path or Path(file).is_relative_to(self.job.path.parent):
-                    return f" ({Path(file).name}, line {line})"
-        return ""
+        return line_in(self.folder / TRACE, self.job.path)
 
 
 def run(jobs: Sequence[Job], at_once: int) -> Generator[Any, None, None]:
@@ -128,14 +123,11 @@ def run(jobs: Sequence[Job], at_once: int) -> Generator[Any, None, None]:
                     index, job = waiting.pop(0)
                     running[index] = _started(job)
                 for index in _finished(running):
-                    ended = running.pop(index)
-                    done[index] = ended.outcome()
-                    ended.trace.unlink(missing_ok=True)
+                    done[index] = running.pop(index).outcome()
             yield done.pop(number)
     finally:
         for left in running.values():
             left.end()
-            left.trace.unlink(missing_ok=True)
 
 
 def _started(job: Job) -> _Running:
@@ -157,20 +149,11 @@ def _context() -> Any:
     return context
 
 
-def _ending(code: int | None) -> str:
-    if code is not None and code < 0:
-        return f"its process was ended by the signal {signal.Signals(-code).name}"
-    return "its process ended without a result" if code is None else f"it ended its process, with exit code {code}"
-
-
-def _work(job: Job, answers: Connection, trace: Path) -> None:
+def _work(job: Job, answers: Connection, control: Connection, folder: Path) -> None:
     """In the process: run a job, and send what it gave."""
-    if hasattr(os, "setsid"):
-        os.setsid()
-    ignore_stop_signals()
-    threading.Thread(target=exit_with_parent, daemon=True).start()
+    keep(control, folder, answers)
     _silence()
-    file = trace.open("w")
+    file = (folder / TRACE).open("w")
     faulthandler.enable(file, all_threads=False)
     if job.limit is not None:
         faulthandler.dump_traceback_later(max(0.1, job.limit - EARLIER), file=file)

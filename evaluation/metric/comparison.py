@@ -42,7 +42,7 @@ def compare(outputs: Outputs, retrained: Outputs, workers: int = 1) -> Compariso
     Raises:
         ValueError: populations that cannot be compared (see `epsilons`).
     """
-    return _compare(outputs.confidences["forget"], outputs, retrained, workers)
+    return _compare(outputs.confidences["forget"], outputs, retrained, workers, outputs.failed)
 
 
 def compare_by_original(outputs: Outputs, retrained: Outputs, workers: int = 1) -> list[Comparison]:
@@ -59,7 +59,7 @@ def compare_by_original(outputs: Outputs, retrained: Outputs, workers: int = 1) 
     assert outputs.originals is not None, "what cannot be averaged is compared as one population"
     populations = designs.populations(outputs.confidences["forget"], outputs.originals)
     return [
-        _compare(population, outputs.take(np.flatnonzero(outputs.originals == original)), retrained, workers)
+        _compare(population, outputs.take(np.flatnonzero(outputs.originals == original)), retrained, workers, outputs.failed)
         for original, population in enumerate(populations)
     ]
 
@@ -75,10 +75,10 @@ def average(comparisons: Sequence[Comparison]) -> Comparison:
     )
 
 
-def _compare(confidences: Floats, outputs: Outputs, retrained: Outputs, workers: int) -> Comparison:
-    """Compare confidences on forget examples; all else is taken from the outputs."""
-    examples = epsilons(confidences, retrained.confidences["forget"], workers=workers)
-    quality = forgetting_quality(examples, len(confidences))
+def _compare(confidences: Floats, outputs: Outputs, retrained: Outputs, workers: int, failed: int) -> Comparison:
+    """Compare confidences on forget examples, and as many failed runs; accuracies are taken from the outputs."""
+    examples = epsilons(confidences, retrained.confidences["forget"], workers=workers, failed=failed)
+    quality = forgetting_quality(examples, len(confidences) + failed)
     retain, test = (_ratio(split, outputs, retrained) for split in ("retain", "test"))
     return Comparison(examples, quality, retain, test, None if retain is None or test is None else score(quality, retain, test))
 

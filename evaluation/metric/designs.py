@@ -25,16 +25,17 @@ FEWEST_RUNS = 4  # from each original model: they show how much runs from one mo
 FEWEST_ORIGINALS = 16  # that stand for others: with them, intervals are about other original models, too
 
 
-def can_be_averaged(originals: Groups | None) -> bool:
+def can_be_averaged(originals: Groups | None, failed: int = 0) -> bool:
     """Whether runs start from several original models, and from each often enough.
 
     Args:
         originals: the number of the original model of each run, [models]; None if it is not known.
+        failed: further runs, which gave no model; they may have started from any of the original models.
     """
     if originals is None:
         return False
     runs = np.bincount(originals)
-    return len(runs) > 1 and bool(runs.min() >= FEWEST_RUNS)
+    return len(runs) > 1 and int((FEWEST_RUNS - runs).clip(min=0).sum()) <= failed
 
 
 def populations(confidences: Floats, originals: Groups) -> Iterator[Floats]:
@@ -42,13 +43,13 @@ def populations(confidences: Floats, originals: Groups) -> Iterator[Floats]:
 
     Args:
         confidences: of all runs, [models, examples].
-        originals: the number of the original model of each run, from 0 on without a gap, [models]; several for each.
+        originals: the number of the original model of each run, from 0 on without a gap, [models]; several for each, or nearly.
 
     Yields:
         [models, examples].
     """
     runs = np.bincount(originals)
-    widened = np.sqrt(runs / (runs - 1))[originals, None]
+    widened = np.sqrt(runs / np.maximum(runs - 1, 1))[originals, None]  # one that the others of its model failed has none
     deviations = (confidences - means(confidences, originals)[originals]) * widened
     for centre in centres(confidences, originals):
         yield centre + deviations

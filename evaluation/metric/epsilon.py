@@ -27,8 +27,11 @@ DELTA = 1e-5
 CAP = 50.0  # the largest ε that is reported, and the ε of populations that are separated perfectly
 
 
-def epsilons(unlearned: Floats, retrained: Floats, delta: float = DELTA, workers: int = 1) -> Floats:
+def epsilons(unlearned: Floats, retrained: Floats, delta: float = DELTA, workers: int = 1, failed: int = 0) -> Floats:
     """ε of each example.
+
+    Runs that failed gave no model, which no retrained one does: every attack tells them, whatever its threshold, so that they
+    are among the models of which errors are a share, and never among the errors.
 
     Two cases that the published code leaves undefined are defined here:
 
@@ -41,6 +44,7 @@ def epsilons(unlearned: Floats, retrained: Floats, delta: float = DELTA, workers
         retrained: confidences, [models, examples].
         delta: δ of (ε, δ)-unlearning.
         workers: threads.
+        failed: runs that should have given further unlearned models.
 
     Returns:
         [examples], each in [0, CAP].
@@ -50,7 +54,7 @@ def epsilons(unlearned: Floats, retrained: Floats, delta: float = DELTA, workers
     """
     _check_confidences(unlearned, retrained)
     once, each_once = (np.ones((1, len(values)), dtype=np.int32) for values in (unlearned, retrained))
-    found: Floats = resampled_epsilons(unlearned, retrained, once, each_once, delta, workers)[0]
+    found: Floats = resampled_epsilons(unlearned, retrained, once, each_once, delta, workers, failed)[0]
     return found
 
 
@@ -61,6 +65,7 @@ def resampled_epsilons(
     retrained_counts: Counts,
     delta: float = DELTA,
     workers: int = 1,
+    failed: int = 0,
 ) -> Floats:
     """ε of each example in resamples of the models.
 
@@ -71,6 +76,7 @@ def resampled_epsilons(
         retrained_counts: the same for the retrained models.
         delta: δ of (ε, δ)-unlearning.
         workers: threads.
+        failed: runs that failed beside the models of each resample.
 
     Returns:
         [resamples, examples], each in [0, CAP] (see `epsilons`).
@@ -80,8 +86,7 @@ def resampled_epsilons(
             or the resamples differ in size or hold fewer than 3 models.
     """
     _check_confidences(unlearned, retrained)
-    sizes = [_resample_size(counts) for counts in (unlearned_counts, retrained_counts)]
-    tables = _tables(*sizes, delta)
+    tables = _tables(_resample_size(unlearned_counts) + failed, _resample_size(retrained_counts), delta)
 
     def of_example(example: int) -> Floats:
         pooled = np.concatenate([unlearned[:, example], retrained[:, example]]).astype(np.float64)

@@ -32,7 +32,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import bdtr, ndtr, ndtri, stdtrit
+from scipy.special import bdtr, ndtri, stdtrit
 
 from evaluation.metric.designs import Groups
 from evaluation.metric.epsilon import resampled_epsilons
@@ -145,7 +145,11 @@ def subsamples_of_originals(originals: Groups, seed: int) -> NDArray[np.int32]:
 
 
 def quality_deviations(
-    unlearned: Floats | Sequence[Floats], retrained: Floats, workers: int = 1, originals: Groups | None = None
+    unlearned: Floats | Sequence[Floats],
+    retrained: Floats,
+    workers: int = 1,
+    originals: Groups | None = None,
+    failed: int = 0,
 ) -> Floats:
     """Relative deviations of F in subsamples, enlarged where there are few models.
 
@@ -154,6 +158,7 @@ def quality_deviations(
         retrained: confidences, [models, examples].
         workers: threads.
         originals: of the unlearned models, where those from one original model stay together (`subsamples_of_originals`).
+        failed: runs that should have given further unlearned models, and as many to a part as the whole may have.
 
     Returns:
         F of each subsample over the mean F of all, minus 1, times the factor, [CUTS, PARTS]; NaN if F is 0 in all of them.
@@ -169,13 +174,13 @@ def quality_deviations(
         of_unlearned = subsamples_of_originals(originals, 0)
     of_retrained = subsamples(len(retrained), 1, _failed(retrained, populations[0]))
     counts = of_unlearned.reshape(-1, of_unlearned.shape[-1]), of_retrained.reshape(-1, len(retrained))
-    found = [resampled_epsilons(population, retrained, *counts, workers=workers) for population in populations]
+    numbers = np.random.default_rng(2).permutation(_numbers_of_failed(failed, len(populations[0]) + failed))
+    found = [_of_subsamples(population, retrained, *counts, numbers, workers) for population in populations]
     quality = np.mean([points(values, models=len(retrained)).mean(axis=1) for values in found], axis=0).reshape(CUTS, PARTS)
     if not quality.any():
         return np.full_like(quality, np.nan)
-    enlarged: Floats = (quality / quality.mean() - 1) * _enlargement(
-        min(of_unlearned.shape[-1], len(retrained)), averaged=len(populations) > 1
-    )
+    models = min(of_unlearned.shape[-1], len(retrained))
+    enlarged: Floats = (quality / quality.mean() - 1) * _enlargement(models, averaged=len(populations) > 1)
     return enlarged
 
 
@@ -184,6 +189,23 @@ def _enlargement(models: int, averaged: bool) -> float:
     of_mean, of_one = max((models - FEWEST_MODELS) / AVERAGED_PER_DEGREE, FEWEST_DEGREES), models / MODELS_PER_DEGREE
     degrees = min(of_mean if averaged else of_one, MOST_DEGREES)
     return float(stdtrit(degrees, 0.5 + CONFIDENCE / 2)) / QUANTILE
+
+
+def _of_subsamples(
+    unlearned: Floats,
+    retrained: Floats,
+    unlearned_counts: NDArray[np.int32],
+    retrained_counts: NDArray[np.int32],
+    failed: NDArray[np.intp],
+    workers: int,
+) -> Floats:
+    """ε in subsamples that have different numbers of failed runs beside the models, [subsamples, examples]."""
+    found = np.empty((len(failed), unlearned.shape[1]))
+    for number in np.unique(failed):
+        rows = failed == number
+        counts = unlearned_counts[rows], retrained_counts[rows]
+        found[rows] = resampled_epsilons(unlearned, retrained, *counts, workers=workers, failed=int(number))
+    return found
 
 
 def _failed(models: Floats, others: Floats) -> NDArray[np.bool_]:
@@ -247,53 +269,3 @@ def interval(value: float, deviations: Floats, between: float = 0.0) -> Interval
     """The interval of a value with these relative deviations, and a relative variance between original models."""
     factor = np.exp(QUANTILE * np.sqrt(spread(deviations) ** 2 + between))
     return float(value / factor), float(value * factor)
-
-
-def difference(
-    value: float,
-    deviations: Floats,
-    other: float,
-    other_deviations: Floats,
-    by_original: tuple[ArrayLike, ArrayLike] | None = None,
-) -> tuple[Interval, float]:
-    """Interval and two-sided p-value of the difference of two scores, value - other.
-
-    Scores against the same retrained models, from the same original ones, share much of their randomness; it cancels, because
-    the deviations are paired.
-
-    Args:
-        value: a score.
-        deviations: its relative deviations, [CUTS, PARTS].
-        other: another score.
-        other_deviations: its relative deviations in the same subsamples.
-        by_original: both scores of each original model, [originals], where they are means of these.
-    """
-    of_each = None if by_original is None else np.subtract(*by_original)
-    found, error = value - other, standard_errors(value * deviations - other * other_deviations, of_each)
-    half = QUANTILE * float(error)
-    return (found - half, found + half), float(p_values(found, error))
-
-
-def standard_errors(deviations: Floats, by_original: Floats | None = None) -> Floats:
-    """Of differences of scores.
-
-    Args:
-        deviations: of the differences, not relative, [..., CUTS, PARTS].
-        by_original: the difference of each original model, [..., originals], where scores are means of these.
-
-    Returns:
-        [...].
-    """
-    variances = deviations.var(axis=-1, ddof=1).mean(axis=-1)
-    if by_original is not None:
-        variances = variances + by_original.var(axis=-1, ddof=1) / by_original.shape[-1]
-    errors: Floats = np.sqrt(variances)
-    return errors
-
-
-def p_values(differences: ArrayLike, errors: ArrayLike) -> Floats:
-    """Of differences with these standard errors, two-sided and normal: 1 where there is neither, 0 where there is no error."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        deviates = np.where(np.equal(differences, 0), np.multiply(errors, 0), np.abs(differences) / np.asarray(errors))
-    found: Floats = 2 * ndtr(-deviates)
-    return found

@@ -69,7 +69,7 @@ def shares(models: Sequence[int]) -> list[float]:
 
 
 def at_share(interval: Interval, units: int, share: float) -> Interval:
-    """A 95 % interval of a difference (`intervals.difference`) as one that misses with a chance of `share`.
+    """A 95 % interval of a difference (`differences.difference`) as one that misses with a chance of `share`.
 
     Args:
         interval: symmetric.

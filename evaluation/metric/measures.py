@@ -47,7 +47,7 @@ def scores(
     design, pooled = design_of(unlearned), compare(unlearned, retrained, workers)
     by_original = compare_by_original(unlearned, retrained, workers) if design == "averaged" else [pooled]
     result, ceiling = average(by_original), compare(*reference, workers).score
-    untouched = compare(_as_often(original, unlearned.models), retrained, workers) if original else None
+    untouched = compare(_as_often(original, unlearned.runs), retrained, workers) if original else None
     originals_score, unknown = (untouched.score, NO_ACCURACIES) if untouched else (None, NO_ORIGINALS)
     memorised = memorisation(original.confidences["forget"], retrained.confidences["forget"]) if original else None
     return Scores(
@@ -63,8 +63,8 @@ def scores(
         ceiling_models=reference[0].models,
         originals_score=_or_reason(originals_score, unknown),
         originals_relative=_share(originals_score, ceiling, unknown),
-        originals_models=original.models if original and original.models != unlearned.models else UNSET,
-        memorisation=_by_memorisation(memorised, by_original, untouched, unlearned.models),
+        originals_models=original.models if original and original.models != unlearned.runs else UNSET,
+        memorisation=_by_memorisation(memorised, by_original, untouched, unlearned.runs),
         forgetting_quality=result.forgetting_quality,
         retain_ratio=_or_reason(result.retain_ratio, NO_ACCURACIES),
         test_ratio=_or_reason(result.test_ratio, NO_ACCURACIES),
@@ -79,7 +79,7 @@ def design_of(unlearned: Outputs) -> Design | None:
         return None
     if not unlearned.originals.any():
         return "one original"
-    return "averaged" if designs.can_be_averaged(unlearned.originals) else "pooled"
+    return "averaged" if designs.can_be_averaged(unlearned.originals, unlearned.failed) else "pooled"
 
 
 def _pooled(pooled: Comparison, ceiling: float | None) -> Pooled:
@@ -143,7 +143,8 @@ def score_intervals(
     """
     together = _resampled_together(unlearned)
     try:
-        quality = _quality_deviations(_representative(unlearned, measured), retrained, measured, None, workers)
+        populations = _representative(unlearned, measured)
+        quality = _quality_deviations(populations, retrained, measured, None, workers, unlearned.failed)
     except intervals.NoIntervalError as error:
         return no_intervals(str(error))
     retain, test = (_ratio_deviations(split, unlearned, retrained, together) for split in ("retain", "test"))
@@ -192,7 +193,8 @@ def _pooled_interval(
     if measured.pooled is UNSET:
         return UNSET
     try:
-        quality = _quality_deviations([unlearned.confidences["forget"]], retrained, measured, together, workers)
+        populations = [unlearned.confidences["forget"]]
+        quality = _quality_deviations(populations, retrained, measured, together, workers, unlearned.failed)
     except intervals.NoIntervalError as error:
         return Measured(reason=str(error))
     return _interval(measured.pooled.score, None if ratios is None else quality + ratios)
@@ -215,9 +217,14 @@ def _representative(unlearned: Outputs, measured: Scores) -> list[Floats]:
 
 
 def _quality_deviations(
-    populations: Sequence[Floats], retrained: Outputs, measured: Scores, together: Groups | None, workers: int
+    populations: Sequence[Floats],
+    retrained: Outputs,
+    measured: Scores,
+    together: Groups | None,
+    workers: int,
+    failed: int,
 ) -> Floats:
-    deviations = intervals.quality_deviations(populations, retrained.confidences["forget"], workers, together)
+    deviations = intervals.quality_deviations(populations, retrained.confidences["forget"], workers, together, failed)
     if not np.isnan(deviations).all():
         return deviations
     if measured.forgetting_quality:

@@ -30,6 +30,7 @@ class Outputs:
             known.
         forget_logits: float32, [models, examples, classes], of all forget examples or of so many, evenly spread, that a model
             has at most `LOGITS` numbers; None where only confidences are known.
+        failed: runs that gave no model, and so are not among the models. Whoever sees one knows that it is no retrained model.
     """
 
     ids: Mapping[str, NDArray[np.int64]]
@@ -39,6 +40,7 @@ class Outputs:
     age_error: Mapping[str, Floats] = field(default_factory=dict)
     originals: NDArray[np.int64] | None = None
     forget_logits: NDArray[np.float32] | None = None
+    failed: int = 0
 
     @classmethod
     def from_logits(
@@ -59,8 +61,13 @@ class Outputs:
 
     @property
     def models(self) -> int:
-        """How many models."""
+        """How many models, without those that failed."""
         return len(self.confidences["forget"])
+
+    @property
+    def runs(self) -> int:
+        """How many models, and runs that gave none."""
+        return self.models + self.failed
 
     @property
     def different_models(self) -> int:

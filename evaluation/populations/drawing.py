@@ -6,9 +6,7 @@ from torch import nn
 
 from evaluation.populations.materials import load_data, original_model, printing_to, require_unchanged
 from evaluation.populations.population import Population
-from evaluation.populations.worker import failure
 from starting_kit import runner
-from starting_kit.errors import RunError
 
 SMALLEST_PICTURE = 32  # pixels across; smaller images are drawn enlarged
 
@@ -30,8 +28,6 @@ def draw(population: Population) -> bytes:
         with printing_to(population, "pictures"):
             net, data = original_model(original), load_data(population.task)
             images = runner.draw(solution, net, population.task, data, batches, population.device, population.data_free)
-    except RunError as error:
-        raise failure(population, "its pictures", error) from error
     finally:
         runner.start_afresh(seed=0)
     file = io.BytesIO()

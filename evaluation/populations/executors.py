@@ -1,89 +1,52 @@
 """Where runs happen: local worker processes of one thread each.
 
-Workers run solutions, which may raise, hang, exit or be killed; nothing they do can take the results of others with it. A
-worker writes its own files, so what passes between the processes is small: jobs, counts of finished models, errors.
+Workers run solutions, which may raise, hang, exit or be killed; nothing they do can take the results of others with it, or
+harm the process that asked for them.
 """
 
-import atexit
-import multiprocessing
 import multiprocessing.connection
-import os
-import signal
-import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import resource_tracker
-from multiprocessing.process import BaseProcess
-from multiprocessing.queues import SimpleQueue
-from multiprocessing.synchronize import Event
-from types import ModuleType
-from typing import TypeVar, TypeVarTuple
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Generic, TypeVar, TypeVarTuple
 
-from starting_kit.errors import RunError
+from evaluation.populations.serving import Call, Confinement
+from evaluation.populations.workers import Worker
+from starting_kit.errors import WorkerDiedError
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
 
-
-class WorkerDiedError(RunError):
-    """A worker process ended before its job did."""
-
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)  # of a user at a terminal, and of a scheduler
-
-# Read by libraries when a worker starts. One thread: with a busy neighbour two are several times slower than one. Memory that
-# is freed stays with the process: otherwise every step of a small network pays for fresh pages, some 30 % of its time.
-WORKER_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(2**30),
-    "MALLOC_TRIM_THRESHOLD_": str(2**32),
-    "MALLOC_TOP_PAD_": str(2**26),
-}
+PATIENCE = 3.0  # seconds that jobs under way have to save and return once they are asked to
+WAIT = 0.2  # seconds, at most, until an interruption is heard
 
 
-_stop: Event | None = None
-_finished: "SimpleQueue[int] | None" = None
+class Ended(Generic[Result]):
+    """A job that is over.
 
+    Attributes:
+        number: its position among the jobs.
+        error: why it has no result; None if it has.
+    """
 
-def stop_requested() -> bool:
-    """In a worker: whether to save and return early."""
-    return _stop is not None and _stop.is_set()
+    def __init__(self, number: int, outcome: Any) -> None:
+        self.number = number
+        self.error = outcome if isinstance(outcome, Exception) else None
+        self._outcome = outcome
 
+    @property
+    def result(self) -> Result:
+        """What it gave.
 
-def report_finished(models: int) -> None:
-    """In a worker: that some models are finished."""
-    if _finished is not None:
-        _finished.put(models)
-
-
-def _start_worker(stop: Event, finished: "SimpleQueue[int]", get_ready: Callable[[], object]) -> None:
-    global _stop, _finished
-    _stop, _finished = stop, finished
-    ignore_stop_signals()
-    threading.Thread(target=exit_with_parent, daemon=True).start()
-    atexit.register(os._exit, 0)  # without taking libraries apart, for which a worker needs a second
-    get_ready()
-
-
-def ignore_stop_signals() -> None:
-    """In a process that started in `worker_environment`: they reach every process, and the parent decides what they mean."""
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-
-
-def exit_with_parent() -> None:
-    """In a worker, in a thread of its own: end when the process that started it is gone."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "workers are started by the scoring process"
-    multiprocessing.connection.wait([parent.sentinel])
-    os._exit(1)
+        Raises:
+            Exception: its error.
+        """
+        if self.error is not None:
+            raise self.error
+        result: Result = self._outcome.result
+        return result
 
 
 def nothing() -> None:
@@ -94,142 +57,142 @@ class LocalProcesses:
     """A pool of worker processes, as a context manager.
 
     Args:
-        workers: how many; each starts when a job finds no idle one.
+        workers: how many; each starts when a job finds no idle one, and another takes the place of one that ended.
         notice: called with a sentence for the user.
         get_ready: the first thing that each does; it must not raise.
+        solution: the file of the one that runs in them; None where none does.
+        confined: what they may read once they are ready; None for all that the user may.
     """
 
-    def __init__(self, workers: int, notice: Callable[[str], None], get_ready: Callable[[], object] = nothing) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._size, self._notice = workers, notice
-        self._stop = context.Event()
-        self._finished: SimpleQueue[int] = context.SimpleQueue()
-        self._workers: set[BaseProcess] = set()
-        self._pool = ProcessPoolExecutor(workers, context, _start_worker, (self._stop, self._finished, get_ready))
+    def __init__(
+        self,
+        workers: int,
+        notice: Callable[[str], None],
+        get_ready: Callable[[], object] = nothing,
+        solution: Path | None = None,
+        confined: Confinement | None = None,
+    ) -> None:
+        self._confined = confined
+        self._size, self._notice, self._get_ready, self._solution = workers, notice, get_ready, solution
+        self._workers: list[Worker] = []
 
     def __enter__(self) -> "LocalProcesses":
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._stop.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        while self._workers:
+            self._workers.pop().end()
 
     def start(self, workers: int) -> None:
         """Start some workers, or all that are left if they are fewer, before there is work for them."""
-        self._submit(nothing, [()] * min(workers, self._size))
+        while len(self._workers) < min(workers, self._size):
+            self._workers.append(Worker(self._get_ready, self._confined))
 
-    def run(self, function: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
-        """Run one job and give its result; it raises what `run_all` raises."""
-        return self.run_all(function, [arguments], lambda models: None)[0]
+    def run(self, function: Callable[[*Arguments], Result], *arguments: *Arguments, limit: float | None = None) -> Result:
+        """Run one job and give its result; arguments and what it raises are those of `run_all`."""
+        return self.run_all(function, [arguments], limit=limit)[0]
 
     def run_all(
         self,
         function: Callable[[*Arguments], Result],
         jobs: Sequence[tuple[*Arguments]],
-        on_finished: Callable[[int], None],
+        on_finished: Callable[[int], None] = lambda models: None,
+        limit: float | None = None,
     ) -> list[Result]:
         """Run a job per tuple of arguments and give their results in order.
 
-        When a job fails, or the user interrupts, the jobs under way are asked to save and return; the others return at once.
+        When a job fails, or the user interrupts, the jobs under way are asked to save and return; they have `PATIENCE`.
 
         Args:
-            function: importable by the workers.
+            function: importable by the workers; its annotation says what it gives, which is data.
             jobs: arguments, one tuple per job.
             on_finished: called with the number of models newly finished.
+            limit: seconds that a job may take.
 
         Raises:
-            WorkerDiedError: a worker died.
+            WorkerDiedError: a worker died, or had no time left.
             KeyboardInterrupt: the user interrupted; what was finished is saved.
             Exception: the first that a job raised.
         """
-        self._stop.clear()
-        futures = self._submit(function, jobs)
+        results: dict[int, Result] = {}
         try:
-            self._wait(futures, on_finished)
+            with closing(self.as_they_end(function, jobs, on_finished, limit)) as batches:
+                for ended in batches:
+                    results.update({each.number: each.result for each in ended})
+        except WorkerDiedError as error:
+            who = f"{self._solution.stem} failed" if self._solution else "A worker process failed"
+            raise WorkerDiedError(f"{who}: {error}. What was finished is kept; run the same command to go on.") from error
+        return [results[number] for number in range(len(jobs))]
+
+    def as_they_end(
+        self,
+        function: Callable[..., Result],
+        jobs: Sequence[tuple[Any, ...]],
+        on_finished: Callable[[int], None] = lambda models: None,
+        limit: float | None = None,
+        completed: Callable[..., tuple[Any, ...]] = lambda *arguments: arguments,
+    ) -> Generator[list[Ended[Result]], None, None]:
+        """Run jobs, and give those that are over whenever there are any, whether they failed or not (see `run_all`).
+
+        Where the caller raises, or wants no more of them, the jobs under way are asked to return. `completed` makes the
+        arguments that are sent of those in `jobs`, when they are.
+        """
+        waiting = deque((number, Call(function, job, limit, self._solution)) for number, job in enumerate(jobs))
+        try:
+            while waiting or self._at_work():
+                self._assign(waiting, completed)
+                if ended := self._ended(on_finished):
+                    self._assign(waiting, completed)  # before anybody takes time for what has ended
+                    yield ended
         except KeyboardInterrupt:
-            self._notice("Stopping after the models under way; press Ctrl-C again to stop at once.")
-            try:
-                self._wind_down(futures, on_finished)
-            except KeyboardInterrupt:
-                self._kill()
+            self._notice(f"Stopping within {PATIENCE:.0f} seconds; press Ctrl-C again to stop at once.")
             raise
-        return [future.result() for future in futures]
+        finally:
+            self._wind_down(on_finished)
 
-    def _submit(self, function: Callable[[*Arguments], Result], jobs: Sequence[tuple[*Arguments]]) -> list[Future[Result]]:
-        others = set(multiprocessing.active_children())
-        with worker_environment():
-            futures = [self._pool.submit(function, *job) for job in jobs]
-        self._workers |= set(multiprocessing.active_children()) - others
-        return futures
+    def _at_work(self) -> list[Worker]:
+        return [worker for worker in self._workers if worker.number is not None]
 
-    def _wait(self, futures: list[Future[Result]], on_finished: Callable[[int], None]) -> None:
-        waiting = set(futures)
-        while waiting:
-            done, waiting = wait(waiting, timeout=0.1, return_when=FIRST_COMPLETED)
-            self._drain(on_finished)
-            error = next((e for future in done if (e := future.exception()) is not None), None)
-            if isinstance(error, BrokenProcessPool):
-                self._kill()  # the pool only asks them to terminate, which they do not hear
-                raise WorkerDiedError(
-                    "A worker process died: it ran out of memory, was killed, or the solution ended it; "
-                    "what was finished is kept, run the same command to go on."
-                ) from error
-            if error is not None:
-                self._wind_down(futures, on_finished)
-                raise error
-
-    def _wind_down(self, futures: list[Future[Result]], on_finished: Callable[[int], None]) -> None:
-        # Nothing is cancelled: should a worker die, the pool would trip over a cancelled job, and say so in a traceback.
-        self._stop.set()
-        waiting = set(futures)
-        while waiting:  # in short waits, so that a second Ctrl-C is heard
-            _, waiting = wait(waiting, timeout=0.1)
-        self._drain(on_finished)
-
-    def _kill(self) -> None:
+    def _assign(self, waiting: "deque[tuple[int, Call]]", completed: Callable[..., tuple[Any, ...]]) -> None:
+        for worker in [worker for worker in self._workers if worker.is_gone]:
+            self._end(worker)
+        self.start(len(self._at_work()) + len(waiting))
         for worker in self._workers:
-            worker.kill()
+            if waiting and worker.is_idle:
+                number, call = waiting.popleft()
+                worker.begin(number, call._replace(arguments=completed(*call.arguments)))
 
-    def _drain(self, on_finished: Callable[[int], None]) -> None:
-        while not self._finished.empty():
-            on_finished(self._finished.get())
+    def _ended(self, on_finished: Callable[[int], None]) -> list[Ended[Any]]:
+        """Jobs that have ended by now, or end within a moment."""
+        patience = max(0.0, min(WAIT, *(worker.left() for worker in self._workers)))
+        speaking = multiprocessing.connection.wait([worker.answers for worker in self._workers], patience)
+        ended = []
+        for worker in list(self._workers):
+            number, was_ready, outcome = worker.number, worker.is_ready, None
+            if worker.answers in speaking:
+                outcome = worker.hear(on_finished)
+            elif worker.left() <= 0:
+                outcome = worker.time_is_up()
+            if isinstance(outcome, Exception) and not was_ready:
+                self._end(worker)
+                raise WorkerDiedError(f"it could not start: {outcome}")
+            if worker.has_ended:
+                self._workers.remove(worker)
+            if outcome is not None and number is not None:
+                ended.append(Ended[Any](number, outcome))
+        return ended
 
+    def _wind_down(self, on_finished: Callable[[int], None]) -> None:
+        for worker in self._at_work():
+            worker.ask_to_stop()
+        end = time.monotonic() + PATIENCE
+        try:
+            while self._at_work() and time.monotonic() < end:
+                self._ended(on_finished)
+        finally:  # the user may have no more patience
+            for worker in self._at_work():
+                self._end(worker)
 
-@contextmanager
-def worker_environment() -> Iterator[None]:
-    """What workers inherit when they start in it: variables, and signals to stop that wait, as they do for this process.
-
-    They do not import the program that started them again, so a script that calls the library needs no
-    `if __name__ == "__main__"`.
-    """
-    before, program = dict(os.environ), sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    os.environ.update(WORKER_ENVIRONMENT)
-    try:
-        with _stop_signals_wait():
-            yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-        sys.modules["__main__"] = program
-
-
-@contextmanager
-def _stop_signals_wait() -> Iterator[None]:
-    """Hear Ctrl-C and the signal to terminate afterwards; to ignore them for a while instead would lose them."""
-    came: list[int] = []
-    can_wait = hasattr(signal, "pthread_sigmask")
-    if can_wait:
-        resource_tracker.ensure_running()  # where that is started later, it unblocks them
-    masked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS) if can_wait else set()  # this is what workers inherit
-    is_main = threading.current_thread() is threading.main_thread()  # whose handlers hear what reaches other threads
-    heard = {number: signal.signal(number, lambda number, _: came.append(number)) for number in STOP_SIGNALS if is_main}
-    try:
-        yield
-    finally:
-        for number, handler in heard.items():
-            signal.signal(number, handler)
-        if can_wait:
-            signal.pthread_sigmask(signal.SIG_SETMASK, masked)
-        if came:
-            signal.raise_signal(came[0])
+    def _end(self, worker: Worker) -> None:
+        self._workers.remove(worker)
+        worker.end()

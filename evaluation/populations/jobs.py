@@ -3,11 +3,13 @@
 What they stand for needs torch, which the scoring process does not load; so each imports it when it is called.
 """
 
+import dataclasses
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from evaluation.metric.measured import Measured
+from evaluation.populations.made import FailedRun, Made, Parcel, Probe, Start
 from evaluation.populations.population import Population
 from starting_kit.contract import BatchFormat, Solution
 from starting_kit.errors import InputError
@@ -22,13 +24,30 @@ def get_ready(task: Task) -> None:
         materials.load_data(task)
 
 
+def get_ready_for_solutions(task: Task) -> None:
+    """As `get_ready`, for a worker in which solutions run: it knows no labels of test examples."""
+    from evaluation.populations import materials
+
+    get_ready(task)
+    materials.withhold_test_labels()
+
+
+def probe(secret: Path, folder: Path, parent: int) -> Probe:
+    """See `probing`."""
+    from evaluation.populations import probing
+
+    return probing.probe(secret, folder, parent)
+
+
 def describe_solution(
     path: Path, settings: tuple[str, ...], tuned: dict[str, Any] | None, retain: int | None = None
-) -> Solution:
-    """See `contract.describe`."""
+) -> tuple[Solution, str]:
+    """See `contract.describe`; values that may be tuples, which messages do not have, are apart, as Python literals."""
     from starting_kit import contract
 
-    return contract.describe(path, settings, tuned, retain)
+    found = contract.describe(path, settings, tuned, retain)
+    ranges = {name: dataclasses.astuple(limits) for name, limits in found.search_space.items()}
+    return dataclasses.replace(found, overrides={}, search_space={}), repr((found.overrides, ranges))
 
 
 def name_of_device(device: str) -> str:
@@ -66,31 +85,51 @@ def usable_engine(task: Task) -> tuple[Engine, str | None]:
     return training.usable_engine(task)
 
 
-def find_batches(original: Population, solution: Solution, data_free: bool) -> tuple[BatchFormat, list[str]]:
+def find_batches(original: Population, solution: Solution, data_free: bool, start: Start) -> tuple[BatchFormat, list[str]]:
     """See `trying`."""
-    from evaluation.populations import trying
+    from evaluation.populations import materials, trying
 
+    materials.give(original, start)
     return trying.find_batches(original, solution, data_free)
 
 
-def objection_to_lockstep(original: Population, solution: Solution, batches: BatchFormat, data_free: bool) -> str | None:
+def objection_to_lockstep(
+    original: Population, solution: Solution, batches: BatchFormat, data_free: bool, start: Start
+) -> str | None:
     """See `trying`."""
-    from evaluation.populations import trying
+    from evaluation.populations import materials, trying
 
+    materials.give(original, start)
     return trying.objection_to_lockstep(original, solution, batches, data_free)
 
 
-def make_shard(population: Population, shard: int, models: list[int]) -> list[str]:
+def make_shard(population: Population, shard: int, models: list[int]) -> None:
     """See `worker`."""
     from evaluation.populations import worker
 
-    return worker.make_shard(population, shard, models)
+    worker.make_shard(population, shard, models)
 
 
-def time_unlearning(unlearned: Population, model: int) -> float:
+def run_solution(population: Population, models: list[int], start: Start) -> Made:
+    """See `worker`."""
+    from evaluation.populations import materials, worker
+
+    materials.give(population, start)
+    return worker.run_solution(population, models)
+
+
+def store_models(population: Population, shard: int, made: list[tuple[int, Parcel]]) -> list[FailedRun]:
+    """See `worker`."""
+    from evaluation.populations import worker
+
+    return worker.store_models(population, shard, made)
+
+
+def time_unlearning(unlearned: Population, model: int, start: Start) -> float:
     """See `timing`."""
-    from evaluation.populations import timing
+    from evaluation.populations import materials, timing
 
+    materials.give(unlearned, start)
     return timing.time_unlearning(unlearned, model)
 
 
@@ -108,10 +147,11 @@ def kind_of_machine(device: str) -> str:
     return timing.kind_of_machine(device)
 
 
-def operations_of_unlearning(unlearned: Population) -> Measured[int]:
+def operations_of_unlearning(unlearned: Population, start: Start) -> Measured[int]:
     """See `operations`."""
-    from evaluation.populations import operations
+    from evaluation.populations import materials, operations
 
+    materials.give(unlearned, start)
     return operations.of_unlearning(unlearned)
 
 
@@ -122,10 +162,11 @@ def operations_of_retraining(retrained: Population) -> Measured[int]:
     return operations.of_retraining(retrained)
 
 
-def draw(unlearned: Population) -> bytes:
+def draw(unlearned: Population, start: Start) -> bytes:
     """See `drawing`."""
-    from evaluation.populations import drawing
+    from evaluation.populations import drawing, materials
 
+    materials.give(unlearned, start)
     return drawing.draw(unlearned)
 
 

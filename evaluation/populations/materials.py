@@ -1,5 +1,6 @@
 """What a worker works with: a task's data, the original models, a solution that has not changed, and where its prints go."""
 
+import dataclasses
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +11,12 @@ import torch
 from torch import nn
 
 from evaluation.populations import weights
+from evaluation.populations.made import Start
 from evaluation.populations.population import Population
+from evaluation.populations.serving import printed_file
 from starting_kit.contract import Solution
-from starting_kit.errors import InputError, RunError, first_line
+from starting_kit.errors import InputError, SourceChangedError, first_line
+from starting_kit.files import Arrays
 from starting_kit.networks import build
 from starting_kit.sources import are_unchanged
 from starting_kit.streams import printed
@@ -22,10 +26,7 @@ from starting_kit.tasks.task import Task
 MAX_PRINTED = 10_000  # characters of a call's output that are kept
 
 _data: dict[Any, Data] = {}
-
-
-class SourceChangedError(RunError):
-    """A solution's file is not what it was when scoring began."""
+_given: dict[tuple[str, int], Arrays] = {}
 
 
 def load_data(task: Task) -> Data:
@@ -40,6 +41,16 @@ def load_data(task: Task) -> Data:
     return _data[key]
 
 
+def withhold_test_labels() -> None:
+    """Forget the labels of test examples. Their images stay: networks that consist of a stranger's code are evaluated here."""
+    if not _data:  # they could not be read, as `look_at_data` says
+        return
+    (key,) = _data
+    labels = _data[key].labels.copy()
+    labels[_data[key].test] = 0
+    _data[key] = dataclasses.replace(_data[key], labels=labels)
+
+
 def original_model(population: Population, model: int = 0) -> nn.Module:
     """A copy of one of the original models that unlearning starts from; the first may come with the data set.
 
@@ -49,7 +60,15 @@ def original_model(population: Population, model: int = 0) -> nn.Module:
     """
     if model == 0 and population.task.original is not None:
         return _load_file(build(population.task, seed=0), population.task.original).eval()
-    return weights.load(population, model)
+    given = _given.get((population.key, model))
+    return weights.load(population, model) if given is None else weights.network(population, given)
+
+
+def give(population: Population, start: Start) -> None:
+    """Have `original_model` find models here that it may not read: original ones of a population, or of that it comes from."""
+    original = population.original or population
+    _given.clear()
+    _given.update({(original.key, model): arrays for model, arrays in start.items()})
 
 
 def _load_file(net: nn.Module, path: Path) -> nn.Module:
@@ -74,12 +93,13 @@ def require_unchanged(solution: Solution) -> None:
 
 @contextmanager
 def printing_to(population: Population, title: str) -> Iterator[None]:
-    """Collect what a solution prints in `output.log` of its population, instead of across the progress bars."""
+    """Collect what a solution prints for `output.log` of its population, instead of across the progress bars."""
     with printed() as stream:
         try:
             yield
         finally:
             if text := stream.text[-MAX_PRINTED:].strip():
-                population.folder.mkdir(parents=True, exist_ok=True)
-                with (population.folder / "output.log").open("a", encoding="utf-8") as log:
+                path = printed_file(population.folder)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("a", encoding="utf-8") as log:
                     log.write(f"--- {title}\n{text}\n")

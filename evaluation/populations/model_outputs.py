@@ -1,5 +1,7 @@
 """What is kept of one model: logits and accuracies."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from starting_kit.errors import SolutionError, first_line
 from starting_kit.files import Arrays
 from starting_kit.loaders import as_numbers
 from starting_kit.tasks.data import SPLITS, Pixels
+from starting_kit.tasks.task import Task
 
 RETAIN_SAMPLE = 1000  # retain examples of which logits are kept
 EVALUATION_BATCH = 1000
@@ -24,11 +27,17 @@ def outputs(population: Population, model: int, net: nn.Module) -> Arrays:
         SolutionError: the network cannot be evaluated.
     """
     task, data = population.task, load_data(population.task)
+    by_split = {split: logits_of(net, data.images[getattr(data, split)], task.classes, population.device) for split in SPLITS}
+    return outputs_of_logits(task, model, by_split)
+
+
+def outputs_of_logits(task: Task, model: int, by_split: Mapping[str, NDArray[np.float32]]) -> Arrays:
+    """As `outputs`, from logits [examples, classes] of all examples of each split."""
+    data = load_data(task)
     arrays: Arrays = {"models": np.array([model])}
     sample = np.random.default_rng(task.seed).permutation(len(data.retain))[:RETAIN_SAMPLE]
     for split in SPLITS:
-        ids = getattr(data, split)
-        logits = logits_of(net, data.images[ids], task.classes, population.device)
+        ids, logits = getattr(data, split), by_split[split]
         arrays[f"accuracy_{split}"] = np.array([(logits.argmax(axis=1) == data.labels[ids]).mean()])
         if data.ages is not None:
             arrays[f"age_error_{split}"] = np.array([age_error(logits, data.group_ages(task.classes), data.ages[ids])])

@@ -80,6 +80,16 @@ class Population:
         apart = 1 if self.original is None else self.in_a_row
         return model % apart == 0 and model // apart < self.kept
 
+    def keeps_whole(self, model: int) -> bool:
+        """Whether the network itself is kept, where a solution's own trainer made it: to unlearn from, or as `keeps` says."""
+        is_start = self.kind == "original" and model < self.originals
+        return self.trainer is not None and (is_start or self.keeps(model))
+
+    @property
+    def made_by(self) -> Solution | None:
+        """The solution whose code makes the models; None where only the task's recipe does."""
+        return self.solution or self.trainer
+
     def originals_of(self, models: int) -> int:
         """How many original models the first so many unlearned models come from."""
         return originals_of(models, self.originals, self.in_a_row)

@@ -10,10 +10,10 @@ from torch.nn import functional as F
 from torch.optim import Adam
 
 from evaluation.populations import weights
-from evaluation.populations.executors import report_finished, stop_requested
 from evaluation.populations.materials import load_data, original_model
 from evaluation.populations.population import Population
 from evaluation.populations.relearn_settings import BATCHES, EPOCHS, IMAGES, LEARNING_RATE, MARGIN, MODELS
+from evaluation.populations.serving import report_finished, stop_requested
 from starting_kit import runner
 from starting_kit.files import write_arrays
 from starting_kit.loaders import as_numbers

@@ -1,7 +1,7 @@
 """Make, resume and load the shards of a population."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,9 +10,10 @@ from filelock import FileLock, Timeout
 
 from evaluation.metric.designs import Groups
 from evaluation.metric.outputs import Outputs
-from evaluation.populations import jobs
-from evaluation.populations.executors import LocalProcesses
+from evaluation.populations import jobs, runs
+from evaluation.populations.made import FailedRun
 from evaluation.populations.population import Population, describes_examples
+from evaluation.populations.runs import Pools
 from starting_kit.files import Arrays, DamagedFileError, make_folder, read_arrays, write_json
 from starting_kit.tasks.data import SPLITS
 
@@ -20,10 +21,10 @@ from starting_kit.tasks.data import SPLITS
 def make(
     population: Population,
     models: int,
-    executor: LocalProcesses,
+    pools: Pools,
     on_finished: Callable[[int], None],
     notice: Callable[[str], None],
-) -> None:
+) -> list[FailedRun]:
     """Make those of the first `models` models that are not stored yet.
 
     Two processes that want the same population take turns, so the second finds what the first has made.
@@ -31,27 +32,27 @@ def make(
     Args:
         population: what to make.
         models: how many.
-        executor: where.
+        pools: where.
         on_finished: called with the number of models newly finished, or found.
         notice: called with a sentence for the user.
 
+    Returns:
+        The runs that failed, if those are few and the models unlearned ones.
+
     Raises:
-        RunError: a run failed; what was finished is kept.
+        RunError: other runs failed; what was finished is kept.
         KeyboardInterrupt: the user interrupted; what was finished is kept.
     """
     with prepared(population, notice):
         missing = missing_models(population, models, notice)
         on_finished(models - sum(len(wanted) for wanted in missing.values()))
-        wanted = [(population, shard, models_of_shard) for shard, models_of_shard in missing.items()]
-        remarks = executor.run_all(jobs.make_shard, wanted, on_finished)
-    for remark in sorted({remark for of_shard in remarks for remark in of_shard}):
-        notice(f"{remark}.")
+        return _make(population, models, missing, pools, on_finished, notice)
 
 
 def make_originals(
     population: Population,
     models: int,
-    executor: LocalProcesses,
+    pools: Pools,
     on_finished: Callable[[int], None],
     notice: Callable[[str], None],
 ) -> None:
@@ -60,7 +61,7 @@ def make_originals(
     Args:
         population: of the original models.
         models: how many are needed.
-        executor: where they are trained.
+        pools: where they are trained.
         on_finished: called with the number of models newly finished, or found.
         notice: called with a sentence for the user.
 
@@ -72,10 +73,24 @@ def make_originals(
     with prepared(population, notice):
         wanted = [model for model in range(first, models) if not is_stored(population.weights_path(model), notice)]
         on_finished(models - len(wanted))
-        shards: dict[int, list[int]] = {}
+        missing: dict[int, list[int]] = {}
         for model in wanted:
-            shards.setdefault(model // population.shard_size, []).append(model)
-        executor.run_all(jobs.make_shard, [(population, *of_shard) for of_shard in shards.items()], on_finished)
+            missing.setdefault(model // population.shard_size, []).append(model)
+        _make(population, models, missing, pools, on_finished, notice)
+
+
+def _make(
+    population: Population,
+    models: int,
+    missing: dict[int, list[int]],
+    pools: Pools,
+    on_finished: Callable[[int], None],
+    notice: Callable[[str], None],
+) -> list[FailedRun]:
+    if population.made_by is not None:
+        return runs.make(population, models, missing, pools, on_finished, notice)
+    pools.trainers.run_all(jobs.make_shard, [(population, *of_shard) for of_shard in missing.items()], on_finished)
+    return []
 
 
 def missing_models(population: Population, models: int, notice: Callable[[str], None]) -> dict[int, list[int]]:
@@ -94,28 +109,43 @@ def missing_models(population: Population, models: int, notice: Callable[[str], 
     return missing
 
 
-def load(population: Population, models: int) -> Outputs:
+def load(population: Population, models: int, failed: Collection[int] = ()) -> Outputs:
     """Outputs of the first `models` models, which have been made.
+
+    Args:
+        population: of the models.
+        models: how many.
+        failed: numbers of those of them that there are not, because their runs failed.
 
     Raises:
         DamagedFileError: a shard was damaged since it was made.
     """
-    arrays = load_arrays(population, models)
+    arrays = load_arrays(population, models, failed)
 
     def by_split(what: str) -> Arrays:
         return {split: arrays[f"{what}_{split}"] for split in SPLITS if f"{what}_{split}" in arrays}
 
     outputs = Outputs.from_logits(by_split("logits"), by_split("labels"), by_split("ids"), by_split("accuracy"))
-    return dataclasses.replace(outputs, age_error=by_split("age_error"), originals=origins(population, models))
+    return dataclasses.replace(
+        outputs, age_error=by_split("age_error"), originals=origins(population, models, failed), failed=len(failed)
+    )
 
 
-def origins(population: Population, models: int) -> Groups | None:
-    """The number of the original model that each of the first `models` models comes from, [models]; None if from none."""
-    return None if population.original is None else np.array([population.original_of(model) for model in range(models)])
+def origins(population: Population, models: int, failed: Collection[int] = ()) -> Groups | None:
+    """Which of the first `models` models come from the same original model: its number, [models]; None if from none.
+
+    Of original models from which all runs `failed`, the others take the numbers.
+    """
+    if population.original is None:
+        return None
+    numbers = [population.original_of(model) for model in range(models) if model not in failed]
+    return np.unique(numbers, return_inverse=True)[1].astype(np.int64)
 
 
-def load_arrays(population: Population, models: int) -> Arrays:
+def load_arrays(population: Population, models: int, failed: Collection[int] = ()) -> Arrays:
     """All that is stored of the first `models` models: `logits_`, `labels_`, `ids_` and `accuracy_` of each split.
+
+    Arguments are those of `load`.
 
     Raises:
         DamagedFileError: a shard was damaged since it was made.
@@ -123,13 +153,16 @@ def load_arrays(population: Population, models: int) -> Arrays:
     shards = []
     for shard in range(-(-models // population.shard_size)):
         path = population.shard_path(shard)
+        wanted = [model for model in population.models_of_shard(shard) if model < models and model not in failed]
+        if not wanted:
+            continue
         arrays = read_arrays(path)
-        if arrays is None:
+        if arrays is None or not set(wanted) <= set(arrays["models"].tolist()):
             raise DamagedFileError(path)
-        shards.append(arrays)
-    first = np.concatenate([arrays["models"] for arrays in shards]) < models
+        rows = np.isin(arrays["models"], wanted)
+        shards.append({name: values if describes_examples(name) else values[rows] for name, values in arrays.items()})
     return {
-        name: values if describes_examples(name) else np.concatenate([arrays[name] for arrays in shards])[first]
+        name: values if describes_examples(name) else np.concatenate([arrays[name] for arrays in shards])
         for name, values in shards[0].items()
     }
 

@@ -7,10 +7,10 @@ which is over before it is interrupted, so that on a busy machine the ratio of w
 import dataclasses
 import os
 import platform
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from time import perf_counter, process_time  # by name: a solution may replace what the module has
 
 import torch
 
@@ -24,6 +24,7 @@ LONG = 10.0  # seconds of an epoch, from which on one is timed, and its share of
 TIMED_EPOCHS = 5  # of others: all take the same time, and several short timings say more than one long one
 WARM_UP = 5.0  # seconds of a first call, of which kernels and buffers are ready for the one that is timed
 
+_times = os.times
 _warm: set[str] = set()  # keys of populations of which this worker has timed a model
 _first_epochs: dict[str, float] = {}  # seconds of the first epoch that this worker has trained, by the population's key
 
@@ -74,13 +75,13 @@ def clock(device: str) -> Callable[[], float]:
 
 
 def _of_processor() -> float:
-    times = os.times()  # of processes that have ended; of this one in hundredths, which are too coarse
-    return time.process_time() + times.children_user + times.children_system
+    times = _times()  # of processes that have ended; of this one in hundredths, which are too coarse
+    return process_time() + times.children_user + times.children_system
 
 
 def _on_the_wall() -> float:
     torch.cuda.synchronize()
-    return time.perf_counter()
+    return perf_counter()
 
 
 def kind_of_machine(device: str) -> str:

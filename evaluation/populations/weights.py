@@ -30,13 +30,20 @@ def store(population: Population, model: int, net: nn.Module, data: Data) -> Non
     Raises:
         RunError: the file cannot be written.
     """
-    if population.trainer is not None:
-        arrays = _pickled(net)
-    elif reason := objection(population.task, net, data):
+    if reason := objection(population.task, net, data):
         arrays = {"objection": np.array(reason)}
     else:
         arrays = {name: tensor.detach().cpu().numpy() for name, tensor in net.state_dict().items()}
     write_arrays(population.weights_path(model), arrays)
+
+
+def store_objection(population: Population, model: int) -> None:
+    """Store that a model is not the task's network with other weights.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    write_arrays(population.weights_path(model), {"objection": np.array(not_of(population.task))})
 
 
 def load(population: Population, model: int) -> nn.Module:
@@ -48,6 +55,11 @@ def load(population: Population, model: int) -> nn.Module:
     weights = read_intact(population.weights_path(model))
     if weights is None:
         raise RunError(f"{population.weights_path(model)} is missing or damaged; run the same command to make it again.")
+    return network(population, weights)
+
+
+def network(population: Population, weights: Arrays) -> nn.Module:
+    """The network that weights were stored of (see `load`)."""
     if population.trainer is not None:
         with surroundings(population.trainer.path, population.trainer.visible):
             load_solution(population.trainer.path)  # may define the network's classes
@@ -73,10 +85,25 @@ def objection(task: Task, net: nn.Module, data: Data) -> str | None:
             same = torch.allclose(twin(images), net(images), TOLERANCE, TOLERANCE)
     except Exception:  # a solution's network may raise anything
         same = False
-    return None if same else f"it is not {task.network} with other weights"
+    return None if same else not_of(task)
 
 
-def _pickled(net: nn.Module) -> Arrays:
+def not_of(task: Task) -> str:
+    """The objection to a network that holds more, or other things, than the task's."""
+    return f"it is not {task.network} with other weights"
+
+
+def pickled(net: nn.Module) -> bytes:
+    """A whole network, as `load` reads it where a solution's own trainer made it."""
     buffer = io.BytesIO()
     torch.save(net, buffer)
-    return {"network": np.frombuffer(buffer.getvalue(), dtype=np.uint8)}
+    return buffer.getvalue()
+
+
+def store_pickled(population: Population, model: int, network: bytes) -> None:
+    """Store a network that is pickled, without a look at it.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    write_arrays(population.weights_path(model), {"network": np.frombuffer(network, dtype=np.uint8)})

@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from evaluation.populations import weights
-from evaluation.populations.executors import report_finished, stop_requested
-from evaluation.populations.materials import SourceChangedError, load_data, original_model, printing_to, require_unchanged
-from evaluation.populations.model_outputs import outputs
+from evaluation.populations import parcels, weights
+from evaluation.populations.made import FailedRun, Made, Parcel
+from evaluation.populations.materials import load_data, original_model, printing_to, require_unchanged
+from evaluation.populations.model_outputs import outputs, outputs_of_logits
 from evaluation.populations.population import Population, describes_examples
+from evaluation.populations.serving import report_finished, stop_requested
 from starting_kit import runner, training
-from starting_kit.errors import DataWithheldError, RunError, SolutionError
+from starting_kit.errors import SolutionError
 from starting_kit.files import Arrays, read_intact, write_arrays
 from starting_kit.lockstep.stacking import NotStackableError
 from starting_kit.returned import SolutionWarning
@@ -26,45 +27,31 @@ from starting_kit.tasks.task import ONE_AT_A_TIME, Task
 
 SAVE_EVERY = 30.0  # seconds between writes of a shard: what a killed worker loses at most, besides the model under way
 
+
 torch.backends.cudnn.deterministic = True  # on a GPU, too, the same models come out every time
 
 
-def make_shard(population: Population, shard: int, models: list[int]) -> list[str]:
-    """Make models of one shard and store their outputs.
+def make_shard(population: Population, shard: int, models: list[int]) -> None:
+    """Train models of one shard by the task's recipe, and store their outputs.
 
     Args:
         population: of which kind.
         shard: its number.
         models: which models to make, all of that shard; where they are made together, the others are made with them.
 
-    Returns:
-        What the user should know of them, in sentences.
-
     Raises:
-        SolutionError: a solution failed; the models before it are stored.
+        RunError: a file cannot be written.
     """
     torch.set_num_threads(1)
     if stop_requested():
-        return []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", SolutionWarning)
-        if population.engine.kind == "single":
-            _make_one_by_one(population, shard, models)
-        else:
-            _make_together(population, shard)
-            report_finished(len(models))
-    return sorted({str(warning.message) for warning in caught if issubclass(warning.category, SolutionWarning)})
-
-
-def _make_together(population: Population, shard: int) -> None:
-    models = population.models_of_shard(shard)
-    try:
-        networks = _train(population, models) if population.solution is None else _unlearn_in_lockstep(population, models)
-        kept = [_keep(population, model, net) for model, net in zip(models, networks, strict=True)]
-    except (RunError, NotStackableError) as error:
-        which = f"models {models[0]} to {models[-1]}, which ran in lockstep"
-        raise failure(population, which, error, "; --engine single runs one at a time") from error
-    _save(population, shard, None, kept)
+        return
+    if population.engine.kind == "single":
+        _make_one_by_one(population, shard, models)
+    else:
+        together = population.models_of_shard(shard)
+        networks = _train(population, together)
+        _save(population, shard, None, [_keep(population, model, net) for model, net in zip(together, networks, strict=True)])
+        report_finished(len(models))
 
 
 def _make_one_by_one(population: Population, shard: int, models: list[int]) -> None:
@@ -74,7 +61,8 @@ def _make_one_by_one(population: Population, shard: int, models: list[int]) -> N
     saved_at = time.monotonic()
     try:
         for model in models:
-            unsaved.append(_make_one(population, model))
+            (net,) = _train(population, [model])
+            unsaved.append(_keep(population, model, net))
             report_finished(1)
             if time.monotonic() - saved_at > SAVE_EVERY:
                 stored, unsaved, saved_at = _save(population, shard, stored, unsaved), [], time.monotonic()
@@ -85,31 +73,85 @@ def _make_one_by_one(population: Population, shard: int, models: list[int]) -> N
             _save(population, shard, stored, unsaved)
 
 
-def _make_one(population: Population, model: int) -> Arrays:
-    try:
-        if population.solution is None:
-            (net,) = _train(population, [model])
-        else:
-            net = unlearn(population, model, load_data(population.task))
-        return _keep(population, model, net)
-    except RunError as error:
-        raise failure(population, f"model {model}", error) from error
-
-
 def _train(population: Population, models: Sequence[int]) -> list[nn.Module]:
     """Trained networks; of the original models that unlearning starts from, the weights are kept."""
     data = load_data(population.task)
     examples = data.training if population.kind == "original" else data.retain
     seeds = [population.model_seed(model) for model in models]
-    if population.trainer is None:
-        networks = training.train(population.task, data, examples, seeds, population.engine, population.device)
-    else:
-        networks = [train_alone(population, population.task, seed, examples) for seed in seeds]
+    networks = training.train(population.task, data, examples, seeds, population.engine, population.device)
     if population.kind == "original":
         for model, net in zip(models, networks, strict=True):
             if model < population.originals:
                 weights.store(population, model, net, data)
     return networks
+
+
+def run_solution(population: Population, models: list[int]) -> Made:
+    """Run a solution: unlearn models, or train them with its own trainer.
+
+    Args:
+        population: of which kind.
+        models: which; several run in lockstep.
+
+    Raises:
+        DataWithheldError: the solution reads data that it is not given.
+        SolutionError: it raised, or what it gave cannot be used.
+        SourceChangedError: its file was edited in the meantime.
+    """
+    torch.set_num_threads(1)
+    data = load_data(population.task)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SolutionWarning)
+        if population.trainer is not None:
+            examples = data.training if population.kind == "original" else data.retain
+            networks = [train_alone(population, population.task, population.model_seed(model), examples) for model in models]
+        elif len(models) > 1:
+            networks = _unlearn_in_lockstep(population, models)
+        else:
+            networks = [unlearn(population, models[0], data)]
+    remarks = {str(warning.message) for warning in caught if issubclass(warning.category, SolutionWarning)}
+    return Made(
+        [parcels.pack(population, model, net, data) for model, net in zip(models, networks, strict=True)], sorted(remarks)
+    )
+
+
+def store_models(population: Population, shard: int, made: list[tuple[int, Parcel]]) -> list[FailedRun]:
+    """Store the outputs of models that a solution has made, in a worker that runs none.
+
+    Args:
+        population: of which kind.
+        shard: its number.
+        made: numbers of models of that shard, and what was sent of each.
+
+    Returns:
+        Those that cannot be used, and why.
+
+    Raises:
+        RunError: a file cannot be written.
+    """
+    torch.set_num_threads(1)
+    kept: list[Arrays] = []
+    refused: list[FailedRun] = []
+    for model, parcel in made:
+        try:
+            kept.append(_arrays_of(population, model, parcel))
+        except SolutionError as error:
+            refused.append(FailedRun(model, str(error)))
+    if kept:
+        _save(population, shard, read_intact(population.shard_path(shard)), kept)
+    return refused
+
+
+def _arrays_of(population: Population, model: int, parcel: Parcel) -> Arrays:
+    task, data = population.task, load_data(population.task)
+    if parcel.weights:
+        return _keep(population, model, parcels.network(task, parcel))
+    arrays = outputs_of_logits(task, model, parcels.logits(task, parcel, data))
+    if population.keeps_whole(model):
+        weights.store_pickled(population, model, parcel.whole)
+    elif population.keeps(model):
+        weights.store_objection(population, model)
+    return arrays
 
 
 def train_alone(population: Population, task: Task, seed: int, examples: Ids) -> nn.Module:
@@ -156,19 +198,10 @@ def _unlearn_in_lockstep(population: Population, models: Sequence[int]) -> list[
     try:
         with printing_to(population, f"models {models[0]} to {models[-1]}"):
             return runner.call_in_lockstep(solution, nets, population.task, data, batches, seeds, population.data_free)
+    except NotStackableError as error:
+        raise SolutionError(str(error)) from error
     finally:
         runner.start_afresh(seed=0)
-
-
-def failure(population: Population, models: str, error: Exception, advice: str = "") -> Exception:
-    """The error to raise where a run has failed: for a solution it says which one, on which models, and what to do."""
-    solution = population.solution or population.trainer
-    if solution is None or isinstance(error, SourceChangedError | DataWithheldError):
-        return error
-    return SolutionError(
-        f"{solution.name} failed on {models}: {error}. "
-        f"The models that were finished are kept; mend the solution or run the same command to go on{advice}."
-    )
 
 
 def _keep(population: Population, model: int, net: nn.Module) -> Arrays:

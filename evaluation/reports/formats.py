@@ -68,7 +68,14 @@ def _kind(made_with: Environment) -> str:
 
 
 def failed_runs(card: Scorecard) -> Iterator[str]:
-    """How many runs lie far from the others, if more than retrained models do."""
+    """How many runs gave no model, and how many lie far from the others, if more than retrained models do."""
+    if card.failed_runs is not UNSET:
+        failed, reasons = card.failed_runs.models, card.failed_runs.reasons
+        numbers = f"{'model' if len(failed) == 1 else 'models'} {', '.join(map(str, failed))}"
+        yield (
+            f"{len(failed)} of {card.models} runs failed ({numbers}): {'; '.join(reasons)}. In the score they are models "
+            "that are told from retrained ones with certainty; the same command tries them again."
+        )
     runs = card.outlying_runs
     if runs is not UNSET and runs.unlearned > runs.retrained:
         yield (

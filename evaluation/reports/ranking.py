@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
-from evaluation.metric import intervals
+from evaluation.metric import differences
 from evaluation.metric.measured import Measured
 from evaluation.reports import ties
 from evaluation.scoring import codec, pairs
@@ -97,7 +97,7 @@ def compare_all(cards: Sequence[Scorecard]) -> ties.Pairs:
 def compared(cards: Sequence[Scorecard], errors: NDArray[np.float64]) -> ties.Pairs:
     """The same, where the standard errors of all differences are known, [cards, cards]."""
     scores = np.array([card.score.value or 0.0 for card in cards])
-    normal = intervals.p_values(scores[:, None] - scores, errors)
+    normal = differences.p_values(scores[:, None] - scores, errors)
     p_values = ties.of_student(normal, pairs.independent_units(cards[0])) if cards else normal
     np.fill_diagonal(p_values, np.nan)
     return ties.Pairs(scores, p_values)

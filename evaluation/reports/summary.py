@@ -90,6 +90,8 @@ def lines_of(card: Scorecard) -> Iterator[tuple[str, str]]:
         lockstep = f"lockstep, {card.engine.models_at_once} models at once"
         alone = f"one model at a time ({escape(card.engine.reason)})"
         yield "engine", lockstep if card.engine.unlearning == "lockstep" else alone
+    if card.environment.sandbox:
+        yield "sandbox", escape(card.environment.sandbox)
     if card.hyperparameters and card.hyperparameters.values:
         yield "hyper-parameters", escape(values_in_use(card.hyperparameters))
     if card.forgetting_interval.value is None:

@@ -27,6 +27,7 @@ RANKS = (
     "differences found are chance (Benjamini–Hochberg)."
 )
 EQUAL_MODELS = "† some of its models are one and the same."
+FAILED_RUNS = "‡ some of its runs failed."
 UNDECIDED = "? above or below 20 % of a retraining: the interval of the cost contains it."
 UNRANKED = "cost above 20 % of a retraining"
 # Narrow enough for 80 characters; lines below the head and between sections only.
@@ -65,7 +66,7 @@ def cells(row: Row) -> tuple[str, ...]:
         "-" if row.ranks.value is None else "–".join(str(rank) for rank in dict.fromkeys(row.ranks.value)),
         card.entry.replace("--published", "").replace("--tuned", "").replace("--transferred", ""),
         card.hyperparameters.source if card.hyperparameters else "-",
-        number(card.score) + "†" * card.has_equal_models,
+        number(card.score) + "†" * card.has_equal_models + "‡" * card.has_failed_runs,
         interval(card.score_interval),
         percent(card.relative),
         percent(card.accuracy_kept),
@@ -92,8 +93,8 @@ def show(table: Sequence[Row], screen: Console) -> None:
 def legend(rows: Sequence[Row], unranked: str) -> list[str]:
     """What the marks of some rows mean."""
     slow, equal = any(row.rank is None for row in rows), any(row.card.has_equal_models for row in rows)
-    undecided = any(row.card.is_undecided for row in rows)
-    return [EQUAL_MODELS] * equal + [UNDECIDED] * undecided + [f"{unranked}: {UNRANKED}."] * slow
+    undecided, failed = any(row.card.is_undecided for row in rows), any(row.card.has_failed_runs for row in rows)
+    return [EQUAL_MODELS] * equal + [FAILED_RUNS] * failed + [UNDECIDED] * undecided + [f"{unranked}: {UNRANKED}."] * slow
 
 
 def notes(table: Sequence[Row]) -> list[str]:
@@ -141,6 +142,7 @@ def _record(row: Row) -> dict[str, Any]:
         "score_low": low,
         "score_high": high,
         "different_models": None if card.different_models is UNSET else card.different_models,
+        "failed_runs": 0 if card.failed_runs is UNSET else len(card.failed_runs.models),
     }
 
 

@@ -20,6 +20,7 @@ from evaluation.scoring.scorecard import (
     ClassForgetting,
     EngineUsed,
     Environment,
+    FailedRuns,
     Hyperparameters,
     Opinion,
     Scorecard,
@@ -27,6 +28,7 @@ from evaluation.scoring.scorecard import (
 from starting_kit.contract import PROJECT, Solution
 from starting_kit.errors import InputError
 
+REASONS = 3  # of failed runs, the first that differ
 LONGEST_NAME = 200  # bytes; file systems take 255, endings and what a temporary name adds included
 
 
@@ -66,7 +68,7 @@ def of_experiment(
         within_limit=made.cost.within_limit,
         operations=made.cost.operations,
         seconds=seconds,
-        environment=environment(workers, made.device_name, made.instruction_set),
+        environment=environment(workers, made.device_name, made.instruction_set, made.sandbox),
         **_fields(scores, intervals, controls),
     )
 
@@ -81,6 +83,7 @@ def _origin(made: Experiment) -> dict[str, Any]:
         "task": task.name,
         "task_version": task.version,
         "seed": unlearned.master_seed,
+        "failed_runs": _failed_runs(made),
         "originals": unlearned.originals_of(made.models["unlearned"]),
         "forget": task.identity()["forget"],
         "network": task.network,
@@ -91,6 +94,13 @@ def _origin(made: Experiment) -> dict[str, Any]:
         "hyperparameters": _hyperparameters(solution),
         "data": task.digest,
     }
+
+
+def _failed_runs(made: Experiment) -> FailedRuns | msgspec.UnsetType:
+    if not made.failed:
+        return msgspec.UNSET
+    reasons = dict.fromkeys(run.reason for run in made.failed)
+    return FailedRuns(sorted(run.model for run in made.failed), list(reasons)[:REASONS])
 
 
 def _hyperparameters(solution: Solution) -> Hyperparameters:
@@ -200,7 +210,12 @@ def _shortened(name: str) -> str:
     return f"{encoded[: LONGEST_NAME - len(digest) - 1].decode(errors='ignore')}-{digest}"
 
 
-def environment(workers: int, device: str = "cpu", instruction_set: str | msgspec.UnsetType = msgspec.UNSET) -> Environment:
+def environment(
+    workers: int,
+    device: str = "cpu",
+    instruction_set: str | msgspec.UnsetType = msgspec.UNSET,
+    sandbox: str | msgspec.UnsetType = msgspec.UNSET,
+) -> Environment:
     """What this process and its workers run on."""
     return Environment(
         python=platform.python_version(),
@@ -211,6 +226,7 @@ def environment(workers: int, device: str = "cpu", instruction_set: str | msgspe
         workers=workers,
         git_commit=_git_commit(),
         instruction_set=instruction_set,
+        sandbox=sandbox,
     )
 
 

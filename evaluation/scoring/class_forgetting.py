@@ -32,7 +32,7 @@ from evaluation.metric.confidence import confidences
 from evaluation.metric.designs import Groups
 from evaluation.metric.measured import Measured
 from evaluation.populations.population import Kind
-from evaluation.populations.shards import load_arrays, origins
+from evaluation.populations.shards import origins
 from evaluation.scoring.experiment import Experiment
 from evaluation.scoring.scorecard import ClassForgetting, Estimate
 from starting_kit.files import Arrays
@@ -97,9 +97,9 @@ def of_experiment(made: Experiment) -> Measured[ClassForgetting]:
         return Measured(reason="the forget request is no class")
 
     def load(kind: Kind) -> ClassOutputs:
-        return ClassOutputs.of(load_arrays(made.populations[kind], made.models[kind]), forgotten)
+        return ClassOutputs.of(made.arrays(kind), forgotten)
 
-    originals = origins(made.populations["unlearned"], made.models["unlearned"])
+    originals = origins(made.populations["unlearned"], made.models["unlearned"], made.failed_of("unlearned"))
     return Measured(ClassForgetting(forgotten, **measure(load, originals), anamnesis_index=made.anamnesis))
 
 
@@ -147,13 +147,13 @@ def of_models(outputs: ClassOutputs) -> dict[str, Floats]:
 
 
 def distances(first: ClassOutputs, second: ClassOutputs) -> dict[str, Floats]:
-    """Mean Jensen-Shannon distance of model i of one and model i of the other population, [models]."""
+    """Mean Jensen-Shannon distance of model i of one and model i of the other population, as far as both have any, [models]."""
     pairs = {
         "forget_distance": (first.forget, second.forget),
         "retain_classes_distance": (first.retain_classes, second.retain_classes),
     }
     return {
-        name: np.array([jensen_shannon(*models).mean() for models in zip(*pair, strict=True)])
+        name: np.array([jensen_shannon(*models).mean() for models in zip(*pair, strict=False)])
         for name, pair in pairs.items()
         if pair[0].shape[1]
     }

@@ -103,6 +103,8 @@ class ScoringConfig(Common):
         data_free: whether the loaders hold no data.
         pictures: whether images that the solution makes up are drawn.
         hyperparameters: whose; None for the tuned ones if there are any, else the published ones.
+        time_limit: seconds that the solution has for each model; None for those of a retraining, at least 10.
+        require_sandbox: whether nothing is scored where solutions cannot be confined.
         define: constants of a notebook, `name=value`.
         set: hyper-parameters, `name=value`.
         runs, results: folders of populations and of scorecards.
@@ -124,6 +126,8 @@ class ScoringConfig(Common):
     data_free: bool = False
     pictures: bool = False
     hyperparameters: Literal["tuned", "transferred", "published"] | None = None
+    time_limit: float | None = None
+    require_sandbox: bool = False
     define: tuple[str, ...] = ()
     set: tuple[str, ...] = ()
     runs: Path = Path("runs")
@@ -142,6 +146,8 @@ class ScoringConfig(Common):
             raise InputError(f"--originals {self.originals} must lie between 1 and the number of models, {self.models}.")
         if self.seed < 0:
             raise InputError(f"--seed {self.seed} must not be negative.")
+        if self.time_limit is not None and not 0 < self.time_limit < float("inf"):
+            raise InputError(f"--time-limit {self.time_limit} must be greater than 0, a number of seconds.")
         if self.export:
             require_writable(self.export, "--export")
         check_json(self.json)

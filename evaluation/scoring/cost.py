@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 
 from evaluation.metric.measured import Interval, Measured
 from evaluation.populations import jobs
-from evaluation.populations.executors import LocalProcesses
 from evaluation.populations.population import Population
+from evaluation.populations.runs import Pools, start_of
 from evaluation.scoring.scorecard import COST_LIMIT
+from starting_kit.errors import WorkerDiedError
 from starting_kit.files import write_json
 
 BUDGET = 5.0  # seconds of timing in one run: a second solution is scored in some 15
@@ -33,6 +34,8 @@ FEWEST = 3  # turns with an interval
 ENOUGH = 6  # turns, from which on the Wilcoxon test can reject at 5 %
 PRECISE = 0.05  # an interval that reaches no further from the cost, relative to it, is narrow enough
 STUDENT = {3: 4.303, 4: 3.182, 5: 2.776}  # 97.5 % quantiles of Student's t by number of turns, for one degree of freedom less
+TIMED_CALLS = 3  # times the limit of a call: one is timed after one that warms up
+COUNTED_CALLS = 20  # times that limit, as long as counting may take
 TIMED_RUNS = 3  # turns of an estimate that is not kept
 UNDECIDED = f"undecided: the interval of the cost contains {COST_LIMIT:.0%}; the same command times it further"
 
@@ -88,8 +91,7 @@ class Cost(NamedTuple):
 def measure_cost(
     unlearned: Population,
     retrained: Population,
-    trainers: LocalProcesses,
-    unlearners: LocalProcesses,
+    pools: Pools,
     models: int,
     notice: Callable[[str], None],
 ) -> Cost:
@@ -98,34 +100,32 @@ def measure_cost(
     Args:
         unlearned: the population that the solution makes.
         retrained: what it is compared with.
-        trainers: train networks, and have nothing else to do meanwhile.
-        unlearners: run the solution, and have nothing else to do either.
+        pools: train networks and run the solution, and have nothing else to do meanwhile.
         models: how many unlearned models there are; they are timed one after another.
         notice: called with a sentence for the user.
 
     Raises:
         RunError: the file cannot be written.
         SolutionError: the solution failed.
+        WorkerDiedError: it ended its process, or took too long.
     """
     path = unlearned.folder / "cost.json"
-    machine = trainers.run(jobs.kind_of_machine, retrained.device)
+    machine = pools.trainers.run(jobs.kind_of_machine, retrained.device)
     kept = _read(path, notice)
     if kept is None:
-        kept = Kept(machine, (), _operations(unlearned, retrained, trainers, unlearners))
+        kept = Kept(machine, (), _operations(unlearned, retrained, pools))
     elif kept.machine != machine:
         notice(f"The cost was timed on another kind of machine ({kept.machine}), and is timed again.")
         kept = Kept(machine, (), kept.operations)
     start = time.monotonic()  # workers have started, and operations are counted
     while wants_more(kept.turns, time.monotonic() - start):
-        turn = _time_turn(unlearned, retrained, trainers, unlearners, len(kept.turns) % models)
+        turn = _time_turn(unlearned, retrained, pools, len(kept.turns) % models)
         kept = Kept(machine, (*kept.turns, turn), kept.operations)
         write_json(path, msgspec.to_builtins(kept))
     return Cost(share(kept.turns), interval(kept.turns), len(kept.turns), kept.operations)
 
 
-def estimate_cost(
-    unlearned: Population, retrained: Population, trainers: LocalProcesses, unlearners: LocalProcesses, runs: int
-) -> float:
+def estimate_cost(unlearned: Population, retrained: Population, pools: Pools, runs: int) -> float:
     """The cost by so many turns, or fewer if they take longer than `LONG_TIMING`; nothing is kept.
 
     Raises:
@@ -133,7 +133,7 @@ def estimate_cost(
     """
     start, turns = time.monotonic(), list[Turn]()
     while not turns or (len(turns) < runs and time.monotonic() - start < LONG_TIMING):
-        turns.append(_time_turn(unlearned, retrained, trainers, unlearners, len(turns)))
+        turns.append(_time_turn(unlearned, retrained, pools, len(turns)))
     return share(turns)
 
 
@@ -197,23 +197,29 @@ def _outside(count: int) -> int:
     return int((chances.cumsum() <= 0.025).sum()) - 1
 
 
-def _time_turn(
-    unlearned: Population, retrained: Population, trainers: LocalProcesses, unlearners: LocalProcesses, model: int
-) -> Turn:
-    unlearning = unlearners.run(jobs.time_unlearning, unlearned, model)
-    return Turn(max(unlearning, 1e-9), trainers.run(jobs.time_retraining, retrained, model))
+def _time_turn(unlearned: Population, retrained: Population, pools: Pools, model: int) -> Turn:
+    unlearning = pools.runners.run(
+        jobs.time_unlearning, unlearned, model, start_of(unlearned, [model]), limit=pools.limit(TIMED_CALLS)
+    )
+    return Turn(max(unlearning, 1e-9), pools.that_make(retrained).run(jobs.time_retraining, retrained, model))
 
 
-def _operations(
-    unlearned: Population, retrained: Population, trainers: LocalProcesses, unlearners: LocalProcesses
-) -> Measured[float]:
-    whole = trainers.run(jobs.operations_of_retraining, retrained)
-    counted = unlearners.run(jobs.operations_of_unlearning, unlearned) if whole.value else whole
+def _operations(unlearned: Population, retrained: Population, pools: Pools) -> Measured[float]:
+    whole = pools.trainers.run(jobs.operations_of_retraining, retrained)
+    counted = _operations_of_unlearning(unlearned, pools) if whole.value else whole
     if whole.value == 0:
         return Measured(reason=f"a retraining of {retrained.task.network} has no operations that are counted")
     if counted.value is None or whole.value is None:
         return Measured(reason=counted.reason)
     return Measured(counted.value / whole.value)
+
+
+def _operations_of_unlearning(unlearned: Population, pools: Pools) -> Measured[int]:
+    limit = pools.limit(COUNTED_CALLS)
+    try:
+        return pools.runners.run(jobs.operations_of_unlearning, unlearned, start_of(unlearned, [0]), limit=limit)
+    except WorkerDiedError as error:
+        return Measured(reason=f"the solution fails while its operations are counted: {error.__cause__}")
 
 
 def _read(path: Path, notice: Callable[[str], None]) -> Kept | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.metric import designs, intervals
+from evaluation.metric import designs, differences, intervals
 from evaluation.scoring.scorecard import Scorecard
 
 Floats = NDArray[np.float64]
@@ -18,7 +18,7 @@ def difference(first: Scorecard, second: Scorecard) -> tuple[intervals.Interval,
     if first.score_deviations.value is None or second.score_deviations.value is None:
         return None
     assert first.score.value is not None and second.score.value is not None, "deviations are those of a score"
-    return intervals.difference(
+    return differences.difference(
         first.score.value,
         np.array(first.score_deviations.value),
         second.score.value,
@@ -41,7 +41,7 @@ def standard_errors(cards: Sequence[Scorecard]) -> Floats:
         by_original = np.array([_scores_by_original(card) for card in some]) if averaged else None
         for i, first in enumerate(members):
             of_each = None if by_original is None else by_original[i] - by_original
-            errors[first, members] = intervals.standard_errors(deviations[i] - deviations, of_each)
+            errors[first, members] = differences.standard_errors(deviations[i] - deviations, of_each)
     return errors
 
 

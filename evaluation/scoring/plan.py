@@ -8,13 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.populations import jobs, shards
+from evaluation.populations.describing import described
 from evaluation.populations.executors import LocalProcesses
 from evaluation.populations.population import Kind, Population
+from evaluation.populations.runs import Pools, start_from
 from evaluation.scoring.config import ScoringConfig
 from evaluation.scoring.reporter import Reporter, tell_all
 from starting_kit.contract import BatchFormat, Solution
-from starting_kit.errors import InputError
+from starting_kit.errors import InputError, WorkerDiedError
 from starting_kit.tasks.task import ONE_AT_A_TIME, Engine, Task
+
+LEAST_TIME = 10.0  # seconds for a model, whatever a retraining takes
+DRY_CALLS = 2  # times that time, for what finds out which batches a solution reads
+TRIAL_CALLS = 20  # times that time, for the proof of lockstep
 
 TRAINED: tuple[Kind, ...] = ("retrained", "second_retrained", "original")
 
@@ -27,11 +33,13 @@ class Plan:
         populations: the unlearned one, and the three that are trained.
         models: how many of each.
         engine_reason: why the solution runs in lockstep, or does not.
+        time_limit: seconds that it has for each model.
     """
 
     populations: dict[Kind, Population]
     models: dict[Kind, int]
     engine_reason: str
+    time_limit: float
 
 
 def make_plan(
@@ -39,8 +47,7 @@ def make_plan(
     task: Task,
     path: Path,
     tuned: dict[str, Any] | None,
-    trainers: LocalProcesses,
-    unlearners: LocalProcesses,
+    pools: Pools,
     reporter: Reporter,
 ) -> Plan:
     """Plan the populations, after trying the solution on the first original model, which is made if it is missing.
@@ -50,17 +57,16 @@ def make_plan(
         task: what the solution is scored on.
         path: of the solution.
         tuned: values of its hyper-parameters, or None for the published ones.
-        trainers: train networks.
-        unlearners: run the solution.
+        pools: train networks, and run the solution.
         reporter: is told what takes time, and what is odd in the data.
 
     Raises:
         InputError: the solution cannot be loaded, or cannot run as it was asked to.
-        RunError: it failed in the trial.
-        KeyboardInterrupt: the user interrupted.
+        RunError: it failed in the trial, or took too long.
     """
+    trainers = pools.trainers
     retain = trainers.run(jobs.retain_examples, task) if config.hyperparameters == "transferred" else None
-    solution = unlearners.run(jobs.describe_solution, path, config.set, tuned, retain)
+    solution = described(pools.runners, path, config.set, tuned, retain)
     if retain:
         reporter.say(solution.published.said(retain))
     tell_all(reporter, solution.remarks, config.runs / "remarks.log")
@@ -68,24 +74,32 @@ def make_plan(
         raise InputError(f"--pictures: {path} makes no images up (it defines no function `pictures`); leave the option out.")
     task, engine = _engine_of_training(config, _with_digest(config, task, trainers, reporter), solution, trainers, reporter)
     trained = _trained(config, task, solution, engine)
-    original = trained["original"]
     with reporter.waiting("Preparing the original model"):
-        shards.make_originals(original, 1, trainers, lambda newly: None, reporter.notice)
-    unlearned, why = _unlearned(config, original, solution, unlearners, reporter)
+        shards.make_originals(trained["original"], 1, pools, lambda newly: None, reporter.notice)
+    with reporter.waiting("Trying the solution"):
+        pools.runners.start(config.cores)  # the others, beside the one that tries
+        limit = config.time_limit or usual_time_limit(trained["retrained"], pools)
+        unlearned, why = _unlearned(config, trained["original"], solution, pools._replace(time_limit=limit), reporter)
     models = dict.fromkeys(("unlearned", *TRAINED), config.models) | {"original": config.design(task).trained}
-    return Plan({"unlearned": unlearned, **trained}, models, why)
+    return Plan({"unlearned": unlearned, **trained}, models, why, limit)
+
+
+def usual_time_limit(retrained: Population, pools: Pools) -> float:
+    """Seconds that a solution has for a model: those of a retraining, five times what the competition allowed."""
+    return max(LEAST_TIME, pools.that_make(retrained).run(jobs.time_retraining, retrained, 0))
 
 
 def _unlearned(
-    config: ScoringConfig, original: Population, solution: Solution, unlearners: LocalProcesses, reporter: Reporter
+    config: ScoringConfig, original: Population, solution: Solution, pools: Pools, reporter: Reporter
 ) -> tuple[Population, str]:
     """What the solution makes of the original models, after a trial; and why it runs in lockstep, or does not."""
-    with reporter.waiting("Trying the solution"):
-        unlearners.start(config.cores)  # the others, beside the one that tries
-        batches, made_up = unlearners.run(jobs.find_batches, original, solution, config.data_free)
-        solution = _with_remarks(solution, made_up, config, reporter)
-        engine, why, forced = choose_engine(config.engine, original, solution, batches, unlearners, config.data_free)
-        solution = _with_remarks(solution, forced, config, reporter)
+    limit = pools.limit(DRY_CALLS)
+    batches, made_up = pools.runners.run(
+        jobs.find_batches, original, solution, config.data_free, start_from(original, [0]), limit=limit
+    )
+    solution = _with_remarks(solution, made_up, config, reporter)
+    engine, why, forced = choose_engine(config.engine, original, solution, batches, pools, config.data_free)
+    solution = _with_remarks(solution, forced, config, reporter)
     return original.unlearned_by(solution, batches, engine, config.data_free), why
 
 
@@ -140,7 +154,7 @@ def choose_engine(
     original: Population,
     solution: Solution,
     batches: BatchFormat,
-    unlearners: LocalProcesses,
+    pools: Pools,
     data_free: bool = False,
 ) -> tuple[Engine, str, list[str]]:
     """For how many models at once a solution runs, why, and what is to be said of it: that a wish goes against the trial.
@@ -150,7 +164,7 @@ def choose_engine(
         original: the models it starts from.
         solution: with its hyper-parameters.
         batches: that it reads.
-        unlearners: run the trial.
+        pools: run the trial.
         data_free: whether its loaders hold no data.
 
     Raises:
@@ -162,7 +176,7 @@ def choose_engine(
         return ONE_AT_A_TIME, reason, []
     if wanted == "single":
         return ONE_AT_A_TIME, "--engine single", []
-    objection = unlearners.run(jobs.objection_to_lockstep, original, solution, batches, data_free)
+    objection = _objection(original, solution, batches, pools, data_free)
     if objection and not wanted:
         return ONE_AT_A_TIME, objection, []
     why, warnings = "three models at once get the weights that each gets alone", list[str]()
@@ -170,6 +184,15 @@ def choose_engine(
         why = f"--engine lockstep, against the trial: {objection}"
         warnings = [f"WARNING: --engine lockstep is forced: {objection}. What is scored may not be what each model gets alone."]
     return Engine("grouped", original.task.unlearned_at_once), why, warnings
+
+
+def _objection(original: Population, solution: Solution, batches: BatchFormat, pools: Pools, data_free: bool) -> str | None:
+    limit = pools.limit(TRIAL_CALLS)
+    try:
+        start = start_from(original, [0])
+        return pools.runners.run(jobs.objection_to_lockstep, original, solution, batches, data_free, start, limit=limit)
+    except WorkerDiedError as error:
+        return f"the trial did not end well: {error.__cause__}"
 
 
 def must_be_alone(original: Population, solution: Solution) -> str | None:

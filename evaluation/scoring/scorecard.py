@@ -36,6 +36,18 @@ EXEMPT = (
 )
 
 
+class FailedRuns(Struct, frozen=True):
+    """Runs of the solution that gave no model: in the score they are models that are told from retrained ones with certainty.
+
+    Attributes:
+        models: their numbers.
+        reasons: of the first, without repetitions.
+    """
+
+    models: list[int]
+    reasons: list[str]
+
+
 class EngineUsed(Struct, frozen=True):
     """How the solution ran, and why so."""
 
@@ -138,6 +150,7 @@ class Environment(Struct, frozen=True):
 
     Attributes:
         instruction_set: which of the CPU's instructions the workers compute with; unset where that is not known.
+        sandbox: what confined the workers that ran the solution, or "none" with a reason; unset where that is not known.
     """
 
     python: str
@@ -148,13 +161,14 @@ class Environment(Struct, frozen=True):
     workers: int
     git_commit: Measured[str]
     instruction_set: str | UnsetType = UNSET
+    sandbox: str | UnsetType = UNSET
 
 
 class Scorecard(Struct, frozen=True, kw_only=True):
     """The result of scoring one solution on one task.
 
     A field is None where populations were made elsewhere, so that it is not known, and unset where it does not apply.
-    docs/scorecard.md says what each field means. The first three say that models are the same or have failed, before anything
+    docs/scorecard.md says what each field means. The first four say that models are the same or have failed, before anything
     that is said of so many models.
 
     Attributes:
@@ -163,6 +177,7 @@ class Scorecard(Struct, frozen=True, kw_only=True):
 
     different_models: int | UnsetType = UNSET
     different_retrained_models: int | UnsetType = UNSET
+    failed_runs: FailedRuns | UnsetType = UNSET
     outlying_runs: OutlyingRuns | UnsetType = UNSET
     solution: str
     task: str
@@ -232,6 +247,11 @@ class Scorecard(Struct, frozen=True, kw_only=True):
     def has_equal_models(self) -> bool:
         """Whether some of its models, unlearned or retrained, are one and the same."""
         return self.different_models is not UNSET or self.different_retrained_models is not UNSET
+
+    @property
+    def has_failed_runs(self) -> bool:
+        """Whether some runs gave no model."""
+        return self.failed_runs is not UNSET
 
     @property
     def question(self) -> Design | None:

@@ -7,8 +7,6 @@ from typing import Any
 from evaluation.metric.forgetting import FEWEST_MODELS
 from evaluation.metric.measured import Controls, Intervals, Scores
 from evaluation.metric.outputs import Outputs
-from evaluation.populations.population import Kind
-from evaluation.populations.shards import load_arrays
 from evaluation.scoring import assembly, codec, experiment, external, tuned
 from evaluation.scoring.config import Common, FolderConfig, PairConfig, ScoringConfig
 from evaluation.scoring.experiment import Experiment, timed
@@ -185,13 +183,10 @@ def measure(
 def _export(made: Experiment, folder: Path, approach: str) -> None:
     """Write logits and accuracies of the unlearned and the retrained models."""
 
-    def arrays(kind: Kind) -> Arrays:
-        return load_arrays(made.populations[kind], made.models[kind])
-
     def accuracy(arrays: Arrays) -> Arrays:
         return {split: arrays[f"accuracy_{split}"] for split in SPLITS}
 
-    unlearned, retrained = arrays("unlearned"), arrays("retrained")
+    unlearned, retrained = made.arrays("unlearned"), made.arrays("retrained")
     external.write_folder(
         folder,
         approach,

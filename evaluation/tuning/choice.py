@@ -8,13 +8,12 @@ import datetime
 import shutil
 from dataclasses import dataclass
 
-from evaluation.populations.executors import LocalProcesses, WorkerDiedError
 from evaluation.populations.population import Population
 from evaluation.scoring import tuned
 from evaluation.scoring.cost import TIMED_RUNS
 from evaluation.tuning.study import at_ends, eligible, finished, values_of
 from evaluation.tuning.trials import HIGHEST_COST, Trials
-from starting_kit.errors import RunError, SolutionError
+from starting_kit.errors import RunError, SolutionError, WorkerDiedError
 from starting_kit.extras import needs
 
 with needs("tune"):
@@ -101,7 +100,7 @@ def judge_again(trial: FrozenTrial, fresh: Trials, models: int) -> Judged | None
     """
     name, population = f"trial {trial.number + 1} again", None
     # Workers that a trial has killed, or left in a strange state, end with it.
-    with LocalProcesses(fresh.workers, fresh.reporter.notice) as unlearners:
+    with fresh.runners() as unlearners:
         try:
             population = fresh.population(values_of(trial, fresh.solution.search_space), unlearners)
             cost = fresh.cost(population, unlearners, TIMED_RUNS)

@@ -2,16 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evaluation.populations import jobs, shards
+from evaluation.populations import shards
+from evaluation.populations.describing import described
 from evaluation.populations.executors import LocalProcesses
 from evaluation.populations.population import Population
+from evaluation.populations.runs import Pools
 from evaluation.scoring.config import ScoringConfig
 from evaluation.scoring.cost import estimate_cost
 from evaluation.scoring.plan import choose_engine, make_plan
 from evaluation.scoring.reporter import Reporter
+from evaluation.scoring.runners import runners_of
 from evaluation.scoring.scorecard import COST_LIMIT
 from evaluation.tuning.config import TuningConfig
 from evaluation.tuning.forecast import forecast, without_test
@@ -33,7 +37,8 @@ class Trials:
         retrained: what a trial is compared with.
         models: of a trial.
         trainers: train networks.
-        workers: processes, or threads.
+        time_limit: seconds that the solution has for each model.
+        runners: workers that run the solution, new ones at each call.
         reporter: is told what takes time.
         engines: how the solution runs, by its choices: all that the proof of lockstep is repeated for.
     """
@@ -42,7 +47,8 @@ class Trials:
     retrained: Population
     models: int
     trainers: LocalProcesses
-    workers: int
+    time_limit: float
+    runners: Callable[[], LocalProcesses]
     reporter: Reporter
     engines: dict[tuple[Any, ...], Engine]
 
@@ -71,9 +77,13 @@ class Trials:
         original = self.published.unlearning().original
         needed = original.originals_of(models)
         with self.reporter.stage("to start from", needed) as on_finished:
-            shards.make_originals(original, needed, self.trainers, on_finished, self.reporter.notice)
+            shards.make_originals(original, needed, self.pools(self.trainers), on_finished, self.reporter.notice)
         with self.reporter.stage("retrained", models) as on_finished:
-            shards.make(self.retrained, models, self.trainers, on_finished, self.reporter.notice)
+            shards.make(self.retrained, models, self.pools(self.trainers), on_finished, self.reporter.notice)
+
+    def pools(self, runners: LocalProcesses) -> Pools:
+        """Who trains, and who runs the solution."""
+        return Pools(self.trainers, runners, self.time_limit)
 
     def population(self, values: dict[str, Any], unlearners: LocalProcesses) -> Population:
         """What a trial makes, in lockstep if a proof for its choices allows that.
@@ -84,7 +94,7 @@ class Trials:
         choices = choices_of(solution)
         if choices not in self.engines:
             _, batches, original = self.published.unlearning()
-            self.engines[choices], *_ = choose_engine(None, original, solution, batches, unlearners)
+            self.engines[choices], *_ = choose_engine(None, original, solution, batches, self.pools(unlearners))
         return replace(self.published, solution=solution, engine=self.engines[choices])
 
     def cost(self, population: Population, unlearners: LocalProcesses, runs: int = 1) -> float:
@@ -93,7 +103,7 @@ class Trials:
         It is neither decided nor kept, unlike the cost of a scoring: one turn tells the sampler where the cost rises, a trial's
         models are removed, and the finalists' few turns are compared with a limit that is a tenth below the competition's.
         """
-        return estimate_cost(population, self.retrained, self.trainers, unlearners, runs)
+        return estimate_cost(population, self.retrained, self.pools(unlearners), runs)
 
     def forecast(
         self,
@@ -108,9 +118,9 @@ class Trials:
             RunError: a run failed; what was finished is kept.
             KeyboardInterrupt: the user interrupted; what was finished is kept.
         """
-        shards.make(population, models, unlearners, on_finished, self.reporter.notice)
-        unlearned, retrained = (without_test(shards.load(kind, models)) for kind in (population, self.retrained))
-        return forecast(unlearned, retrained)
+        failed = shards.make(population, models, self.pools(unlearners), on_finished, self.reporter.notice)
+        unlearned = without_test(shards.load(population, models, [run.model for run in failed]))
+        return forecast(unlearned, without_test(shards.load(self.retrained, models)))
 
 
 def prepare(config: TuningConfig, task: Task, path: Path, trainers: LocalProcesses, reporter: Reporter) -> Trials:
@@ -135,16 +145,17 @@ def prepare(config: TuningConfig, task: Task, path: Path, trainers: LocalProcess
         seed=SEED + config.seed,
         runs=config.runs / "tuning",
     )
-    with LocalProcesses(1, reporter.notice) as unlearners:
-        if not unlearners.run(jobs.describe_solution, path, (), None).search_space:  # before any model is made
+    new_runners = partial(runners_of, path, task, config.cores, (config.runs, config.data), reporter.notice)
+    with new_runners() as runners:
+        if not described(runners, path, (), None).search_space:  # before any model is made
             raise InputError(
                 f"{path} has no SEARCH_SPACE, so nothing can be tuned; starting_kit/search_space.py says what it holds."
             )
-        populations = make_plan(apart, task, path, None, trainers, unlearners, reporter).populations
-    published = populations["unlearned"]
+        plan = make_plan(apart, task, path, None, Pools(trainers, runners), reporter)
+    published, retrained = plan.populations["unlearned"], plan.populations["retrained"]
     solution = published.unlearning().solution
     engines = {choices_of(solution): published.engine}
-    trials = Trials(published, populations["retrained"], config.models, trainers, config.cores, reporter, engines)
+    trials = Trials(published, retrained, config.models, trainers, plan.time_limit, new_runners, reporter, engines)
     trials.train(config.models)
     return trials
 

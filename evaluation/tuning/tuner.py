@@ -3,7 +3,7 @@
 import math
 import shutil
 
-from evaluation.populations.executors import LocalProcesses, WorkerDiedError
+from evaluation.populations.executors import LocalProcesses
 from evaluation.populations.population import Population
 from evaluation.scoring import tuned
 from evaluation.scoring.reporter import SILENT, Reporter
@@ -12,7 +12,7 @@ from evaluation.tuning.config import FEW, TuningConfig
 from evaluation.tuning.study import best_score, finished, next_trial, open_study, repeated, values_of
 from evaluation.tuning.trials import HIGHEST_COST, Trials
 from starting_kit import contract, tasks
-from starting_kit.errors import SolutionError
+from starting_kit.errors import SolutionError, WorkerDiedError
 from starting_kit.extras import needs
 from starting_kit.files import require_writable
 
@@ -64,7 +64,7 @@ def run_trials(study: optuna.Study, common: Trials, wanted: int) -> None:
         while (done := len(finished(study))) < wanted:
             on_finished(done, best_score(study))
             # Workers that a trial has killed, or left in a strange state, end with it.
-            with LocalProcesses(common.workers, common.reporter.notice) as unlearners:
+            with common.runners() as unlearners:
                 for number in range(done, wanted):
                     trial = next_trial(study, common.solution.search_space, wanted)
                     if trial is None:

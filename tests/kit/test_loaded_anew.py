@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.populations.materials import SourceChangedError, require_unchanged
+from evaluation.populations.materials import require_unchanged
 from folders import Write, called, write_files  # noqa: F401  # a fixture
 from starting_kit import contract
-from starting_kit.errors import SolutionError
+from starting_kit.errors import SolutionError, SourceChangedError
 
 COUNTER = "VALUE = 1\ncalls = []\ndef count():\n    calls.append(1)\n    return len(calls)\n"
 WAYS = {

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evaluation.metric import comparison, designs, intervals, measures
+from evaluation.metric import comparison, designs, differences, intervals, measures
 from evaluation.metric.epsilon import epsilons
 from evaluation.metric.forgetting import forgetting_quality
 from evaluation.metric.outputs import Outputs
@@ -147,11 +147,11 @@ def test_an_interval_from_enough_originals_is_about_others_too():
 def test_comparisons_subtract_what_each_original_adds_to_both():
     deviations = np.zeros((intervals.CUTS, intervals.PARTS))
     first = np.random.default_rng(0).uniform(0.02, 0.06, 64)
-    (low, high), p_value = intervals.difference(0.041, deviations, 0.04, deviations, (first + 0.001, first))
+    (low, high), p_value = differences.difference(0.041, deviations, 0.04, deviations, (first + 0.001, first))
     assert (low, high) == pytest.approx((0.001, 0.001))
     assert p_value < 1e-6
     shuffled = np.random.default_rng(1).permutation(first)
-    (low, high), p_value = intervals.difference(0.041, deviations, 0.04, deviations, (shuffled + 0.001, first))
+    (low, high), p_value = differences.difference(0.041, deviations, 0.04, deviations, (shuffled + 0.001, first))
     error = np.std(shuffled - first, ddof=1) / 8
     assert (high - low) == pytest.approx(2 * 1.96 * error, rel=1e-3)
     assert p_value > 0.1

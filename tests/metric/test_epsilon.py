@@ -25,16 +25,18 @@ def test_all_golden_files_are_there():
     assert len(GOLDEN) == 7
 
 
-def naive_epsilon(unlearned, retrained):
-    """One example, threshold by threshold, as the organisers' text describes it."""
+def naive_epsilon(unlearned, retrained, failed=0):
+    """One example, threshold by threshold, as the organisers' text describes it; failed runs are no errors."""
     ranges = np.ptp(unlearned), np.ptp(retrained)
     if min(ranges) / max(ranges) < 0.01:
         return 50.0
     high, low = (retrained, unlearned) if np.median(retrained) > np.median(unlearned) else (unlearned, retrained)
     found = []
 
-    def consider(true_positives, false_positives):
-        fpr, fnr = np.mean(false_positives), np.mean(~true_positives)
+    def consider(true_positives, false_positives, positives, negatives):
+        known = {id(unlearned): failed, id(retrained): 0}
+        fpr = np.sum(false_positives) / (len(negatives) + known[id(negatives)])
+        fnr = np.sum(~true_positives) / (len(positives) + known[id(positives)])
         if fpr == 0 and fnr == 0:
             found.append(np.inf)
         elif fpr > 0 and fnr > 0:
@@ -47,13 +49,13 @@ def naive_epsilon(unlearned, retrained):
     count = int(np.ceil(100 * (pooled.max() - pooled.min())))
     grid = np.linspace(np.float32(pooled.min()), np.float32(pooled.max()), count, dtype=np.float32)
     for threshold in grid:
-        consider(high >= threshold, low >= threshold)
+        consider(high >= threshold, low >= threshold, high, low)
     narrow, wide = (low, high) if np.ptp(high) >= np.ptp(low) else (high, low)
     width = narrow.max() - narrow.min()
     start, stop = narrow.min() + width - 2, narrow.max() + 2
     for right in np.linspace(start, stop, int(np.ceil(100 * (stop - start)))):
         for left in np.linspace(right - width - 2, right - width + 2, 400):
-            consider((left <= narrow) & (narrow <= right), (left <= wide) & (wide <= right))
+            consider((left <= narrow) & (narrow <= right), (left <= wide) & (wide <= right), narrow, wide)
     return min(max(found), 50.0) if found else 50.0
 
 
@@ -65,6 +67,23 @@ def test_equals_a_naive_loop_over_all_thresholds(seed):
     unlearned = random.normal(random.normal(), random.uniform(0.2, 2), models)
     retrained = random.standard_t(3, models)
     assert epsilons(unlearned[:, None], retrained[:, None])[0] == pytest.approx(naive_epsilon(unlearned, retrained), abs=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("failed", [1, 3])
+def test_failed_runs_are_never_among_the_errors(failed):
+    unlearned, retrained = gaussians(failed, 12, 1, shift=0.5, scale=0.3)
+    naive = naive_epsilon(unlearned[:, 0], retrained[:, 0], failed)
+    assert epsilons(unlearned, retrained, failed=failed)[0] == pytest.approx(naive, abs=1e-6)
+    assert epsilons(unlearned, retrained)[0] != pytest.approx(naive, abs=1e-6)
+
+
+def test_no_run_gains_by_failing():
+    for seed in range(5):
+        unlearned, retrained = gaussians(seed, 60, 4)
+        found = [epsilons(unlearned, retrained, failed=failed) for failed in range(4)]
+        assert (np.diff(found, axis=0) >= 0).all()
+        assert (found[3] > found[0]).any()
 
 
 def searched_epsilon(unlearned, retrained):

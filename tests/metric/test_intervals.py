@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm, t
 
-from evaluation.metric import intervals
+from evaluation.metric import differences, intervals
 from evaluation.metric.epsilon import epsilons
 from evaluation.metric.forgetting import forgetting_quality, points
 
@@ -138,13 +138,13 @@ def score_and_deviations(confidences, retrained):
 
 def test_a_score_does_not_differ_from_itself(populations):
     one = score_and_deviations(populations[0][0], populations[0][2])
-    assert intervals.difference(*one, *one) == ((0, 0), 1)
+    assert differences.difference(*one, *one) == ((0, 0), 1)
 
 
 def test_scores_that_are_far_apart_differ_and_equal_solutions_do_not(populations):
     first, second, retrained = populations[0]
-    near = intervals.difference(*score_and_deviations(first, retrained), *score_and_deviations(second, retrained))
-    far = intervals.difference(*score_and_deviations(first, retrained), *score_and_deviations(first + 3, retrained))
+    near = differences.difference(*score_and_deviations(first, retrained), *score_and_deviations(second, retrained))
+    far = differences.difference(*score_and_deviations(first, retrained), *score_and_deviations(first + 3, retrained))
     assert near[0][0] < 0 < near[0][1]
     assert near[1] > 0.05
     assert far[0][0] > 0
@@ -154,7 +154,7 @@ def test_scores_that_are_far_apart_differ_and_equal_solutions_do_not(populations
 def test_the_shared_retrained_models_cancel():
     deviations = np.random.default_rng(0).normal(size=(21, 3)) / 10
     nearly_the_same = deviations + np.random.default_rng(1).normal(size=(21, 3)) / 100
-    (low, high), _ = intervals.difference(0.1, deviations, 0.1, nearly_the_same)
+    (low, high), _ = differences.difference(0.1, deviations, 0.1, nearly_the_same)
     own_low, own_high = intervals.interval(0.1, deviations)
     assert high - low < (own_high - own_low) / 5
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evaluation.metric import intervals
+from evaluation.metric import differences, intervals
 from evaluation.metric.looks import Look, at_share, shares
 from evaluation.reports import ties
 
@@ -22,7 +22,7 @@ def test_an_interval_leaves_out_zero_where_the_p_value_is_below_the_share(units,
     decided = []
     for other in np.linspace(0.02, 0.09, 40):
         deviations = random.normal(size=(2, intervals.CUTS, intervals.PARTS)) / 6
-        bounds, p_value = intervals.difference(0.09, deviations[0], other, deviations[1])
+        bounds, p_value = differences.difference(0.09, deviations[0], other, deviations[1])
         low, high = at_share(bounds, units, share)
         assert low + high == pytest.approx(sum(bounds))
         decided.append(low > 0)

@@ -46,19 +46,20 @@ def test_a_population_is_named_by_files_and_draws_where_there_are_any(unlearned:
 
 
 def test_what_was_taken_off_a_network_is_told_once(unlearned: Unlearned) -> None:
-    remarks = worker.make_shard(unlearned(f"{HEAD}return torch.nn.DataParallel(net)"), 0, [0, 1, 2])
-    assert remarks == ["unlearning returned its network in DataParallel; what is scored is the network inside"]
-    assert worker.make_shard(unlearned(f"{HEAD}return net"), 0, [0]) == []
+    made = worker.run_solution(unlearned(f"{HEAD}return torch.nn.DataParallel(net)"), [0])
+    assert made.remarks == ["unlearning returned its network in DataParallel; what is scored is the network inside"]
+    assert worker.run_solution(unlearned(f"{HEAD}return net"), [0]).remarks == []
 
 
 def test_what_no_checkpoint_holds_is_told(unlearned: Unlearned) -> None:
-    (remark,) = worker.make_shard(unlearned(f"{HEAD}net[1].register_forward_hook(lambda *given: None)"), 0, [0, 1])
+    (remark,) = worker.run_solution(unlearned(f"{HEAD}net[1].register_forward_hook(lambda *given: None)"), [0]).remarks
     assert remark.startswith("unlearning changed layer '1' (Conv2d's forward hooks), which is scored as it is")
 
 
 def test_models_do_not_see_what_others_have_written(unlearned: Unlearned, tmp_path: Path) -> None:
     text = f"{HEAD}assert not __import__('os').path.exists('best.pt')\n    torch.save(net.state_dict(), 'best.pt')"
-    worker.make_shard(unlearned(text), 0, [0, 1])
+    for model in range(2):
+        worker.run_solution(unlearned(text), [model])
     assert not list(tmp_path.rglob("best.pt"))
 
 

@@ -9,6 +9,7 @@ from filelock import FileLock
 from evaluation.populations import shards
 from evaluation.populations.executors import LocalProcesses
 from evaluation.populations.population import Population
+from evaluation.populations.runs import Pools
 from starting_kit import contract, tasks
 from starting_kit.files import read_arrays
 from starting_kit.tasks.data import SPLITS
@@ -107,17 +108,17 @@ def test_a_population_grows_and_mends_without_changing(sixteen, tmp_path, engine
     grown, at_once = population(tmp_path / "grown"), population(tmp_path / "at_once")
     finished, notices = [], []
     with LocalProcesses(1, notices.append) as executor:
-        shards.make(at_once, 16, executor, lambda models: None, silent)
+        shards.make(at_once, 16, Pools(executor, executor), lambda models: None, silent)
         whole = at_once.shard_path(0).read_bytes()
-        shards.make(grown, 3, executor, finished.append, silent)
+        shards.make(grown, 3, Pools(executor, executor), finished.append, silent)
         assert read_arrays(grown.shard_path(0))["models"].tolist() == list(range(stored))
-        shards.make(grown, 16, executor, finished.append, silent)
+        shards.make(grown, 16, Pools(executor, executor), finished.append, silent)
         assert sum(finished) == 3 + 16
         assert grown.shard_path(0).read_bytes() == whole
         grown.shard_path(0).write_bytes(whole[:1000])
         leftover = grown.folder / ".shard-00000.npz.1.tmp"
         leftover.touch()
-        shards.make(grown, 16, executor, finished.append, notices.append)
+        shards.make(grown, 16, Pools(executor, executor), finished.append, notices.append)
     assert not leftover.exists()
     assert notices == [f"{grown.shard_path(0)} is damaged; its models are made again."]
     assert grown.shard_path(0).read_bytes() == whole
@@ -141,7 +142,7 @@ def test_a_process_that_waits_for_its_turn_writes_nothing(trained):
         other.release()
 
     with LocalProcesses(1, silent) as executor:
-        shards.make(trained, 0, executor, lambda finished: None, its_turn)
+        shards.make(trained, 0, Pools(executor, executor), lambda finished: None, its_turn)
     assert seen == [(f"Another process is making {trained.folder.name}; waiting for it.", [".lock"])]
     assert (trained.folder / "population.json").exists()
 
@@ -152,6 +153,6 @@ def test_few_large_networks_keep_several_workers_busy(tmp_path):
     task = dataclasses.replace(TASK, unlearned_at_once=1, recipe=dataclasses.replace(TASK.recipe, epochs=1))
     population = Population(task, "retrained", 0, tmp_path, ONE_AT_A_TIME)
     with LocalProcesses(2, silent) as executor:
-        shards.make(population, 3, executor, lambda models: None, silent)
+        shards.make(population, 3, Pools(executor, executor), lambda models: None, silent)
     assert [path.name for path in sorted(population.folder.glob("shard-*"))] == [f"shard-0000{i}.npz" for i in range(3)]
     assert shards.load(population, 3).models == 3

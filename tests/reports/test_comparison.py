@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import false_discovery_control
 
 from conftest import run_script
-from evaluation.metric import intervals
+from evaluation.metric import differences
 from evaluation.reports import ties
 
 
@@ -21,7 +21,7 @@ def test_two_entries_are_compared(results):
     run = run_script("leaderboard.py", "--results", results(**cards), "--compare", "one", "two")
     assert run.returncode == 0, run.stderr
     assert "one: 0.090000, 95 % interval 0.072–0.108" in run.stdout
-    expected = intervals.difference(0.09, np.array(deviations(0)), 0.02, np.array(deviations(1)))
+    expected = differences.difference(0.09, np.array(deviations(0)), 0.02, np.array(deviations(1)))
     assert f"difference: +0.070000, 95 % interval {expected[0][0]:+.6f} to {expected[0][1]:+.6f}" in run.stdout
     assert f"p = {expected[1]:.2g}: they differ" in run.stdout
     smallest = 2.8016 * (expected[0][1] - expected[0][0]) / (2 * 1.95996)
@@ -58,7 +58,7 @@ def test_several_entries_are_compared_in_all_pairs(results):
     found = {}
     for one, other in (("high", "middle"), ("high", "low"), ("middle", "low")):
         of_pair = [(scores[name], np.array(cards[name]["score_deviations"])) for name in (one, other)]
-        found[one, other] = intervals.difference(*of_pair[0], *of_pair[1])
+        found[one, other] = differences.difference(*of_pair[0], *of_pair[1])
     adjusted = false_discovery_control([ties.of_student(p_value, 16) for _, p_value in found.values()])
     at = lines.index("high against")
     assert lines[at + 3] == "middle against"

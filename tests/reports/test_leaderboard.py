@@ -8,7 +8,7 @@ import pytest
 
 import evaluation
 from conftest import PROJECT, run_script
-from evaluation.metric import intervals
+from evaluation.metric import differences
 from evaluation.reports import ranking
 from evaluation.reports.tables import COLUMNS, as_csv, as_latex, as_markdown
 from evaluation.scoring import codec
@@ -157,7 +157,7 @@ def test_the_smallest_difference_that_can_be_told(results):
     (table,) = ranking.rank(ranking.read_all(results(**cards), None))
     smallest, shares = [], []
     for (one, first), (other, second) in pairwise(enumerate(scores.values())):
-        (low, high), _ = intervals.difference(first, np.array(deviations(one)), second, np.array(deviations(other)))
+        (low, high), _ = differences.difference(first, np.array(deviations(one)), second, np.array(deviations(other)))
         smallest.append(2.8016 * (high - low) / (2 * 1.95996))
         shares.append(smallest[-1] / ((first + second) / 2))
     expected = (
@@ -212,6 +212,16 @@ def test_a_dagger_marks_scores_of_models_that_are_the_same(results):
     assert "† some of its models are one and the same." in text
     assert "one and the same" not in as_markdown([[row for row in table if row.card.entry == "usual"]])
     assert [row["different_models"] for row in csv.DictReader(as_csv(tables).splitlines())] == ["", "", "1"]
+
+
+def test_a_double_dagger_marks_scores_with_failed_runs(results):
+    failed = {"models": [3], "reasons": ["it hung"]}
+    tables = ranking.rank(ranking.read_all(results(hung={"score": 0.01, "failed_runs": failed}, usual={"score": 0.02}), None))
+    text = as_markdown(tables)
+    assert "| 2 | - | hung | published | 0.0100‡ |" in text
+    assert "| 1 | - | usual | published | 0.0200 |" in text
+    assert "‡ some of its runs failed." in text
+    assert [row["failed_runs"] for row in csv.DictReader(as_csv(tables).splitlines())] == ["0", "1"]
 
 
 def test_the_csv_has_the_numbers_as_the_scorecards_have_them(results):

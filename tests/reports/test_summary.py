@@ -10,7 +10,7 @@ from rich.console import Console
 from evaluation.metric.measured import Measured, Memorisation, Nearness, OutlyingRuns
 from evaluation.reports import formats, summary
 from evaluation.scoring import codec
-from evaluation.scoring.scorecard import Hyperparameters
+from evaluation.scoring.scorecard import FailedRuns, Hyperparameters
 
 
 def shown(card):
@@ -91,6 +91,15 @@ def test_failed_runs_come_before_the_score_if_there_are_more_than_of_retrained_m
     assert first(5, 1).startswith("5 of 16 runs lie far from the others (of retrained models 1): ")
     assert first(1, 1).startswith("╭─ finetune on digits")
     assert first(0, 0).startswith("╭─ finetune on digits")
+
+
+def test_runs_that_gave_no_model_come_first(card):
+    text = shown(replace(card, failed_runs=FailedRuns([3, 14], ["it hung (mine.py, line 3)", "it ended"])))
+    assert text.startswith("2 of 16 runs failed (models 3, 14): it hung (mine.py, line 3); it ended. In the score they are ")
+    assert codec.encode(replace(card, failed_runs=FailedRuns([3], ["it hung"])))["failed_runs"] == {
+        "models": [3],
+        "reasons": ["it hung"],
+    }
 
 
 @pytest.mark.parametrize(("share", "warned"), [(0.25, False), (0.5, False), (0.61, True)])

@@ -13,6 +13,7 @@ from evaluation.populations import relearning, shards, weights
 from evaluation.populations.model_outputs import logits_of
 from evaluation.populations.population import Population
 from evaluation.populations.relearn_times import RelearnTimes, relearn_times, times_path
+from evaluation.populations.runs import Pools
 from evaluation.scoring import SILENT, anamnesis
 from evaluation.scoring.anamnesis import NoIndexError, fieller, index
 from evaluation.scoring.scorecard import PerPopulation
@@ -36,7 +37,7 @@ class Here:
     def run(self, function, *arguments):
         return self.run_all(function, [arguments], print)[0]
 
-    def run_all(self, function, jobs, on_finished):
+    def run_all(self, function, jobs, on_finished=None):
         self.jobs += [(function.__name__, *job[1:2]) for job in jobs]
         return [function(*job) for job in jobs]
 
@@ -169,7 +170,7 @@ def test_missing_and_damaged_weights_are_made_again_with_the_same_outputs(tmp_pa
     """Models that are stored without them (by an earlier version, say) are not stored twice."""
     task = dataclasses.replace(TASK, recipe=dataclasses.replace(TASK.recipe, epochs=1))
     plain = Population(task, "retrained", 0, tmp_path, ONE_AT_A_TIME)
-    shards.make(plain, 3, Here(), print, silent)
+    shards.make(plain, 3, Pools(Here(), None), print, silent)
     outputs = plain.shard_path(0).read_bytes()
     assert not list(plain.folder.glob("weights-*"))
     keeping = dataclasses.replace(plain, kept=2)
@@ -178,7 +179,7 @@ def test_missing_and_damaged_weights_are_made_again_with_the_same_outputs(tmp_pa
     for spoil in (lambda path: None, lambda path: path.unlink(), lambda path: path.write_bytes(b"rubbish")):
         if keeping.weights_path(1).exists():
             spoil(keeping.weights_path(1))
-        shards.make(keeping, 3, Here(), print, notices.append)
+        shards.make(keeping, 3, Pools(Here(), None), print, notices.append)
         assert sorted(path.name for path in plain.folder.glob("weights-*")) == ["weights-00000.npz", "weights-00001.npz"]
         assert plain.shard_path(0).read_bytes() == outputs
     assert notices == [f"{keeping.weights_path(1)} is damaged; its models are made again."]

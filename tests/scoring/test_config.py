@@ -28,6 +28,8 @@ TYPED = {
     "data_free": [],
     "pictures": [],
     "hyperparameters": ["published"],
+    "time_limit": ["5"],
+    "require_sandbox": [],
     "define": ["test=False"],
     "set": ["epochs=3"],
     "runs": ["folder"],

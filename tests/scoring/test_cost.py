@@ -8,6 +8,7 @@ import pytest
 
 from evaluation.metric.measured import Measured
 from evaluation.populations import jobs
+from evaluation.populations.runs import Pools
 from evaluation.scoring import cost
 from evaluation.scoring.cost import Turn
 from starting_kit.errors import SolutionError
@@ -26,7 +27,7 @@ class Machine:
         self.unlearnings, self.seconds_of_a_turn = iter(unlearnings), seconds_of_a_turn
         monkeypatch.setattr(cost.time, "monotonic", lambda: self.waited)
 
-    def run(self, job, *arguments):
+    def run(self, job, *arguments, limit=None):
         if job is jobs.time_unlearning:
             self.models.append(arguments[1])
             self.waited += self.seconds_of_a_turn
@@ -43,9 +44,11 @@ class Machine:
 
 
 def measure(tmp_path, machine, models=16):
-    population = SimpleNamespace(folder=tmp_path / "unlearned", device="cpu", task=SimpleNamespace(network="net"))
+    population = SimpleNamespace(
+        folder=tmp_path / "unlearned", device="cpu", task=SimpleNamespace(network="net"), made_by=None, original=None
+    )
     said = []
-    found = cost.measure_cost(population, population, machine, machine, models, said.append)
+    found = cost.measure_cost(population, population, Pools(machine, machine), models, said.append)
     return found, said
 
 
@@ -141,10 +144,10 @@ def test_turns_before_a_failure_are_kept(tmp_path, monkeypatch):
 
 
 def test_an_estimate_takes_the_turns_that_it_is_asked_for_and_keeps_nothing(tmp_path, monkeypatch):
-    machine = Machine(monkeypatch, [1.0, 2.0, 4.0])
-    assert cost.estimate_cost(None, None, machine, machine, 3) == pytest.approx(0.2)
+    machine, retrained = Machine(monkeypatch, [1.0, 2.0, 4.0]), SimpleNamespace(made_by=None, original=None)
+    assert cost.estimate_cost(retrained, retrained, Pools(machine, machine), 3) == pytest.approx(0.2)
     slow = Machine(monkeypatch, [1.0], seconds_of_a_turn=100.0)
-    assert cost.estimate_cost(None, None, slow, slow, 3) == pytest.approx(0.1)
+    assert cost.estimate_cost(retrained, retrained, Pools(slow, slow), 3) == pytest.approx(0.1)
     assert not list(tmp_path.iterdir())
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from evaluation.populations import timing
 from evaluation.populations.population import Population
+from evaluation.populations.runs import Pools
 from evaluation.scoring import plan
 from starting_kit import contract, tasks
 from starting_kit.errors import InputError
@@ -19,7 +20,7 @@ TASK = tasks.find("digits")
 class Here:
     """Runs in this process what a worker would."""
 
-    def run(self, function, *arguments):
+    def run(self, function, *arguments, limit=None):
         return function(*arguments)
 
 
@@ -44,18 +45,19 @@ def test_a_task_for_one_model_at_a_time_is_not_run_in_lockstep(tmp_path):
     large = dataclasses.replace(TASK, unlearned_at_once=1)
     original = Population(large, "original", 0, tmp_path, ONE_AT_A_TIME)
     solution = contract.describe(contract.find("finetune"), [])
-    engine, why, _ = plan.choose_engine(None, original, solution, "tuple", Here())
+    engine, why, _ = plan.choose_engine(None, original, solution, "tuple", Pools(Here(), Here()))
     assert (engine, why) == (ONE_AT_A_TIME, "cnn-8-16-16 on digits takes one model at a time")
     with pytest.raises(InputError, match=r"--engine lockstep: cnn-8-16-16 on digits takes one model at a time"):
-        plan.choose_engine("lockstep", original, solution, "tuple", Here())
+        plan.choose_engine("lockstep", original, solution, "tuple", Pools(Here(), Here()))
 
 
 @pytest.mark.parametrize(("objection", "warned"), [("it seeds by a clock", True), (None, False)])
-def test_lockstep_that_is_forced_is_tried_all_the_same(tmp_path, objection, warned):
+def test_lockstep_that_is_forced_is_tried_all_the_same(tmp_path, monkeypatch, objection, warned):
+    monkeypatch.setattr(plan, "start_from", lambda original, numbers: {})
     original = Population(TASK, "original", 0, tmp_path, ONE_AT_A_TIME)
     solution = contract.describe(contract.find("finetune"), [])
-    unlearners = SimpleNamespace(run=lambda *job: objection)
-    engine, why, notes = plan.choose_engine("lockstep", original, solution, "tuple", unlearners)
+    workers = SimpleNamespace(run=lambda *job, limit: objection)
+    engine, why, notes = plan.choose_engine("lockstep", original, solution, "tuple", Pools(workers, workers))
     assert engine.kind == "grouped"
     assert ("against the trial: it seeds by a clock" in why) == warned
     assert [("forced: it seeds by a clock" in note, note.startswith("WARNING")) for note in notes] == [(True, True)] * warned

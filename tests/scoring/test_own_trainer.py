@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from conftest import run_script
-from evaluation.populations import materials, timing, worker
+from evaluation.populations import materials, shards, timing, worker
+from evaluation.populations.executors import LocalProcesses
 from evaluation.populations.model_outputs import logits_of
 from evaluation.populations.population import Population
+from evaluation.populations.runs import Pools
 from solutions.parts import sisa
 from starting_kit import contract, runner, tasks
 from starting_kit.errors import InputError, SolutionError
@@ -121,12 +123,18 @@ def test_a_trainers_populations_are_not_taken_for_others(means, write_solution, 
     assert len({own.key, *(other.key for other in others)}) == 1 + len(others)
 
 
+def make(population, model):
+    """What two workers do, in this process."""
+    (parcel,) = worker.run_solution(population, [model]).models
+    assert worker.store_models(population, model, [(model, parcel)]) == []
+
+
 def test_unlearning_starts_from_the_trainers_network_as_it_was_stored(means, tmp_path):
     """Which is of a class that the solution's file defines, and has attributes besides its weights."""
     task = dataclasses.replace(TASK, unlearned_at_once=1)
     original = Population(task, "original", 0, tmp_path, ONE_AT_A_TIME, originals=2, trainer=means)
     for shard in range(3):
-        worker.make_shard(original, shard, [shard])
+        make(original, shard)
     assert [path.name for path in sorted(original.folder.glob("weights-*"))] == ["weights-00000.npz", "weights-00001.npz"]
     for model in range(2):
         trained = runner.train(means, task, DATA, DATA.training, original.model_seed(model))
@@ -137,7 +145,7 @@ def test_unlearning_starts_from_the_trainers_network_as_it_was_stored(means, tmp
         logits = logits_of(trained, DATA.images[DATA.forget], 10)
         np.testing.assert_array_equal(read_arrays(original.shard_path(model))["logits_forget"][0], logits)
     unlearned = Population(task, "unlearned", 0, tmp_path, ONE_AT_A_TIME, means, "tuple", original, 2)
-    worker.make_shard(unlearned, 4, [4])
+    make(unlearned, 4)
     expected = runner.call(means, trained, task, DATA, "tuple")
     logits = logits_of(expected, DATA.images[DATA.forget], 10)
     np.testing.assert_allclose(read_arrays(unlearned.shard_path(4))["logits_forget"][0], logits, atol=1e-5)
@@ -146,7 +154,7 @@ def test_unlearning_starts_from_the_trainers_network_as_it_was_stored(means, tmp
 def test_retrained_models_are_the_trainers_on_retain_and_timed_as_a_whole(means, tmp_path, monkeypatch):
     task = dataclasses.replace(TASK, unlearned_at_once=1)
     retrained = Population(task, "retrained", 0, tmp_path, ONE_AT_A_TIME, trainer=means)
-    worker.make_shard(retrained, 0, [0])
+    make(retrained, 0)
     trained = runner.train(means, task, DATA, DATA.retain, retrained.model_seed(0))
     logits = logits_of(trained, DATA.images[DATA.test], 10)
     np.testing.assert_array_equal(read_arrays(retrained.shard_path(0))["logits_test"][0], logits)
@@ -164,8 +172,11 @@ def test_retrained_models_are_the_trainers_on_retain_and_timed_as_a_whole(means,
 def test_a_trainer_that_fails_is_named(write_solution, tmp_path):
     text = f"{UNLEARNING}def train(task, seed, data, examples, *, k=2): raise ValueError('no luck')"
     population = Population(TASK, "retrained", 0, tmp_path, ONE_AT_A_TIME, trainer=described(write_solution, text))
-    with pytest.raises(SolutionError, match=r"mine failed on model 0: ValueError: no luck .* are kept"):
-        worker.make_shard(population, 0, [0])
+    with (
+        LocalProcesses(1, print, solution=population.trainer.path) as runners,
+        pytest.raises(SolutionError, match=r"mine failed on model 0: ValueError: no luck .* are kept"),
+    ):
+        shards.make(population, 3, Pools(None, runners), lambda newly: None, print)
 
 
 @pytest.mark.slow

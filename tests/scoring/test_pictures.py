@@ -1,6 +1,7 @@
 """--pictures: what a solution makes up, as a PNG beside its scorecard."""
 
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from conftest import run_script
 from evaluation.populations import jobs
+from evaluation.populations.runs import Pools
 from evaluation.scoring import SILENT, ScoringConfig, experiment, plan
 from starting_kit import contract, networks, runner, tasks
 from starting_kit.errors import DataWithheldError, InputError, SolutionError
@@ -62,24 +64,28 @@ def test_a_solution_without_pictures_is_refused_before_the_work_begins(tmp_path)
     solution = described(tmp_path, SOLUTION.split("def pictures")[0])
     assert not solution.pictures
     config = ScoringConfig(solution=str(solution.path), pictures=True)
-    unlearners = SimpleNamespace(run=lambda function, *arguments: solution)  # trainers, which are none, are not asked
+    runners = SimpleNamespace(run=lambda job, *arguments, limit: job(*arguments))
     with pytest.raises(InputError, match=r"--pictures: .*mine\.py makes no images up"):
-        plan.make_plan(config, TASK, solution.path, None, None, unlearners, SILENT)
+        plan.make_plan(config, TASK, solution.path, None, Pools(None, runners), SILENT)  # trainers are not asked
 
 
 @pytest.mark.parametrize("wanted", [False, True])
 def test_drawing_is_told_of_only_where_something_is_drawn(monkeypatch, wanted):
     told = []
     telling = SimpleNamespace(notice=None, waiting=lambda title: nullcontext(told.append(title)))
-    workers = SimpleNamespace(run=lambda job, *arguments: b"PNG" if job is jobs.draw else "cpu", start=lambda workers: None)
-    population = SimpleNamespace(task=SimpleNamespace(forgotten_class=None))
-    monkeypatch.setattr(experiment, "LocalProcesses", lambda *arguments: nullcontext(workers))
+    workers = SimpleNamespace(
+        run=lambda job, *arguments, limit=None: b"PNG" if job is jobs.draw else "cpu", start=lambda workers: None
+    )
+    population = SimpleNamespace(task=SimpleNamespace(forgotten_class=None, original=None), made_by=None, original=None)
+    for name in ("LocalProcesses", "runners_of"):
+        monkeypatch.setattr(experiment, name, lambda *arguments: nullcontext(workers))
     kinds = ("unlearned", *plan.TRAINED)
-    planned = plan.Plan(dict.fromkeys(kinds, population), dict.fromkeys(kinds, 4), "")
-    for name, given in (("make_plan", planned), ("_measure_cost", None), ("_make", None), ("_make_originals", None)):
+    planned = plan.Plan(dict.fromkeys(kinds, population), dict.fromkeys(kinds, 4), "", 10.0)
+    replaced = {"make_plan": planned, "sandbox_of": "none", "_measure_cost": None, "_make": [], "_make_originals": None}
+    for name, given in replaced.items():
         monkeypatch.setattr(experiment, name, lambda *arguments, given=given: given)
     config = ScoringConfig(solution="mine.py", pictures=wanted)
-    made = experiment.run(config, population.task, "mine.py", None, telling, {})
+    made = experiment.run(config, population.task, Path("mine.py"), None, telling, {})
     assert (made.pictures, "Drawing pictures" in told) == ((b"PNG", True) if wanted else (None, False))
 
 

@@ -1,8 +1,11 @@
 """What goes wrong on the command line or in a solution ends in a sentence, and reaches nothing else."""
 
+import shutil
+import time
+
 import pytest
 
-from conftest import run_script
+from conftest import run_script, start_script
 from starting_kit.files import read_arrays
 
 
@@ -81,7 +84,7 @@ RAISES_ON_SOME = (
         slow("net[-1].bias.data.fill_(float('nan'))", "left weights that are NaN or infinite in '13.bias'"),
         slow("return torch.nn.Flatten()", "gives (360, 64) logits instead of (360, 10)"),
         slow("return torch.nn.Linear(3, 3)", "cannot be evaluated, RuntimeError"),
-        ("import os; os._exit(7)", "A worker process died"),
+        ("import os; os._exit(7)", "mine failed: it ended its process, with exit code 7"),
     ],
 )
 def test_solutions_that_fail_end_in_a_sentence_and_no_scorecard(score, write_solution, tmp_path, body, message):
@@ -125,12 +128,18 @@ def test_debug_shows_the_traceback(score, write_solution):
 
 
 @pytest.mark.slow
-def test_a_solution_edited_while_it_is_scored_is_not_mixed(score, write_solution):
-    path = write_solution("pass", name="edits")
-    path.write_text(path.read_text() + f"    open({str(path)!r}, 'a').write('# more' + chr(10))\n")
-    run = score("--solution", path)
-    assert "was changed in the meantime" in sentence(run)
-    assert run.returncode == 1
+def test_a_solution_edited_while_it_is_scored_is_not_mixed(sixteen, write_solution, tmp_path):
+    path = write_solution("import time\ntime.sleep(1)\nwith torch.no_grad(): net[-1].bias += torch.randn(10)", name="edits")
+    path.write_text(path.read_text() + "LOCKSTEP = False\n")
+    runs = shutil.copytree(sixteen.runs, tmp_path / "runs", ignore=shutil.ignore_patterns("unlearned-*"))
+    process = start_script("score.py", "--solution", path, "--models", 16, "--runs", runs, "--results", tmp_path)
+    while not list(runs.glob("digits-v2/unlearned-*/shard-*")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    path.write_text(path.read_text() + "# more\n")
+    _, log = process.communicate(timeout=120)
+    assert "was changed in the meantime" in log.replace("\n", " ")
+    assert process.returncode == 1
 
 
 VANDAL = """

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from conftest import run_script
-from evaluation.metric import intervals
+from evaluation.metric import differences, intervals
 from evaluation.metric.looks import Look
 from evaluation.metric.measured import Measured
 from evaluation.populations.population import Population
@@ -118,7 +118,7 @@ def test_the_last_look_ends_it(scored, configured):
     outcome = sequential.score_until_clear(configured(models=256))
     assert [config.models for config in asked] == [64, 64, 128, 128, 256, 256, 256]
     assert (outcome.look.verdict, outcome.planned) == (None, [64, 128, 256])
-    (low, high), _ = intervals.difference(0.1, np.array(deviations(False).value), 0.101, np.array(deviations(True).value))
+    (low, high), _ = differences.difference(0.1, np.array(deviations(False).value), 0.101, np.array(deviations(True).value))
     assert outcome.look.interval[0] < low < 0 < high < outcome.look.interval[1]  # its share is less than 5 %
 
 

@@ -45,7 +45,6 @@ def study_of(scores, costs=None):
 @pytest.fixture
 def judging(tmp_path, monkeypatch):
     """Trials whose values have some scores with new models; a cost above the limit or an error where it says so."""
-    monkeypatch.setattr(choice, "LocalProcesses", lambda *_: contextlib.nullcontext())
 
     def of(scores, costs=None):
         told, made = Told(), []
@@ -63,7 +62,7 @@ def judging(tmp_path, monkeypatch):
 
         fresh = SimpleNamespace(
             solution=SimpleNamespace(search_space=RANGES),
-            workers=1,
+            runners=contextlib.nullcontext,
             reporter=told,
             train=lambda models: made.append(("trained", models)),
             population=population,
@@ -118,7 +117,7 @@ def test_all_models_are_new(tmp_path):
     original = Population(TASK, "original", trials.SEED + 3, tmp_path, ONE_AT_A_TIME)
     published = original.unlearned_by(contract.describe(contract.find("finetune"), []), "tuple", ONE_AT_A_TIME)
     retrained = Population(TASK, "retrained", trials.SEED + 3, tmp_path, ONE_AT_A_TIME)
-    before = trials.Trials(published, retrained, 48, None, 1, None, {})
+    before = trials.Trials(published, retrained, 48, None, 10.0, None, None, {})
     after = before.afresh()
     populations = [(made.published, made.published.original, made.retrained) for made in (before, after)]
     for old, new in zip(*populations, strict=True):

@@ -35,7 +35,11 @@ def make(subject: Subject, kind: Kind) -> int:
         if kind == "original" and not missing and not shards.is_stored(population.weights_path(0), _nobody):
             missing = {0: [0]}
         for shard, models in missing.items():
-            worker.make_shard(population, shard, models)
+            if population.made_by is None:
+                worker.make_shard(population, shard, models)
+            else:  # by the solution's own trainer, in this process, where it may do what it likes
+                made = worker.run_solution(population, models)
+                worker.store_models(population, shard, list(zip(models, made.models, strict=True)))
     return sum(map(len, missing.values()))
 
 
