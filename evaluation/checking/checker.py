@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from evaluation.checking import jobs, observed, processes
@@ -146,14 +147,20 @@ def _subject(config: ScoringConfig, reporter: Reporter) -> Subject:
 def _stages(subject: Subject, seen: dict[str, Any], limit: float) -> Iterator[Stage]:
     """What to do next, given what has been seen; a solution of which no call completes is not tried further."""
 
-    def job(function: Any, gives: Any, *arguments: Any, seconds: float | None = limit) -> Job:
-        return Job(function, (subject, *arguments), gives, seconds, subject.path)
+    def job(function: Any, gives: Any, *arguments: Any, seconds: float | None = limit, is_confined: bool = True) -> Job:
+        confined = subject.confinement() if is_confined else None
+        return Job(
+            function, (subject, *arguments), gives, seconds, subject.path, partial(jobs.get_ready, subject.task), confined
+        )
 
     yield Stage("Reading the file", {"text": job(jobs.text, observed.Text)})
     if isinstance(seen["text"], Broken) or seen["text"].fault:
         return
     subject = replace(subject, trains=seen["text"].trains)
-    trained = {"original": job(jobs.original, int, seconds=None), "retrained": job(jobs.retrained, observed.Runs, seconds=None)}
+    trained = {
+        "original": job(jobs.original, int, seconds=None, is_confined=False),
+        "retrained": job(jobs.retrained, observed.Runs, seconds=None, is_confined=False),
+    }
     yield Stage("Training models, which scoring will find", trained)
     for name in trained.keys() & seen.keys():
         _required(seen[name])
@@ -161,7 +168,14 @@ def _stages(subject: Subject, seen: dict[str, Any], limit: float) -> Iterator[St
     if isinstance(seen["batches"], Broken) or seen["batches"].chosen is None:
         return
     subject = replace(subject, batches=seen["batches"].chosen)
-    yield Stage("Calling it", {"call": job(jobs.call, observed.Call), "kaggle": job(jobs.kaggle, observed.Kaggle)})
+    yield Stage(
+        "Calling it",
+        {
+            "call": job(jobs.call, observed.Call),
+            "reach": job(jobs.reach, observed.Reach),
+            "kaggle": job(jobs.kaggle, observed.Kaggle),
+        },
+    )
     if isinstance(seen["call"], Broken):
         return
     yield Stage(
@@ -169,13 +183,12 @@ def _stages(subject: Subject, seen: dict[str, Any], limit: float) -> Iterator[St
         {
             "other seed": job(jobs.other_seed, str),
             "again": job(jobs.again, observed.Again),
-            "reach": job(jobs.reach, observed.Reach),
             "runs": job(jobs.runs, observed.Runs, SHARE * limit),
             "lockstep": job(jobs.lockstep, observed.Lockstep),
         },
     )
     times = {"unlearning times": job(jobs.time_unlearning, list[float], SHARE * limit)}
-    times["retraining times"] = job(jobs.time_retraining, list[float], seconds=None)
+    times["retraining times"] = job(jobs.time_retraining, list[float], seconds=None, is_confined=False)
     yield Stage("Timing it against retraining", times, alone=True)
 
 

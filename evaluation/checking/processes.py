@@ -1,7 +1,8 @@
 """Processes that run a stranger's code, one for each job, with a time limit; nothing that one does can spoil another.
 
-Each is a fork of a server that has imported PyTorch (on Windows it is started from nothing), has a keeper, and is killed with
-all that it has started when its job is done (`evaluation.populations.keeper`). What comes back is JSON.
+Each is a fork of a server that has imported PyTorch (on Windows it is started from nothing), has a keeper, is confined as a
+worker that runs solutions is, and is killed with all that it has started when its job is done
+(`evaluation.populations.keeper`). What comes back is JSON.
 """
 
 import faulthandler
@@ -18,8 +19,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from evaluation.populations.executors import nothing
 from evaluation.populations.keeper import keep
-from evaluation.populations.serving import EARLIER, TRACE
+from evaluation.populations.messages import Inbox
+from evaluation.populations.serving import EARLIER, TRACE, Confinement, confine
 from evaluation.populations.workers import TO_END, ending, line_in, worker_environment
 from starting_kit.errors import InputError, RunError
 from starting_kit.loading import describe_error
@@ -37,6 +40,8 @@ class Job(NamedTuple):
         gives: that type.
         limit: seconds that it may take; None for ever.
         path: the solution, of which a line is named where it hangs or crashes.
+        get_ready: is called before, while nothing confines the process yet.
+        confined: what the call may read; None for all that the user may.
     """
 
     function: Callable[..., Any]
@@ -44,6 +49,8 @@ class Job(NamedTuple):
     gives: Any
     limit: float | None
     path: Path
+    get_ready: Callable[[], object] = nothing
+    confined: Confinement | None = None
 
 
 class Broken(NamedTuple):
@@ -73,26 +80,27 @@ class _Running:
         for connection in (sending, kept):
             connection.close()
         self.start = time.monotonic()
+        self._inbox = Inbox(self.answers)
 
     def left(self) -> float:
         """Seconds until its limit."""
         return float("inf") if self.job.limit is None else self.start + self.job.limit - time.monotonic()
 
-    def outcome(self) -> Any:
-        """What the job gave, or why it gave nothing; its process is gone then."""
+    def hear(self) -> Any:
+        """What the job gave, or why it gave nothing; None where that has not come whole."""
         try:
-            if not self.answers.poll():
-                limit = f"{self.job.limit:.0f}"
-                return Broken(f"it was stopped after {limit} seconds{self._line()}", hung=True)
-            answer = self.answers.recv_bytes()
+            self._inbox.read()
+            answer = self._inbox.next()
+            return None if answer is None else self._result(answer)
         except (EOFError, OSError):
             self.process.join(1)
             return Broken(f"{ending(self.process.exitcode)}{self._line()}")
-        finally:
-            self.end()
-        if answer[:1] == DONE:
-            return msgspec.json.decode(answer[1:], type=self.job.gives)
-        return Broken(answer[2:].decode("utf-8", "replace"), is_input=answer[1:2] == b"2")
+        except (msgspec.MsgspecError, ValueError):
+            return Broken(f"its process answered what is no answer{self._line()}")
+
+    def time_is_up(self) -> Broken:
+        """Why it gave nothing, where its time is up."""
+        return Broken(f"it was stopped after {self.job.limit:.0f} seconds{self._line()}", hung=True)
 
     def end(self) -> None:
         """Kill the process and what it has started."""
@@ -102,6 +110,11 @@ class _Running:
         self.process.join()
         self.answers.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _result(self, answer: bytes) -> Any:
+        if answer[:1] == DONE:
+            return msgspec.json.decode(answer[1:], type=self.job.gives)
+        return Broken(answer[2:].decode("utf-8", "replace"), is_input=answer[1:2] == b"2")
 
     def _line(self) -> str:
         """Where in the solution's own files it was, as it wrote down itself."""
@@ -122,8 +135,9 @@ def run(jobs: Sequence[Job], at_once: int) -> Generator[Any, None, None]:
                 while waiting and len(running) < at_once:
                     index, job = waiting.pop(0)
                     running[index] = _started(job)
-                for index in _finished(running):
-                    done[index] = running.pop(index).outcome()
+                for index, result in _finished(running).items():
+                    running.pop(index).end()
+                    done[index] = result
             yield done.pop(number)
     finally:
         for left in running.values():
@@ -135,11 +149,17 @@ def _started(job: Job) -> _Running:
         return _Running(job)
 
 
-def _finished(running: dict[int, _Running]) -> list[int]:
-    """Which jobs have an answer, have ended without one, or are over their time; waits a moment for the first."""
+def _finished(running: dict[int, _Running]) -> dict[int, Any]:
+    """What came of jobs that have an answer, have ended without one, or are over their time; waits a moment for the first."""
     patience = max(0.0, min(0.2, *(job.left() for job in running.values())))
     ready = multiprocessing.connection.wait([job.answers for job in running.values()], patience)
-    return [index for index, job in running.items() if job.answers in ready or job.left() <= 0]
+    results: dict[int, Any] = {}
+    for index, job in running.items():
+        if job.answers in ready and (result := job.hear()) is not None:
+            results[index] = result
+        elif job.left() <= 0:
+            results[index] = job.time_is_up()
+    return results
 
 
 def _context() -> Any:
@@ -153,11 +173,15 @@ def _work(job: Job, answers: Connection, control: Connection, folder: Path) -> N
     """In the process: run a job, and send what it gave."""
     keep(control, folder, answers)
     _silence()
+    os.environ["TMPDIR"], tempfile.tempdir = str(folder), None  # the server has looked for another
     file = (folder / TRACE).open("w")
     faulthandler.enable(file, all_threads=False)
     if job.limit is not None:
         faulthandler.dump_traceback_later(max(0.1, job.limit - EARLIER), file=file)
     try:
+        job.get_ready()
+        if job.confined is not None:
+            confine(folder, job.confined)
         answer = DONE + msgspec.json.encode(job.function(*job.arguments))
     except (InputError, RunError) as error:
         answer = FAILED + (b"2" if isinstance(error, InputError) else b"1") + str(error).removesuffix(".").encode()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.populations.population import Kind, Population
+from evaluation.populations.serving import Confinement
 from starting_kit import contract
 from starting_kit.contract import BatchFormat, Solution
 from starting_kit.tasks.task import ONE_AT_A_TIME, Task
@@ -71,6 +72,11 @@ class Subject:
         if engine == ONE_AT_A_TIME:
             task = dataclasses.replace(task, unlearned_at_once=1)
         return Population(task, kind, self.seed, self.runs, engine, originals=self.originals, trainer=trainer)
+
+    def confinement(self) -> Confinement:
+        """What the processes that run it may read besides what all may: its folder, and the original models."""
+        given = [self.task.original] if self.task.original else []
+        return Confinement((self.path.parent.resolve(), self.runs, *given), ())
 
     def unlearned(self) -> Population:
         """What the solution makes of the first original model, one at a time.

@@ -26,19 +26,15 @@ from evaluation.populations import keeper, sandbox
 from starting_kit.errors import DataWithheldError, InputError, RunError, SolutionError, SourceChangedError, WorkerDiedError
 
 STOP = b"stop"
-FINISHED, DONE, FAILED, LEFT = (
-    b"n",
-    b"1",
-    b"0",
-    b"x",
-)  # a message begins with one: models finished, a result, an error, the last
+# A message begins with one: models finished, a result, an error, the last that comes.
+FINISHED, DONE, FAILED, LEFT = b"n", b"1", b"0", b"x"
 ERRORS = {
     kind.__name__: kind
     for kind in (InputError, RunError, SolutionError, DataWithheldError, SourceChangedError, WorkerDiedError)
 }
 TRACE = "trace"  # the file in a worker's folder where it writes down where it is
-MOST_TRACED = 10_000  # characters of a traceback
 EARLIER = 0.3  # seconds before its limit at which it does
+MOST_TRACED = 10_000  # characters of a traceback
 HIGHEST_DESCRIPTOR = 2**16
 LARGEST_FILE = 2**32  # bytes
 PRINTED = "output.log"  # the file in a worker's folder where a solution's prints wait for the scoring process
@@ -125,7 +121,7 @@ def serve(control: Connection, parent: Connection, folder: Path, confined: Confi
             if os.getpid() != own:  # a run has forked, and this is the copy
                 os._exit(0)
             if confined is not None:
-                _confine(folder, confined)
+                confine(folder, confined)
                 confined = None
             parent.send_bytes(answer)
             if not is_alone:
@@ -133,7 +129,13 @@ def serve(control: Connection, parent: Connection, folder: Path, confined: Confi
     os._exit(0)  # without taking libraries apart, for which a worker needs a second
 
 
-def _confine(folder: Path, confined: Confinement) -> None:
+def confine(folder: Path, confined: Confinement) -> None:
+    """Confine this process, which must have one thread, for good; `confinement` says what came of it.
+
+    Args:
+        folder: of the process alone, which it may write.
+        confined: what it may read.
+    """
     global _sandbox
     os.environ["HOME"] = str(folder)
     try:

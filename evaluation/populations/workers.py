@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import stat
-import struct
 import sys
 import tempfile
 import threading
@@ -20,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from evaluation.populations.messages import Inbox
 from evaluation.populations.population import Population
 from evaluation.populations.serving import (
     DONE,
@@ -60,7 +60,6 @@ INHERITED = (
 )
 CALLED_FROM = re.compile(r'File "(.+)", line (\d+)')
 MOST_READ = 100_000  # characters of a file in a worker's folder
-CHUNK = 2**20  # bytes that are read at a time
 TO_END = 5.0  # seconds that a keeper has to kill what is left
 
 
@@ -84,7 +83,7 @@ class Worker:
             self._process.start()
         for connection in (kept, its_end):
             connection.close()
-        self._heard = bytearray()
+        self._inbox = Inbox(self.answers)
         self.number: int | None = None
         self.is_ready = self.has_ended = False
         self._call = Call(get_ready, (), None, None)
@@ -122,12 +121,12 @@ class Worker:
             on_finished: called with the number of models newly finished.
         """
         try:
-            self._heard += self._read()
+            self._inbox.read()
         except (EOFError, OSError):
             self._process.join(1)
             return self._died(ending(self._process.exitcode))
         try:
-            while (message := self._next_message()) is not None:
+            while (message := self._inbox.next()) is not None:
                 if message[:1] != FINISHED:
                     return self._outcome(message)
                 on_finished(int(message[1:]))
@@ -148,29 +147,6 @@ class Worker:
         self._process.join()
         self.answers.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _read(self) -> bytes:
-        """What has come by now: one who waited for the end of a message would wait for ever if a stranger began it."""
-        if sys.platform == "win32":
-            message = self.answers.recv_bytes()
-            return struct.pack("!i", len(message)) + message
-        part = os.read(self.answers.fileno(), CHUNK)
-        if not part:
-            raise EOFError
-        return part
-
-    def _next_message(self) -> bytes | None:
-        """The first whole message of what has come, in the frame of `multiprocessing`: its length, then itself."""
-        start, (length,) = 4, struct.unpack("!i", self._heard[:4].ljust(4, b"\0"))
-        if length == -1:  # it is longer than 2 GB
-            start, (length,) = 12, struct.unpack("!Q", self._heard[4:12].ljust(8, b"\0"))
-        if length < 0:
-            raise ValueError(length)
-        if len(self._heard) < start + length or not length:
-            return None
-        message = bytes(self._heard[start : start + length])
-        del self._heard[: start + length]
-        return message
 
     def _send(self, call: Call) -> None:
         with suppress(OSError):  # it has ended by now, which is heard

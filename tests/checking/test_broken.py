@@ -62,7 +62,8 @@ def here(need, subject):
 
 def apart(need, subject, limit=None):
     function, gives = OBSERVE[need]
-    (result,) = processes.run([Job(function, (subject,), gives, limit, subject.path)], 1)
+    confined = partial(jobs.get_ready, subject.task), subject.confinement()
+    (result,) = processes.run([Job(function, (subject,), gives, limit, subject.path, *confined)], 1)
     return result
 
 

@@ -1,16 +1,22 @@
 """Jobs in processes of their own."""
 
+import contextlib
 import os
+import shutil
 import signal
+import stat
 import subprocess
 import sys
+import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from evaluation.checking import processes
 from evaluation.checking.processes import Broken, Job
+from evaluation.populations.serving import Confinement
 from starting_kit.errors import InputError, RunError
 
 HERE = Path(__file__)
@@ -68,6 +74,26 @@ def blocked_signals():
     return sorted(signal.pthread_sigmask(signal.SIG_BLOCK, []))
 
 
+def begin_an_answer():
+    for descriptor in range(3, 100):
+        with contextlib.suppress(OSError):
+            if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+                os.write(descriptor, b"\0\0\xff\xffthe beginning")
+    time.sleep(600)
+
+
+def read_and_write(elsewhere, folder):
+    found = []
+    for place in (elsewhere, folder / "file"):
+        try:
+            found.append(place.read_text())
+        except OSError as error:
+            found.append(type(error).__name__)
+    with tempfile.TemporaryFile() as own:
+        own.write(b"x")
+    return found
+
+
 def of_another_type():
     return {"not": "a text"}
 
@@ -91,6 +117,25 @@ def test_what_does_not_end_is_ended(tmp_path):
     (result,) = processes.run([job(wait_and_note, tmp_path, "long", 600.0, limit=1.0)], 1)
     assert result.hung
     assert result.reason.startswith("it was stopped after 1 seconds")
+
+
+def test_nobody_waits_for_the_end_of_an_answer():
+    (result,) = processes.run([job(begin_an_answer, limit=5.0)], 1)
+    assert result.hung
+
+
+def test_a_job_is_confined_once_it_is_ready(tmp_path):
+    (tmp_path / "elsewhere").write_text("secret")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "file").write_text("its own")
+    free = job(read_and_write, tmp_path / "elsewhere", tmp_path / "own", gives=list[str])
+    get_ready = partial(shutil.copy, tmp_path / "elsewhere", tmp_path / "own" / "file")
+    confined = free._replace(get_ready=get_ready, confined=Confinement((tmp_path / "own",), ()))
+    assert next(processes.run([free], 1)) == ["secret", "its own"]
+    (found,) = processes.run([confined], 1)
+    if found[0] == "secret":
+        pytest.skip("nothing confines processes here")
+    assert found == ["PermissionError", "secret"]
 
 
 def test_errors_are_told_apart():

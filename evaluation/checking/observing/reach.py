@@ -1,6 +1,7 @@
 """What a call reads, writes, starts and connects to, by the events that Python reports of itself (`sys.addaudithook`)."""
 
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import torch
 from evaluation.checking.observed import Reach
 from evaluation.checking.observing.calls import Caller
 from evaluation.checking.subject import Subject
+from starting_kit.errors import SolutionError
 from starting_kit.imports import PROJECT
 from starting_kit.time_limit import TimeUpError, time_limit
 
@@ -22,6 +24,7 @@ SYSTEM = ("/proc", "/sys", "/dev", "/etc", "/usr", "/lib", "/lib64", "/opt")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 CHANGING = {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink", "shutil.rmtree"}
 STARTING = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.startfile"}
+INTERNET = (socket.AF_INET, socket.AF_INET6)
 CONNECTING = {"socket.connect", "socket.getaddrinfo", "socket.bind"}
 SHOWN = 5  # of each kind
 
@@ -31,7 +34,7 @@ def observe(subject: Subject) -> Reach:
 
     Raises:
         DataWithheldError: it reads data that it is not given.
-        SolutionError: it raised.
+        SolutionError: it raised, and has tried nothing that is refused.
     """
     caller = Caller(subject)
     net = caller.network()
@@ -39,9 +42,14 @@ def observe(subject: Subject) -> Reach:
     with caller.surroundings():
         function = caller.loaded(net)
         seen.own = Path(tempfile.gettempdir()).resolve()
-        with seen.looking(), time_limit(WHILE):
-            _until_it_ends(lambda: caller.call(function, net, caller.seeds[0]))
-    return Reach(*(sorted(places)[:SHOWN] for places in (seen.read, seen.written, seen.kept, seen.connected, seen.started)))
+        try:
+            with seen.looking(), time_limit(WHILE):
+                _until_it_ends(lambda: caller.call(function, net, caller.seeds[0]))
+        except SolutionError:  # because of what was refused here, it may be
+            if not seen.is_more_than_given:
+                raise
+    connected = seen.connected or ({"the internet"} if seen.opened else set())
+    return Reach(*(sorted(places)[:SHOWN] for places in (seen.read, seen.written, seen.kept, connected, seen.started)))
 
 
 def _until_it_ends(call: Callable[[], object]) -> None:
@@ -60,6 +68,7 @@ class _Seen:
     Attributes:
         own: the folder of the call.
         read, written, kept, connected, started: as in `Reach`.
+        opened: whether an internet socket, which is refused here before an address is known.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -68,7 +77,12 @@ class _Seen:
         self.own = folder
         self.read, self.written, self.kept = set[str](), set[str](), set[str]()
         self.connected, self.started = set[str](), set[str]()
-        self.is_on = False
+        self.opened = self.is_on = False
+
+    @property
+    def is_more_than_given(self) -> bool:
+        """Whether it tried to reach what it is not given."""
+        return bool(self.read or self.written or self.connected or self.opened)
 
     @contextmanager
     def looking(self) -> Iterator[None]:
@@ -103,6 +117,8 @@ class _Seen:
             self.started.add(_program(arguments))
         elif event in CONNECTING:
             self.note_address(arguments)
+        elif event == "socket.__new__":
+            self.opened |= arguments[1] in INTERNET
 
     def note_file(self, path: Any, writes: bool) -> None:
         """Note a file, unless it is one that any call may read."""
