@@ -35,5 +35,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an exception's message that has text."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
+    """The first line of an exception's message that has text; a stranger's exception may fail to say anything."""
+    try:
+        text = str(error)
+    except Exception as fault:
+        return f"its message cannot be read, for that raises {type(fault).__name__}"
+    return next((line.strip() for line in text.splitlines() if line.strip()), "no message")

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from starting_kit.files import Arrays
 
+BY_ROUNDING = 1e-3  # the most by which logits differ for no other reason, relative to their size
 Start = dict[int, Arrays]  # weights of original models by their numbers, which are given to who may not read them
 
 

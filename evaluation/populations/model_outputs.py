@@ -8,16 +8,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evaluation.metric.utility import age_error
+from evaluation.populations.made import BY_ROUNDING
 from evaluation.populations.materials import load_data
 from evaluation.populations.population import Population
 from starting_kit.errors import SolutionError, first_line
 from starting_kit.files import Arrays
 from starting_kit.loaders import as_numbers
-from starting_kit.tasks.data import SPLITS, Pixels
+from starting_kit.tasks.data import SPLITS, Data, Pixels
 from starting_kit.tasks.task import Task
 
 RETAIN_SAMPLE = 1000  # retain examples of which logits are kept
 EVALUATION_BATCH = 1000
+COMPARED = 32  # validation images of which logits are asked for again
+ALONE = 8  # of them that are shown alone as well
 
 
 def outputs(population: Population, model: int, net: nn.Module) -> Arrays:
@@ -57,7 +60,7 @@ def logits_of(net: nn.Module, images: Pixels, classes: int, device: str = "cpu")
         with torch.inference_mode():
             net.to(device)
             parts = [net(as_numbers(part.to(device))) for part in torch.from_numpy(images).split(EVALUATION_BATCH)]
-            other = next((type(part).__name__ for part in parts if not isinstance(part, Tensor)), None)
+            other = next((kind for kind in map(_other_kind, parts) if kind), None)
             logits = np.empty(0, np.float32) if other else torch.cat(parts).float().cpu().numpy()
     except Exception as error:
         raise SolutionError(
@@ -70,3 +73,37 @@ def logits_of(net: nn.Module, images: Pixels, classes: int, device: str = "cpu")
     if not np.isfinite(logits).all():
         raise SolutionError("the unlearned network gives logits that are NaN or infinite")
     return logits
+
+
+def _other_kind(part: object) -> str | None:
+    """What a network gives in the place of real numbers."""
+    if not isinstance(part, Tensor):
+        return type(part).__name__
+    return None if part.is_floating_point() else f"tensor of {str(part.dtype).removeprefix('torch.')}"
+
+
+def dependence(net: nn.Module, data: Data, classes: int, device: str = "cpu") -> tuple[float, float]:
+    """How much the logits of an image hang on the batch that it is in, and on chance, relative to their size.
+
+    Raises:
+        SolutionError: there are none.
+    """
+    images = data.images[data.validation[:COMPARED]]
+    together, repeated = (logits_of(net, images, classes, device) for _ in range(2))
+    alone = np.concatenate([logits_of(net, images[[i]], classes, device) for i in range(ALONE)])
+    size = max(1.0, float(np.abs(together).max()))
+    by_batch, by_call = np.abs(together[:ALONE] - alone).max(), np.abs(together - repeated).max()
+    return float(by_batch) / size, float(by_call) / size
+
+
+def require_function_of_image(net: nn.Module, data: Data, classes: int, device: str = "cpu") -> None:
+    """Refuse a network whose logits of an image are not the same each time, and in each batch.
+
+    Raises:
+        SolutionError: it is one, or gives no logits.
+    """
+    by_batch, by_call = dependence(net, data, classes, device)
+    if by_call > BY_ROUNDING:
+        raise SolutionError("the unlearned network gives other logits when it is asked again, in eval mode")
+    if by_batch > BY_ROUNDING:
+        raise SolutionError("the unlearned network gives an image other logits in another batch, in eval mode")

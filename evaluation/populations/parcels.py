@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evaluation.populations.made import Parcel
-from evaluation.populations.model_outputs import logits_of
+from evaluation.populations.model_outputs import logits_of, require_function_of_image
 from evaluation.populations.population import Population
 from evaluation.populations.weights import pickled
 from starting_kit.errors import SolutionError
@@ -31,7 +31,7 @@ def pack(population: Population, model: int, net: nn.Module, data: Data) -> Parc
         data: of the task.
 
     Raises:
-        SolutionError: the network cannot be evaluated.
+        SolutionError: the network cannot be evaluated, or not each image by itself.
     """
     if population.trainer is None and difference(_structure(population.task), structure(net)) is None:
         state = [tensor.detach().cpu() for tensor in net.state_dict().values()]
@@ -39,6 +39,7 @@ def pack(population: Population, model: int, net: nn.Module, data: Data) -> Parc
             b"".join(tensor.contiguous().numpy().tobytes() for tensor in state), tuple(map(_has_channels_last, state))
         )
     task = population.task
+    require_function_of_image(net, data, task.classes, population.device)
     parts = {split: logits_of(net, data.images[getattr(data, split)], task.classes, population.device) for split in SPLITS}
     whole = pickled(net) if population.keeps_whole(model) else b""
     return Parcel(logits={split: logits.tobytes() for split, logits in parts.items()}, whole=whole)

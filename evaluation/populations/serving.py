@@ -24,6 +24,7 @@ import msgspec
 
 from evaluation.populations import keeper, sandbox
 from starting_kit.errors import DataWithheldError, InputError, RunError, SolutionError, SourceChangedError, WorkerDiedError
+from starting_kit.loading import describe_error
 
 STOP = b"stop"
 # A message begins with one: models finished, a result, an error, the last that comes.
@@ -35,6 +36,7 @@ ERRORS = {
 TRACE = "trace"  # the file in a worker's folder where it writes down where it is
 EARLIER = 0.3  # seconds before its limit at which it does
 MOST_TRACED = 10_000  # characters of a traceback
+CUT_OFF = 74  # the exit code of a worker without a connection to the process that started it (EX_IOERR of sysexits.h)
 HIGHEST_DESCRIPTOR = 2**16
 LARGEST_FILE = 2**32  # bytes
 PRINTED = "output.log"  # the file in a worker's folder where a solution's prints wait for the scoring process
@@ -111,7 +113,7 @@ def serve(control: Connection, parent: Connection, folder: Path, confined: Confi
         _close_all_but(parent.fileno())
     _silence()
     os.environ["TMPDIR"] = str(folder)
-    with (folder / TRACE).open("w") as trace, suppress(EOFError, OSError):
+    with suppress(EOFError, OSError), (folder / TRACE).open("w") as trace:
         faulthandler.enable(trace, all_threads=False)
         while True:
             message = parent.recv_bytes()
@@ -125,8 +127,8 @@ def serve(control: Connection, parent: Connection, folder: Path, confined: Confi
                 confined = None
             parent.send_bytes(answer)
             if not is_alone:
-                break
-    os._exit(0)  # without taking libraries apart, for which a worker needs a second
+                os._exit(0)
+    os._exit(CUT_OFF)  # without taking libraries apart, for which a worker needs a second
 
 
 def confine(folder: Path, confined: Confinement) -> None:
@@ -198,8 +200,6 @@ def _described(error: BaseException, path: Path | None) -> tuple[str, str, str]:
     trace = "".join(traceback.format_exception(error))[-MOST_TRACED:]
     if type(error).__name__ in ERRORS and isinstance(error, InputError | RunError):
         return type(error).__name__, str(error), trace
-    from starting_kit.loading import describe_error
-
     if path is not None:
         return WorkerDiedError.__name__, describe_error(error, path), trace
     frame = traceback.extract_tb(error.__traceback__)[-1]

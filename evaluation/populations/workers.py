@@ -22,6 +22,7 @@ import msgspec
 from evaluation.populations.messages import Inbox
 from evaluation.populations.population import Population
 from evaluation.populations.serving import (
+    CUT_OFF,
     DONE,
     ERRORS,
     FAILED,
@@ -174,6 +175,8 @@ class Worker:
             raise ValueError(message[:1])
         self.is_ready, self.number = True, None
         self._keep_printed()
+        if not isinstance(outcome, Done) and self._call.path is not None:
+            self.end()  # who knows what a run has done before it failed
         return outcome
 
     def _died(self, how: str, has_line: bool = True) -> WorkerDiedError:
@@ -192,7 +195,7 @@ class Done:
 
 def ending(code: int | None) -> str:
     """How a process ended, in half a sentence, from its exit code; None where it goes on."""
-    if code is None:
+    if code in (None, CUT_OFF):
         return "it closed its connection to the process that started it"
     if code < 0:
         return f"its process was ended by the signal {signal.Signals(-code).name}"

@@ -10,6 +10,12 @@ if os.fork() == 0:
 os.wait()"""
 FLOOD = "import os\nwhile True: os.write(1, b'x' * 100_000)"
 
+
+def with_forward(line: str) -> str:
+    """Return another network, of which this is all that it does."""
+    return f"class Other(torch.nn.Module):\n    def forward(self, x):\n        {line}\nreturn Other()"
+
+
 # Of the reason, a regular expression; the body begins in line 4.
 HOSTILE = {
     "raises": ("raise ValueError('no')", r"ValueError: no \(mine\.py, line 4: raise ValueError\('no'\)\)"),
@@ -48,8 +54,46 @@ HOSTILE = {
     "gives a text": ("return 'net'", "unlearning returned str"),
     "gives NaN": ("with torch.no_grad(): net[-1].bias.fill_(float('nan'))", "weights that are NaN or infinite"),
     "gives other classes": ("return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 9))", "logits instead of"),
-    "hangs when it is evaluated": (
-        "class Slow(torch.nn.Module):\n    def forward(self, x):\n        while True: pass\nreturn Slow()",
-        r"it was stopped after 2 seconds \(mine\.py, line 6\)",
+    "aborts": ("import os; os.abort()", r"ended by the signal SIGABRT \(mine\.py, line 4\)"),
+    "kills its keeper": ("import os, time; os.kill(os.getppid(), 9); time.sleep(100)", "ended by the signal SIGKILL"),
+    "kills its group": ("import os; os.killpg(0, 9)", "ended by the signal SIGKILL"),
+    "limits its own time": (
+        "import resource; resource.setrlimit(resource.RLIMIT_CPU, (0, 0))\nwhile True: pass",
+        "ended by the signal SIG(XCPU|KILL)",
+    ),
+    "asks for more memory than there is": ("torch.empty(10**15)", r"RuntimeError: .*allocate.* \(mine\.py, line 4"),
+    "opens more files than it may": ("files = [open(__file__) for _ in range(10**7)]", r"OSError: .*Too many open files"),
+    "overflows the stack": (
+        "import sys; sys.setrecursionlimit(10**9)\nf = lambda *a: f(*map(f, a))\nf(1)",
+        "RecursionError|ended by the signal SIGSEGV|stopped after 2 seconds|MemoryError",
+    ),
+    "says nothing when it fails": (
+        "class Mute(Exception):\n    def __str__(self): return None\nraise Mute",
+        r"Mute: its message cannot be read, .* TypeError \(mine\.py, line 6",
+    ),
+    "raises what ends generators": ("raise StopIteration('no')", r"StopIteration: no \(mine\.py, line 4"),
+    "raises a group": ("raise ExceptionGroup('both', [ValueError('no')])", r"ExceptionGroup: both"),
+    "raises at every step": (
+        "import sys\ndef f(*a): raise ValueError('no')\nsys.settrace(f)\nmax(net.parameters(), key=id)",
+        "ValueError: no",
+    ),
+    "forgets all modules": ("import sys; sys.modules.clear(); raise ValueError('no')", "no"),
+    "takes the weights away": ("del net[-1].weight", "weight"),
+    "moves to no device": ("net.to('meta')", "meta"),
+    "gives complex logits": (
+        with_forward("return torch.zeros(len(x), 10, dtype=torch.complex64)"),
+        "gives a tensor of complex64 instead of logits",
+    ),
+    "gives integer logits": (
+        with_forward("return torch.zeros(len(x), 10, dtype=torch.int64)"),
+        "gives a tensor of int64 instead of logits",
+    ),
+    "gives too few logits": (with_forward("return torch.zeros(1, 10)"), r"gives \(1, 10\) logits instead of \(32, 10\)"),
+    "exits when it is evaluated": (with_forward("raise SystemExit"), r"SystemExit: no message \(mine\.py, line 6"),
+    "hangs when it is evaluated": (with_forward("while True: pass"), r"it was stopped after 2 seconds \(mine\.py, line 6\)"),
+    "answers at random": (with_forward("return torch.randn(len(x), 10)"), "gives other logits when it is asked again"),
+    "looks at the batch": (
+        with_forward("return x.float().mean() * torch.arange(10.0).expand(len(x), 10)"),
+        "gives an image other logits in another batch",
     ),
 }

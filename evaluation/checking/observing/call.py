@@ -15,15 +15,12 @@ from evaluation.checking import observed
 from evaluation.checking.observing import hooks
 from evaluation.checking.observing.calls import Caller, given, state
 from evaluation.checking.subject import Subject
-from evaluation.populations.model_outputs import logits_of
+from evaluation.populations.model_outputs import dependence
 from starting_kit.errors import SolutionError
 from starting_kit.lockstep.structure import Structure, difference, structure
 from starting_kit.returned import brought_back
 from starting_kit.tasks.data import Data
 from starting_kit.unwrapping import unwrapped
-
-IMAGES = 32  # validation images on which outputs are compared
-ALONE = 8  # of them that are shown alone as well
 
 States = dict[str, Tensor]
 
@@ -162,13 +159,7 @@ def _fingerprints(data: Data) -> dict[str, str]:
 
 def _outputs(net: nn.Module, data: Data, classes: int, dtype: torch.dtype) -> tuple[str, float, float]:
     """Why there are no logits, and how much they hang on the batch, and on chance, relative to their size."""
-    images = data.images[data.validation[:IMAGES]]
     try:
-        net = brought_back(net, "cpu", dtype)
-        together, repeated = (logits_of(net, images, classes) for _ in range(2))
-        alone = np.concatenate([logits_of(net, images[[i]], classes) for i in range(ALONE)])
+        return "", *dependence(brought_back(net, "cpu", dtype), data, classes)
     except SolutionError as error:
         return str(error), 0.0, 0.0
-    size = max(1.0, float(np.abs(together).max()))
-    by_batch, by_call = np.abs(together[:ALONE] - alone).max(), np.abs(together - repeated).max()
-    return "", float(by_batch) / size, float(by_call) / size

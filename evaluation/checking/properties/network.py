@@ -2,9 +2,9 @@
 
 from evaluation.checking.observed import Call, Text
 from evaluation.checking.verdict import Finding, Property, has, lacks, unknown, weak
+from evaluation.populations.made import BY_ROUNDING
 
 IN_PLACE = ("nothing", "the network it was given", "another network")
-SMALL = 1e-3  # a difference of logits, relative to their size, that rounding does not make
 
 
 def completes(call: Call) -> Finding:
@@ -105,7 +105,7 @@ def independent_of_batch(call: Call) -> Finding:
     """In eval mode an image has the same logits in any batch."""
     if call.fault_of_outputs:
         return unknown("it gives no logits")
-    if call.by_batch > SMALL and call.by_call <= SMALL:
+    if call.by_batch > BY_ROUNDING and call.by_call <= BY_ROUNDING:
         return lacks(
             f"alone an image has other logits than in a batch (by {call.by_batch:.0%} of their size)",
             "Batch normalisation must have running statistics and obey eval(); forward must look at one image at a time",
@@ -117,7 +117,7 @@ def same_outputs(call: Call) -> Finding:
     """In eval mode the same batch has the same logits each time."""
     if call.fault_of_outputs:
         return unknown("it gives no logits")
-    if call.by_call > SMALL:
+    if call.by_call > BY_ROUNDING:
         return lacks(
             f"the same images have other logits the second time (by {call.by_call:.0%} of their size)",
             "Nothing may be drawn in eval mode: dropout as a layer, nn.Dropout, obeys eval()",
