@@ -27,7 +27,7 @@ from evaluation.populations.workers import TO_END, ending, line_in, worker_envir
 from starting_kit.errors import InputError, RunError
 from starting_kit.loading import describe_error
 
-PRELOADED = ["sklearn.datasets", "torch", "torchvision"]  # not the kit: a server may not know where that lies
+PRELOADED = ["torch", "torchvision"]  # not the kit: a server may not know where that lies
 DONE, FAILED = b"1", b"0"  # the first byte of an answer
 
 

@@ -75,8 +75,7 @@ class Subject:
 
     def confinement(self) -> Confinement:
         """What the processes that run it may read besides what all may: its folder, and the original models."""
-        given = [self.task.original] if self.task.original else []
-        return Confinement((self.path.parent.resolve(), self.runs, *given), ())
+        return Confinement((self.path.parent.resolve(), self.runs, *self.task.open_files()), ())
 
     def unlearned(self) -> Population:
         """What the solution makes of the first original model, one at a time.

@@ -135,8 +135,13 @@ class LocalProcesses:
         """Run jobs, and give those that are over whenever there are any, whether they failed or not (see `run_all`).
 
         Where the caller raises, or wants no more of them, the jobs under way are asked to return. `completed` makes the
-        arguments that are sent of those in `jobs`, when they are.
+        arguments that are sent of those in `jobs`, when they are. Until the last is over no others may be run here.
+
+        Raises:
+            RuntimeError: others are under way.
         """
+        if self._at_work():  # what these give would be taken for what those give
+            raise RuntimeError("these workers are at work")
         waiting = deque((number, Call(function, job, limit, self._solution)) for number, job in enumerate(jobs))
         try:
             while waiting or self._at_work():

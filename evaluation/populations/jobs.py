@@ -118,11 +118,11 @@ def run_solution(population: Population, models: list[int], start: Start) -> Mad
     return worker.run_solution(population, models)
 
 
-def store_models(population: Population, shard: int, made: list[tuple[int, Parcel]]) -> list[FailedRun]:
-    """See `worker`."""
+def store_models(population: Population, shards: list[tuple[int, list[tuple[int, Parcel]]]]) -> list[FailedRun]:
+    """See `worker`; of several shards."""
     from evaluation.populations import worker
 
-    return worker.store_models(population, shard, made)
+    return [run for shard, made in shards for run in worker.store_models(population, shard, made)]
 
 
 def time_unlearning(unlearned: Population, model: int, start: Start) -> float:

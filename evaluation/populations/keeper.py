@@ -21,7 +21,7 @@ from types import FrameType
 from typing import NoReturn
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # of prctl(2)
-OFTEN = 0.05  # seconds between two looks at the worker
+OFTEN = 0.05  # seconds between two looks at a worker whose end cannot be waited for
 HAS_KEEPERS = sys.platform == "linux"
 
 
@@ -72,17 +72,24 @@ def _watch(worker: int, control: Connection, folder: Path) -> NoReturn:
             os.kill(worker, signal.SIGKILL)
 
     signal.signal(signal.SIGTERM, kill)  # by which `multiprocessing` ends what its owner has left
-    ended, status = os.waitpid(worker, os.WNOHANG)
+    ended, status, ends = 0, 0, _end_of(worker)
     while not ended:
-        if wait([control], OFTEN):
+        ready = wait([control, *ends], None if ends else OFTEN)
+        if control in ready:
             kill()
-            ended, status = os.waitpid(worker, 0)
-        else:
-            ended, status = os.waitpid(worker, os.WNOHANG)
+        ended, status = os.waitpid(worker, 0 if ready else os.WNOHANG)
     _end_children()
     if wait([control], 0):  # else somebody is there, who reads what the worker has written down
         shutil.rmtree(folder, ignore_errors=True)
     _end_like(status)
+
+
+def _end_of(process: int) -> list[int]:
+    """A descriptor that can be waited for; none before Linux 5.3 and where the kernel is another program's."""
+    try:
+        return [os.pidfd_open(process)]
+    except OSError:
+        return []
 
 
 def _end_children() -> None:

@@ -1,7 +1,11 @@
 """Models that a stranger's code makes: each call of it is a job of its own, which may fail, and others store what it gives."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 from evaluation.populations import jobs
@@ -9,8 +13,10 @@ from evaluation.populations.executors import Ended, LocalProcesses
 from evaluation.populations.made import FailedRun, Made, Parcel, Start
 from evaluation.populations.population import Population
 from starting_kit.errors import RunError, SolutionError, WorkerDiedError
-from starting_kit.files import read_intact
+from starting_kit.files import Arrays, read_intact
 
+STORE_EVERY = 0.25  # seconds, at least, between two times that a shard is written
+STORED_AT_ONCE = 32  # models, about, that one trainer stores in a row
 MOST_FAILED = 0.02  # of the runs of a population; more end its making
 SHOWN = 3  # failed runs, the first, in the sentence that ends it
 
@@ -66,14 +72,19 @@ def make(
     """
     calls, failures, remarks = list(_calls(population, missing)), _Failures(population, models), set[str]()
     wanted, limit = [(population, call) for _, call in calls], _limit(population, pools, [call for _, call in calls])
-    with closing(pools.runners.as_they_end(jobs.run_solution, wanted, limit=limit, completed=with_start)) as batches:
+    batches = pools.runners.as_they_end(jobs.run_solution, wanted, limit=limit, completed=with_start)
+    with _Store(population, pools.trainers) as store, closing(batches):
         for ended in batches:
-            made: dict[int, list[tuple[int, Parcel]]] = {}
             for each in ended:
-                remarks |= _sort_in(made, *calls[each.number], failures.result_of(each, calls[each.number][1]))
-            failures.add(_refused(population, made, pools) if made else [])
-            on_finished(sum(len(set(call) & set(missing[shard])) for shard, call in (calls[each.number] for each in ended)))
+                shard, call = calls[each.number]
+                if (made := failures.result_of(each, call)) is not None:
+                    store.add(shard, zip(call, made.models, strict=True))
+                    remarks |= set(made.remarks)
+                on_finished(len(set(call) & set(missing[shard])))
+            failures.add(store.refused())
             failures.require_few()
+        failures.add(store.all_refused())
+        failures.require_few()
     for remark in sorted(remarks):
         notice(f"{remark}.")
     return failures.runs
@@ -103,31 +114,21 @@ def start_from(original: Population, numbers: Iterable[int]) -> Start:
     start: Start = {}
     for number in numbers:
         if number or original.task.original is None:
-            path = original.weights_path(number)
-            arrays = read_intact(path)
-            if arrays is None:
-                raise RunError(f"{path} is missing or damaged; run the same command to make it again.")
-            start[number] = arrays
+            start[number] = _weights(original.weights_path(number).absolute())
     return start
 
 
-def _sort_in(made: dict[int, list[tuple[int, Parcel]]], shard: int, call: list[int], result: Made | None) -> set[str]:
-    """Add what a call gave, if it did, by shard; and give its remarks."""
-    if result is None:
-        return set()
-    made.setdefault(shard, []).extend(zip(call, result.models, strict=True))
-    return set(result.remarks)
+@lru_cache(maxsize=8)  # runs from one original model follow each other
+def _weights(path: Path) -> Arrays:
+    arrays = read_intact(path)
+    if arrays is None:
+        raise RunError(f"{path} is missing or damaged; run the same command to make it again.")
+    return arrays
 
 
 def _limit(population: Population, pools: Pools, calls: list[list[int]]) -> float | None:
     """Of a call. A solution's own trainer has none: nothing says how long training may take."""
     return None if population.trainer else pools.limit(max(map(len, calls), default=1))
-
-
-def _refused(population: Population, made: dict[int, list[tuple[int, Parcel]]], pools: Pools) -> list[FailedRun]:
-    """Have models stored, by shard, and give those that cannot be used."""
-    shards = [(population, shard, of_shard) for shard, of_shard in made.items()]
-    return [run for refused in pools.trainers.run_all(jobs.store_models, shards) for run in refused]
 
 
 def _calls(population: Population, missing: dict[int, list[int]]) -> Iterator[tuple[int, list[int]]]:
@@ -137,6 +138,63 @@ def _calls(population: Population, missing: dict[int, list[int]]) -> Iterator[tu
             yield from ((shard, [model]) for model in models)
         else:
             yield shard, list(population.models_of_shard(shard))
+
+
+class _Store:
+    """Has models stored while others are made: a thread waits for the trainers. What has come when it ends is stored as well.
+
+    Args:
+        population: of the models.
+        trainers: build the networks, compute the outputs, and write them.
+    """
+
+    def __init__(self, population: Population, trainers: LocalProcesses) -> None:
+        self._population, self._trainers = population, trainers
+        self._made: dict[int, list[tuple[int, Parcel]]] = {}
+        self._thread = ThreadPoolExecutor(1)
+        self._under_way: Future[list[list[FailedRun]]] | None = None
+        self._began = time.monotonic()
+
+    def __enter__(self) -> "_Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.all_refused()
+        finally:
+            self._thread.shutdown(wait=False)
+
+    def add(self, shard: int, models: Iterable[tuple[int, Parcel]]) -> None:
+        """Take models of a shard."""
+        self._made.setdefault(shard, []).extend(models)
+
+    def refused(self) -> list[FailedRun]:
+        """Models that cannot be used, of those that are stored by now; begins to store what has come since, now and then."""
+        if self._under_way is not None and not self._under_way.done():
+            return []
+        found = self._outcome()
+        if self._made and time.monotonic() - self._began > STORE_EVERY:
+            self._begin()
+        return found
+
+    def all_refused(self) -> list[FailedRun]:
+        """Models that cannot be used, once all are stored."""
+        found = self._outcome()
+        if self._made:
+            self._begin()
+            found += self._outcome()
+        return found
+
+    def _begin(self) -> None:
+        """In as few jobs as can keep up: each needs a trainer, which takes seconds to start."""
+        shards, self._made = list(self._made.items()), {}
+        jobs_wanted = min(-(-sum(len(models) for _, models in shards) // STORED_AT_ONCE), len(shards))
+        wanted = [(self._population, shards[first::jobs_wanted]) for first in range(jobs_wanted)]
+        self._under_way, self._began = self._thread.submit(self._trainers.run_all, jobs.store_models, wanted), time.monotonic()
+
+    def _outcome(self) -> list[FailedRun]:
+        under_way, self._under_way = self._under_way, None
+        return [] if under_way is None else [run for refused in under_way.result() for run in refused]
 
 
 class _Failures:

@@ -64,6 +64,9 @@ MOST_READ = 100_000  # characters of a file in a worker's folder
 TO_END = 5.0  # seconds that a keeper has to kill what is left
 
 
+_one_at_a_time = threading.Lock()  # workers start in several threads, and what they inherit is the whole process's
+
+
 class Worker:
     """A worker process, from its start to its end.
 
@@ -228,6 +231,12 @@ def worker_environment() -> Iterator[None]:
     They do not import the program that started them again, so a script that calls the library needs no
     `if __name__ == "__main__"`.
     """
+    with _one_at_a_time, _other_environment(), _stop_signals_wait():
+        yield
+
+
+@contextmanager
+def _other_environment() -> Iterator[None]:
     before, program = dict(os.environ), sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     for name in before:
@@ -235,8 +244,7 @@ def worker_environment() -> Iterator[None]:
             del os.environ[name]
     os.environ.update(WORKER_ENVIRONMENT)
     try:
-        with _stop_signals_wait():
-            yield
+        yield
     finally:
         os.environ.clear()
         os.environ.update(before)

@@ -25,9 +25,9 @@ def runners_of(path: Path, task: Task, workers: int, places: Sequence[Path], not
         places: folders of populations, results and data sets.
         notice: called with a sentence for the user.
     """
-    own, folder = [task.original] if task.original else [], path.parent.resolve()
+    folder = path.parent.resolve()
     hidden = [place for place in places if not folder.is_relative_to(place.resolve())]
-    confined = Confinement((folder, *own), tuple(hidden))
+    confined = Confinement((folder, *task.open_files()), tuple(hidden))
     return LocalProcesses(workers, notice, partial(jobs.get_ready_for_solutions, task), path, confined)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from starting_kit.tasks.data import DataSet, Ids
 from starting_kit.tasks.digits import TASK as DIGITS
+from starting_kit.tasks.digits import load_digits
 from starting_kit.tasks.task import Engine, Recipe
 
 SEED = 0
@@ -29,13 +30,11 @@ Floats = NDArray[np.float64]
 
 
 def _read(folder: Path) -> DataSet:
-    from sklearn.datasets import load_digits  # takes 1 s to import, so only when the images are needed
-
-    random, digits = np.random.default_rng(SEED), load_digits()
-    faces, labels = _people(digits.target, random)
+    random, (digits, shown) = np.random.default_rng(SEED), load_digits()
+    faces, labels = _people(shown, random)
     pictures = TRAINING_PICTURES + 2
     people = np.repeat(np.arange(PEOPLE), pictures)
-    images = np.stack([_picture(digits.images[faces[person]], random) for person in people])
+    images = np.stack([_picture(digits[faces[person]].astype(np.float64), random) for person in people])
     ids = random.permutation(len(people))
     number = np.tile(np.arange(pictures), PEOPLE)[ids]
     training, validation, test = ids[number < TRAINING_PICTURES], ids[number == TRAINING_PICTURES], ids[number == pictures - 1]

@@ -122,6 +122,7 @@ TASK = dataclasses.replace(
     read=_read,
     needs="retain.csv, forget.csv, validation.csv, images/, age_class_weights.json, original_model.pth",
     marker_globs=tuple(f"{place}/retain.csv".lstrip("/") for place in PLACES),
+    open_globs=tuple(f"{place}/age_class_weights.json".lstrip("/") for place in PLACES),
     seed=SEED,
     forget="own",
 )

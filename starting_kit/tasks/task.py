@@ -79,6 +79,7 @@ class Task:
             same for other ones, or fewer where their weights take much room.
         pixel_range: smallest and largest value that a pixel can have.
         folder: holds the data sets that are not embedded (`--data`).
+        open_globs: glob patterns in that folder of files that solutions may read, as in the competition.
         changed: which fields the user has changed.
         digest: of the data, once they have been read.
     """
@@ -104,6 +105,7 @@ class Task:
     originals: int = 128
     pixel_range: tuple[float, float] = (0.0, 255.0)
     folder: Path = Path("data")
+    open_globs: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     digest: str = ""
 
@@ -130,9 +132,14 @@ class Task:
         """Whether the data set is embedded, or seems to be in its folder."""
         return not self.marker_globs or any(any(self.folder.glob(pattern)) for pattern in self.marker_globs)
 
+    def open_files(self) -> list[Path]:
+        """Files in the folder of data sets that solutions may read."""
+        given = [] if self.original is None else [self.original]
+        return [*given, *(path for pattern in self.open_globs for path in self.folder.glob(pattern))]
+
     def identity(self) -> dict[str, Any]:
         """The fields that determine the numbers, ready for JSON, but for the engine and what follows from the data set."""
-        of_data = ("read", "summary", "needs", "marker_globs", "original", "originals", "pixel_range", "folder")
+        of_data = ("read", "summary", "needs", "marker_globs", "original", "originals", "pixel_range", "folder", "open_globs")
         left_out = (*of_data, "engine", "unlearned_at_once", "changed")
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in left_out}
         return {**fields, "recipe": dataclasses.asdict(self.recipe), "forget": str(forget_requests.parse(self.forget))}

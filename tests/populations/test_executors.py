@@ -2,6 +2,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import closing
 
 import pytest
 
@@ -56,6 +57,14 @@ def test_every_worker_has_one_thread_and_ignores_ctrl_c(executor):
         assert variables == WORKER_ENVIRONMENT
         assert handler == "SIG_IGN"
     assert dict(os.environ) == before
+
+
+def test_jobs_among_others_would_mix_up_what_they_give(executor):
+    with closing(executor.as_they_end(square, [(1,), (2,), (3,)])) as batches:
+        next(batches)
+        with pytest.raises(RuntimeError, match="at work"):
+            executor.run(square, 4)
+    assert executor.run(square, 4) == 16
 
 
 @pytest.fixture

@@ -107,18 +107,19 @@ def test_a_population_grows_and_mends_without_changing(sixteen, tmp_path, engine
 
     grown, at_once = population(tmp_path / "grown"), population(tmp_path / "at_once")
     finished, notices = [], []
-    with LocalProcesses(1, notices.append) as executor:
-        shards.make(at_once, 16, Pools(executor, executor), lambda models: None, silent)
+    with LocalProcesses(1, notices.append) as trainers, LocalProcesses(1, notices.append) as runners:
+        pools = Pools(trainers, runners)
+        shards.make(at_once, 16, pools, lambda models: None, silent)
         whole = at_once.shard_path(0).read_bytes()
-        shards.make(grown, 3, Pools(executor, executor), finished.append, silent)
+        shards.make(grown, 3, pools, finished.append, silent)
         assert read_arrays(grown.shard_path(0))["models"].tolist() == list(range(stored))
-        shards.make(grown, 16, Pools(executor, executor), finished.append, silent)
+        shards.make(grown, 16, pools, finished.append, silent)
         assert sum(finished) == 3 + 16
         assert grown.shard_path(0).read_bytes() == whole
         grown.shard_path(0).write_bytes(whole[:1000])
         leftover = grown.folder / ".shard-00000.npz.1.tmp"
         leftover.touch()
-        shards.make(grown, 16, Pools(executor, executor), finished.append, notices.append)
+        shards.make(grown, 16, pools, finished.append, notices.append)
     assert not leftover.exists()
     assert notices == [f"{grown.shard_path(0)} is damaged; its models are made again."]
     assert grown.shard_path(0).read_bytes() == whole
