@@ -39,8 +39,8 @@ def pack(population: Population, model: int, net: nn.Module, data: Data) -> Parc
             b"".join(tensor.contiguous().numpy().tobytes() for tensor in state), tuple(map(_has_channels_last, state))
         )
     task = population.task
-    require_function_of_image(net, data, task.classes, population.device)
     parts = {split: logits_of(net, data.images[getattr(data, split)], task.classes, population.device) for split in SPLITS}
+    require_function_of_image(net, data, task.classes, population.device)
     whole = pickled(net) if population.keeps_whole(model) else b""
     return Parcel(logits={split: logits.tobytes() for split, logits in parts.items()}, whole=whole)
 

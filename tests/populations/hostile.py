@@ -88,7 +88,7 @@ HOSTILE = {
         with_forward("return torch.zeros(len(x), 10, dtype=torch.int64)"),
         "gives a tensor of int64 instead of logits",
     ),
-    "gives too few logits": (with_forward("return torch.zeros(1, 10)"), r"gives \(1, 10\) logits instead of \(32, 10\)"),
+    "gives too few logits": (with_forward("return torch.zeros(1, 10)"), r"gives \(1, 10\) logits instead of \(360, 10\)"),
     "exits when it is evaluated": (with_forward("raise SystemExit"), r"SystemExit: no message \(mine\.py, line 6"),
     "hangs when it is evaluated": (with_forward("while True: pass"), r"it was stopped after 2 seconds \(mine\.py, line 6\)"),
     "answers at random": (with_forward("return torch.randn(len(x), 10)"), "gives other logits when it is asked again"),
