@@ -1,6 +1,6 @@
-"""Makes the pictures of the leaderboard's page, as one sees it on a screen and on a telephone.
+"""Makes the pictures of the leaderboard's page and of a report, as one sees them on a screen and on a telephone.
 
-python docs/screenshots.py           (needs chromium, as Debian's package has it, and playwright)
+python docs/screenshots.py           (takes as long as `make score`; needs chromium, as Debian's package has it, and playwright)
 """
 
 import shutil
@@ -11,10 +11,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from playwright.sync_api import sync_playwright
 
-from evaluation.reports import html, ranking
+from evaluation.reports import html, ranking, report
+from evaluation.scoring import ScoringConfig, score_in_full
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / "docs" / "figures"
+RESULTS = ROOT / "runs" / "results"  # not the published ones
 SCREENS = {"leaderboard.png": (1440, 860), "leaderboard-390.png": (390, 844)}
 
 
@@ -35,6 +37,9 @@ def main() -> None:
                     tab.get_by_label(f"compare {entry}", exact=True).check()
             tab.screenshot(path=FIGURES / name)
             tab.close()
+        tab = browser.new_page(viewport={"width": 960, "height": 1180})
+        tab.set_content(report.page(score_in_full(ScoringConfig(solution="scl_improved", runs=ROOT / "runs", results=RESULTS))))
+        tab.screenshot(path=FIGURES / "report.png")
         browser.close()
 
 

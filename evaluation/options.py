@@ -14,7 +14,7 @@ from starting_kit.tasks import forget_requests
 MODES: tuple[type[Config], ...] = (ScoringConfig, PairConfig, FolderConfig)
 ONE_OF_THREE = "Give either --solution, or --retrained and --unlearned, or --populations; --help has examples."
 # What is no part of a configuration, or of that of one scoring.
-OF_THE_COMMAND = ("list_tasks", "debug")
+OF_THE_COMMAND = ("list_tasks", "debug", "report")
 OF_A_COMPARISON = ("stop_when_clear", "against", "margin")
 
 
@@ -238,6 +238,12 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
     add("--results", type=Path, metavar="DIR", help="where scorecards go (default: %(default)s)")
     add("--json", type=Path, metavar="FILE", help="write the scorecard to this file as well")
     add("--export", type=Path, metavar="FOLDER", help="write logits and accuracies there, for others (and --populations)")
+    add(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="write a page for browsers: where the score is lost, on which forget examples, and all that the scorecard says",
+    )
     add("--no-intervals", action="store_true", help="leave out the intervals, which take seconds for large forget sets")
 
 

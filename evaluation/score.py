@@ -12,6 +12,7 @@ Populations may also be brought from elsewhere, as .npz files (`logits` [models,
     python evaluation/score.py --solution my_solution.py --models 64
     python evaluation/score.py --solution my_notebook.ipynb --define test=False
     python evaluation/score.py --solution finetune --set epochs=3 --set learning_rate=0.01
+    python evaluation/score.py --solution finetune --report report.html
     python evaluation/score.py --solution my_solution.py --stop-when-clear --against finetune
     python evaluation/score.py --retrained retrained.npz --unlearned unlearned.npz --json scorecard.json
     python evaluation/score.py --populations published_logits/
@@ -21,7 +22,6 @@ Exit codes: 0 done; 1 the work failed (the solution raised); 2 the command line 
 
 import argparse
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 if __package__ in (None, ""):  # run as a file: import the project from its root, installed or not
@@ -30,19 +30,21 @@ if __package__ in (None, ""):  # run as a file: import the project from its root
 from rich.console import Console
 
 from evaluation import options
-from evaluation.reports import summary
+from evaluation.reports import summary, verdict
 from evaluation.reports.console import ConsoleReporter
-from evaluation.scoring import score, score_folder
-from evaluation.scoring.config import Config, FolderConfig, SequentialConfig, data_folder
+from evaluation.scoring import Scored, score_folder, score_in_full
+from evaluation.scoring.config import FolderConfig, SequentialConfig, data_folder
 from evaluation.scoring.scorecard import DEFAULT_MODELS, Scorecard
 from evaluation.shell import run_command
 from starting_kit import tasks
+from starting_kit.errors import InputError
+from starting_kit.files import write_bytes
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; gives the exit code."""
     given = options.parse(arguments, __doc__)
-    return run_command(lambda: show_tasks(given) if given.list_tasks else show_scores(options.config(given)), given.debug)
+    return run_command(lambda: show_tasks(given) if given.list_tasks else show_scores(given), given.debug)
 
 
 def show_tasks(given: argparse.Namespace) -> None:
@@ -50,14 +52,42 @@ def show_tasks(given: argparse.Namespace) -> None:
     summary.show_tasks(tasks.every(getattr(given, "data", data_folder())), Console(highlight=False))
 
 
-def show_scores(config: Config | SequentialConfig) -> None:
-    """Print each scorecard when it is finished, and the verdict of a comparison."""
-    reporter = ConsoleReporter()
+def show_scores(given: argparse.Namespace) -> None:
+    """Print each scorecard when it is finished, and the verdict of a comparison; write a report if it is wanted.
+
+    Raises:
+        InputError: options that contradict each other.
+    """
+    config, reporter = options.config(given), ConsoleReporter()
+    report: Path | None = getattr(given, "report", None)
+    if report and isinstance(config, FolderConfig | SequentialConfig):
+        raise InputError(
+            "--report is for one score: give --solution without --stop-when-clear, or --retrained and --unlearned."
+        )
     if isinstance(config, SequentialConfig):
         show_comparison(config, reporter)
-        return
-    for card in cards(config, reporter):
-        show(card, reporter)
+    elif isinstance(config, FolderConfig):
+        for card in score_folder(config, reporter):
+            show(card, reporter)
+    else:
+        scored = score_in_full(config, reporter)
+        show(scored.card, reporter)
+        if report:
+            write_report(scored, report, config.cores, reporter)
+
+
+def write_report(scored: Scored, file: Path, workers: int, reporter: ConsoleReporter) -> None:
+    """Write a page about a score.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    from evaluation.reports import report  # templates and pictures take a tenth of a second to import
+
+    with reporter.waiting("Finding out where the score is lost"):
+        page = report.page(scored, workers)
+    write_bytes(file, page.encode())
+    print(f"report: {file}")
 
 
 def show_comparison(config: SequentialConfig, reporter: ConsoleReporter) -> None:
@@ -79,16 +109,10 @@ def show(card: Scorecard, reporter: ConsoleReporter) -> None:
             f"a score from {card.models} models cannot be compared with one from {DEFAULT_MODELS}, as in the competition "
             "and the leaderboard: the fewer, the higher it is, as long as models can be told apart."
         )
+    if said := verdict.sentence(card):
+        print(f"{said} See docs/statistics.md.")
     if card.path:
         print(f"scorecard: {card.path}")
-
-
-def cards(config: Config, reporter: ConsoleReporter) -> Iterator[Scorecard]:
-    """Scorecards, one after the other."""
-    if isinstance(config, FolderConfig):
-        yield from score_folder(config, reporter)
-    else:
-        yield score(config, reporter)
 
 
 if __name__ == "__main__":

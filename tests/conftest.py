@@ -24,6 +24,8 @@ PLAIN = PROJECT / "tests" / "plain_solutions"  # by authors who know nothing of 
 
 collect_ignore_glob = ["wild/kit/*", "wild/notebooks/*", "wild/solutions/*"]  # what people write is read, not imported
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
 STARTED = "STARTED_BY_A_TEST="  # marks what a test has started
 
 torch.set_num_threads(1)
@@ -149,6 +151,42 @@ def of_all_processes(tmp_path_factory, worker_id):
         return common / name
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if not CHROMIUM:
+        pytest.skip("there is no chromium on the path (Debian: apt-get install chromium)")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; make test brings it")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """Opens a file in the browser; what it asks for and complains of must be nothing at the end."""
+    tab, said, asked = browser.new_page(viewport={"width": 1440, "height": 900}), [], []
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.on("request", lambda request: asked.append(request.url))
+
+    def open_file(path):
+        tab.goto(path.as_uri())
+        return tab
+
+    yield open_file
+    assert not said
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    tab.close()
+
+
+def require_accessible(tab):
+    """As far as axe can tell."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed; make test brings it")
+    found = axe.Axe().run(tab)
+    assert found.violations_count == 0, found.generate_report()
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,7 @@ def pack(population: Population, model: int, net: nn.Module, data: Data) -> Parc
     Raises:
         SolutionError: the network cannot be evaluated, or not each image by itself.
     """
-    if population.trainer is None and difference(_structure(population.task), structure(net)) is None:
+    if population.trainer is None and is_of_task(population.task, net):
         state = [tensor.detach().cpu() for tensor in net.state_dict().values()]
         return Parcel(
             b"".join(tensor.contiguous().numpy().tobytes() for tensor in state), tuple(map(_has_channels_last, state))
@@ -83,6 +83,11 @@ def logits(task: Task, parcel: Parcel, data: Data) -> Logits:
         if not np.isfinite(found[split]).all():
             raise SolutionError("its worker gave logits that are NaN or infinite")
     return found
+
+
+def is_of_task(task: Task, net: nn.Module) -> bool:
+    """Whether a network is the task's but for its weights."""
+    return difference(_structure(task), structure(net)) is None
 
 
 @lru_cache(maxsize=1)

@@ -13,11 +13,15 @@ from pathlib import Path
 from time import perf_counter, process_time  # by name: a solution may replace what the module has
 
 import torch
+from torch import nn
 
-from evaluation.populations.materials import load_data
+from evaluation.populations import parcels
+from evaluation.populations.materials import load_data, original_model
+from evaluation.populations.model_outputs import logits_of
 from evaluation.populations.population import Population
 from evaluation.populations.trying import instruction_set
 from evaluation.populations.worker import train_alone, unlearn
+from starting_kit.tasks.data import SPLITS, Data
 from starting_kit.time_limit import TimeUpError, calls_timed, time_limit
 
 LONG = 10.0  # seconds of an epoch, from which on one is timed, and its share of compiling kernels does not count
@@ -55,6 +59,9 @@ def time_retraining(retrained: Population, model: int) -> float:
 def time_unlearning(unlearned: Population, model: int) -> float:
     """Seconds of one unlearning alone: of the solution's function, without evaluation and without what the kit does around it.
 
+    A network of another kind than the task's may do its unlearning when it is evaluated: what that takes it longer than the
+    original network is added.
+
     Raises:
         DataWithheldError: the solution reads data that it is not given.
         SolutionError: it raised, or what it gave cannot be used.
@@ -65,8 +72,23 @@ def time_unlearning(unlearned: Population, model: int) -> float:
             unlearn(unlearned, model, data)
         _warm.add(unlearned.key)
     with calls_timed(clock(unlearned.device)) as seconds:
-        unlearn(unlearned, model, data)
-    return sum(seconds)
+        net = unlearn(unlearned, model, data)
+    return sum(seconds) + _seconds_of_forward(unlearned, net, data)
+
+
+def _seconds_of_forward(unlearned: Population, net: nn.Module, data: Data) -> float:
+    """How much longer an evaluation takes than that of the original network; 0 where only weights differ."""
+    task, original = unlearned.task, unlearned.unlearning()[2]
+    if original.trainer is not None or parcels.is_of_task(task, net):
+        return 0.0
+
+    def seconds(net: nn.Module) -> float:
+        parts = [data.images[getattr(data, split)] for split in SPLITS]
+        return _seconds(
+            lambda: [logits_of(net, part, task.classes, unlearned.device) for part in parts], clock(unlearned.device)
+        )
+
+    return max(0.0, seconds(net) - seconds(original_model(original)))
 
 
 def clock(device: str) -> Callable[[], float]:

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from msgspec import UNSET
 
-from evaluation.metric.forgetting import histogram
-from evaluation.reports import ranking, reported, tables, zoo_page
+from evaluation.reports import pages, ranking, reported, tables, zoo_page
 from evaluation.reports.command import command
 from evaluation.reports.formats import known, number, percent, values_in_use
 from evaluation.reports.ranking import Row
@@ -79,28 +77,25 @@ def page(ranked: Sequence[Sequence[Row]]) -> str:
     Args:
         ranked: tables of entries, from `ranking.rank`; at least one.
     """
-    environment = Environment(
-        loader=PackageLoader("evaluation.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     families, places = _families(), _reported()
     shown = [_table(table, number, families, places) for number, table in enumerate(ranked)]
     values: dict[str, list[str]] = {name: [] for name in FILTERS}
     for table in shown:
         for name, value in [*table["filters"].items(), *(("family", row["family"]) for row in table["rows"])]:
             values[name].append(value)
-    return environment.get_template("leaderboard.html").render(
-        entries=sum(map(len, ranked)),
-        filters=[{"name": name, "values": sorted(set(found))} for name, found in values.items() if len(set(found)) > 1],
-        tables=shown,
-        columns=COLUMNS,
-        bar=BAR,
-        plot=Plot(),
-        csv=f"data:text/csv;base64,{base64.b64encode(tables.as_csv(ranked).encode()).decode()}",
-        data=_script(_data(ranked)),
+    return (
+        pages.environment()
+        .get_template("leaderboard.html")
+        .render(
+            entries=sum(map(len, ranked)),
+            filters=[{"name": name, "values": sorted(set(found))} for name, found in values.items() if len(set(found)) > 1],
+            tables=shown,
+            columns=COLUMNS,
+            bar=BAR,
+            plot=Plot(),
+            csv=f"data:text/csv;base64,{base64.b64encode(tables.as_csv(ranked).encode()).decode()}",
+            data=_script(_data(ranked)),
+        )
     )
 
 
@@ -161,20 +156,10 @@ def _row(
         "nearer": nearness.nearer_to if nearness else NONE,
         "outlying": NONE if card.outlying_runs is UNSET else card.outlying_runs.unlearned,
         "reported": number(places[card.solution]) if card.solution in places else NONE,
-        "histogram": _histogram(card),
+        "histogram": pages.by_epsilon(card),
         "more": list(_more(card)),
         "command": command(card),
     }
-
-
-def _histogram(card: Scorecard) -> dict[str, Any]:
-    """Forget examples by ε, in the bins in which they earn points, as a path of bars 60 high."""
-    lows, counts = histogram(np.array([each.epsilon for each in card.epsilons]), card.models)
-    bars = "".join(
-        f"M{16 * place} 60v{-round(58 * count / counts.max(), 1):g}h14V60z" for place, count in enumerate(counts) if count
-    )
-    text = ", ".join(f"{count} from {low:g}" for low, count in zip(lows, counts, strict=True) if count)
-    return {"width": 16 * len(counts), "path": bars, "text": text}
 
 
 def _more(card: Scorecard) -> Iterator[tuple[str, str]]:

@@ -164,21 +164,26 @@ def _of_retrained(accuracy: Means) -> str:
     return f"{unlearned} of {retrained}"
 
 
-def _opinions(opinions: dict[str, Opinion], models: int) -> Table:
-    """The second opinions, each by its most telling numbers, or why it has none."""
+def headlines(opinions: dict[str, Opinion]) -> Iterator[tuple[str, Opinion, list[float | None]]]:
+    """The most telling numbers of second opinions: what they are called, of unlearned and of retrained models."""
     from evaluation.attacks import ATTACKS  # takes a second, and is not needed for errors and progress
 
+    for attack in ATTACKS:
+        opinion = opinions[attack.name]
+        for statistic, name in attack.headlines.items():
+            yield name, opinion, [found[statistic] if found else None for found in (opinion.unlearned, opinion.retrained)]
+
+
+def _opinions(opinions: dict[str, Opinion], models: int) -> Table:
+    """The second opinions, each by its most telling numbers, or why it has none."""
     table = Table(box=None, header_style="dim", padding=(0, 1))
     for title in ("second opinion", "unlearned", f"retrained ({models} models)"):
         table.add_column(title, no_wrap=True)
     reasons = []
-    for attack in ATTACKS:
-        opinion = opinions[attack.name]
-        for statistic, name in attack.headlines.items():
-            values = [found and found[statistic] for found in (opinion.unlearned, opinion.retrained)]
-            table.add_row(name, *("-" if value is None else f"{value:.3f}" for value in values))
-            if None in values:
-                reasons.append(str(opinion.reason))
+    for name, opinion, values in headlines(opinions):
+        table.add_row(name, *("-" if value is None else f"{value:.3f}" for value in values))
+        if None in values:
+            reasons.append(str(opinion.reason))
     table.caption = "- : " + "; ".join(dict.fromkeys(reasons)) if reasons else None
     table.caption_justify = "left"
     return table

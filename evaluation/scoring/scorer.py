@@ -7,11 +7,13 @@ from typing import Any
 from evaluation.metric.forgetting import FEWEST_MODELS
 from evaluation.metric.measured import Controls, Intervals, Scores
 from evaluation.metric.outputs import Outputs
+from evaluation.populations.population import Kind
 from evaluation.scoring import assembly, codec, experiment, external, tuned
 from evaluation.scoring.config import Common, FolderConfig, PairConfig, ScoringConfig
 from evaluation.scoring.experiment import Experiment, timed
 from evaluation.scoring.reporter import SILENT, Reporter, tell_all
 from evaluation.scoring.scorecard import Opinion, Scorecard
+from evaluation.scoring.scored import Scored
 from starting_kit import contract
 from starting_kit.errors import InputError
 from starting_kit.files import Arrays, require_writable, write_bytes, write_json
@@ -35,6 +37,11 @@ def score(config: ScoringConfig | PairConfig, reporter: Reporter = SILENT) -> Sc
         RunError: the solution failed, or a file cannot be written; what was finished is kept.
         KeyboardInterrupt: the user interrupted; what was finished is kept.
     """
+    return score_in_full(config, reporter).card
+
+
+def score_in_full(config: ScoringConfig | PairConfig, reporter: Reporter = SILENT) -> Scored:
+    """As `score`, and give what was compared as well, for who wants to know why the score is what it is."""
     config.check()
     return _score_pair(config, reporter) if isinstance(config, PairConfig) else _score_solution(config, reporter)
 
@@ -51,11 +58,11 @@ def score_folder(config: FolderConfig, reporter: Reporter = SILENT) -> Iterator[
     require_writable(config.results / name, "--results")
     for approach in external.approaches(config.populations):
         pair = external.read_approach(config.populations, approach)
-        card = _compare(config, pair, name, approach, reporter)
+        card = _compare(config, pair, name, approach, reporter).card
         yield codec.write(card, config.results / name / f"{approach}.json")
 
 
-def _score_solution(config: ScoringConfig, reporter: Reporter) -> Scorecard:
+def _score_solution(config: ScoringConfig, reporter: Reporter) -> Scored:
     task = config.find_task()
     require_writable(config.runs, "--runs")
     path, notes = solution_path(config, task, reporter)
@@ -64,7 +71,8 @@ def _score_solution(config: ScoringConfig, reporter: Reporter) -> Scorecard:
     seconds: dict[str, float] = {}
     made = experiment.run(config, task, path, tuned_values(config, task, path), reporter, seconds)
     with reporter.waiting("Comparing the populations"):
-        card = _card_of(made, config, seconds, notes)
+        outputs = made.outputs()
+        card = _card_of(made, outputs, config, seconds, notes)
     name = assembly.file_name(made, config, folder)
     card = codec.write(card, folder / f"{name}.json")
     if made.pictures and card.path:
@@ -73,7 +81,7 @@ def _score_solution(config: ScoringConfig, reporter: Reporter) -> Scorecard:
         write_json(config.json, codec.encode(card))
     if config.export:
         _export(made, config.export, name)
-    return card
+    return Scored(card, outputs["unlearned"], outputs["retrained"], task)
 
 
 def solution_path(config: ScoringConfig, task: Task, reporter: Reporter) -> tuple[Path, list[str]]:
@@ -115,10 +123,11 @@ def tuned_values(config: ScoringConfig, task: Task, path: Path) -> dict[str, Any
     return entry.values if entry and config.hyperparameters in (None, "tuned") else None
 
 
-def _card_of(made: Experiment, config: ScoringConfig, seconds: dict[str, float], notes: list[str]) -> Scorecard:
+def _card_of(
+    made: Experiment, outputs: dict[Kind, Outputs], config: ScoringConfig, seconds: dict[str, float], notes: list[str]
+) -> Scorecard:
     from evaluation.scoring import class_forgetting  # as in `measure`
 
-    outputs = made.outputs()
     reference = outputs["second_retrained"], outputs["retrained"]
     measured = measure(config, outputs["unlearned"], outputs["retrained"], reference, outputs["original"], seconds)
     with timed(seconds, "class_forgetting"):
@@ -127,15 +136,15 @@ def _card_of(made: Experiment, config: ScoringConfig, seconds: dict[str, float],
     return assembly.of_experiment(made, *measured, of_class, seconds, config.cores, [*notes, *of_solution])
 
 
-def _score_pair(config: PairConfig, reporter: Reporter) -> Scorecard:
+def _score_pair(config: PairConfig, reporter: Reporter) -> Scored:
     pair = external.read_pair(config.retrained, config.unlearned)
-    card = _compare(config, pair, config.retrained.stem, config.unlearned.stem, reporter)
+    scored = _compare(config, pair, config.retrained.stem, config.unlearned.stem, reporter)
     if config.json:
-        write_json(config.json, codec.encode(card))
-    return card
+        write_json(config.json, codec.encode(scored.card))
+    return scored
 
 
-def _compare(config: Common, pair: external.Pair, task: str, solution: str, reporter: Reporter) -> Scorecard:
+def _compare(config: Common, pair: external.Pair, task: str, solution: str, reporter: Reporter) -> Scored:
     """The scorecard of external populations; the ceiling is that of half of the retrained models."""
     seconds: dict[str, float] = {}
     halves = pair.retrained.halves()
@@ -149,7 +158,8 @@ def _compare(config: Common, pair: external.Pair, task: str, solution: str, repo
             measured = measure(config, pair.unlearned, pair.retrained, halves, None, seconds)
         except ValueError as error:
             raise InputError(f"{solution} cannot be scored: {error}.") from error
-    return assembly.of_external(task, solution, pair, *measured, seconds, config.cores)
+    card = assembly.of_external(task, solution, pair, *measured, seconds, config.cores)
+    return Scored(card, pair.unlearned, pair.retrained)
 
 
 def measure(

@@ -168,3 +168,31 @@ def test_a_solution_that_stops_the_clocks_is_timed_all_the_same(original: Popula
         for model in range(2):  # the first call stops them
             seconds = runners.run(jobs.time_unlearning, population, model, start_of(population, [model]), limit=60)
             assert 0.02 < seconds < 60
+
+
+LATE = """
+import time
+
+def unlearning(net, retain_loader, forget_loader, val_loader):
+    return Late(net)
+
+class Late(torch.nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net, self.is_done = net, False
+
+    def forward(self, images):
+        if not self.is_done:
+            end, self.is_done = time.process_time() + 0.5, True
+            while time.process_time() < end:
+                pass
+        return self.net(images)
+"""
+
+
+def test_a_solution_that_unlearns_when_it_is_evaluated_is_timed_there(original: Population, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(HONEST + LATE)
+    population = original.unlearned_by(contract.describe(path, []), "tuple", ONE_AT_A_TIME)
+    with LocalProcesses(1, print, partial(jobs.get_ready_for_solutions, TASK), path) as runners:
+        assert runners.run(jobs.time_unlearning, population, 0, start_of(population, [0]), limit=60) >= 0.5

@@ -2,17 +2,14 @@
 
 import json
 import re
-import shutil
 from functools import partial
 
 import pytest
 from msgspec.structs import replace
 
-from conftest import PROJECT
+from conftest import PROJECT, require_accessible
 from evaluation.reports import html, ranking
 from evaluation.scoring import codec
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -63,31 +60,12 @@ def test_what_is_not_known_is_a_dash(cards):
     assert "<td>–</td>" in page
 
 
-@pytest.fixture(scope="module")
-def browser():
-    if not CHROMIUM:
-        pytest.skip("there is no chromium on the path (Debian: apt-get install chromium)")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; make test brings it")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def tab(browser, cards, tmp_path):
-    """The page of two tables in a browser; what it asks for and complains of must be nothing at the end."""
+def tab(opened, cards, tmp_path):
+    """The page of two tables in a browser."""
     few = [replace(card, models=64, path=card.path.with_stem(f"{card.entry}--n64")) for card in cards[:3]]
     (tmp_path / "page.html").write_text(html.page(ranking.rank([*cards, *few])), encoding="utf-8")
-    tab, said, asked = browser.new_page(viewport={"width": 1440, "height": 900}), [], []
-    tab.on("console", lambda message: said.append(message.text))
-    tab.on("pageerror", lambda error: said.append(str(error)))
-    tab.on("request", lambda request: asked.append(request.url))
-    tab.goto((tmp_path / "page.html").as_uri())
-    yield tab
-    assert not said
-    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
-    tab.close()
+    return opened(tmp_path / "page.html")
 
 
 def column(tab, number):
@@ -184,9 +162,7 @@ def test_the_tables_can_be_downloaded(tab, cards):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing(tab, theme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed; make test brings it")
     if theme == "dark":
         tab.locator("#theme").click()
     tab.locator("summary").first.click()
-    found = axe.Axe().run(tab)
-    assert found.violations_count == 0, found.generate_report()
+    require_accessible(tab)
