@@ -4,7 +4,8 @@
 
 A chain is one scoring from nothing, run again after each kill until it ends by itself. Killed (SIGKILL) is the scoring process,
 one of the processes below it, or all of them. Afterwards nothing of it may run, and the scorecard must be that of a
-scoring which nobody disturbed, but for what is measured anew in each (`scorecard.EXEMPT`).
+scoring which nobody disturbed, but for what is measured anew in each (`scorecard.EXEMPT`). No temporary file may be left
+either, unless all processes were killed at once.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import collections
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,6 +120,9 @@ def main() -> None:
                 process.communicate()
                 killed[victim] += 1
                 slowest = max(slowest, seconds_until_gone(workers))
+                if victim == "all":  # nobody was there to do it
+                    for left in place.glob("worker-*"):
+                        shutil.rmtree(left)
                 process = start(place)
             process.communicate()
             if run_to_its_end(place) != expected:

@@ -30,7 +30,7 @@ if __package__ in (None, ""):  # run as a file: import the project from its root
 from rich.console import Console
 
 from evaluation import options
-from evaluation.reports import summary, verdict
+from evaluation.reports import summary
 from evaluation.reports.console import ConsoleReporter
 from evaluation.scoring import Scored, score_folder, score_in_full
 from evaluation.scoring.config import FolderConfig, SequentialConfig, data_folder
@@ -103,6 +103,8 @@ def show_comparison(config: SequentialConfig, reporter: ConsoleReporter) -> None
 
 def show(card: Scorecard, reporter: ConsoleReporter) -> None:
     """Print a scorecard, and where it is."""
+    from evaluation.reports import verdict  # compares it with others, for which it loads what scoring has loaded by now
+
     summary.show(card, Console(highlight=False))
     if card.models != DEFAULT_MODELS:
         reporter.notice(

@@ -149,18 +149,15 @@ def _stages(subject: Subject, seen: dict[str, Any], limit: float) -> Iterator[St
 
     def job(function: Any, gives: Any, *arguments: Any, seconds: float | None = limit, is_confined: bool = True) -> Job:
         confined = subject.confinement() if is_confined else None
-        return Job(
-            function, (subject, *arguments), gives, seconds, subject.path, partial(jobs.get_ready, subject.task), confined
-        )
+        get_ready = partial(jobs.get_ready, subject.task)
+        return Job(function, (subject, *arguments), gives, seconds, subject.path, get_ready, confined)
 
     yield Stage("Reading the file", {"text": job(jobs.text, observed.Text)})
     if isinstance(seen["text"], Broken) or seen["text"].fault:
         return
     subject = replace(subject, trains=seen["text"].trains)
-    trained = {
-        "original": job(jobs.original, int, seconds=None, is_confined=False),
-        "retrained": job(jobs.retrained, observed.Runs, seconds=None, is_confined=False),
-    }
+    without: dict[str, Any] = {"seconds": None, "is_confined": False}
+    trained = {"original": job(jobs.original, int, **without), "retrained": job(jobs.retrained, observed.Runs, **without)}
     yield Stage("Training models, which scoring will find", trained)
     for name in trained.keys() & seen.keys():
         _required(seen[name])
@@ -168,14 +165,8 @@ def _stages(subject: Subject, seen: dict[str, Any], limit: float) -> Iterator[St
     if isinstance(seen["batches"], Broken) or seen["batches"].chosen is None:
         return
     subject = replace(subject, batches=seen["batches"].chosen)
-    yield Stage(
-        "Calling it",
-        {
-            "call": job(jobs.call, observed.Call),
-            "reach": job(jobs.reach, observed.Reach),
-            "kaggle": job(jobs.kaggle, observed.Kaggle),
-        },
-    )
+    called = {"call": job(jobs.call, observed.Call), "reach": job(jobs.reach, observed.Reach)}
+    yield Stage("Calling it", {**called, "kaggle": job(jobs.kaggle, observed.Kaggle)})
     if isinstance(seen["call"], Broken):
         return
     yield Stage(
@@ -188,7 +179,7 @@ def _stages(subject: Subject, seen: dict[str, Any], limit: float) -> Iterator[St
         },
     )
     times = {"unlearning times": job(jobs.time_unlearning, list[float], SHARE * limit)}
-    times["retraining times"] = job(jobs.time_retraining, list[float], seconds=None, is_confined=False)
+    times["retraining times"] = job(jobs.time_retraining, list[float], **without)
     yield Stage("Timing it against retraining", times, alone=True)
 
 
