@@ -70,22 +70,18 @@ def make(
         SourceChangedError: the solution was edited in the meantime.
         KeyboardInterrupt: the user interrupted; what was finished is kept.
     """
-    calls, failures, remarks = list(_calls(population, missing)), _Failures(population, models), set[str]()
+    calls, failures = list(_calls(population, missing)), _Failures(population, models)
     wanted, limit = [(population, call) for _, call in calls], _limit(population, pools, [call for _, call in calls])
     batches = pools.runners.as_they_end(jobs.run_solution, wanted, limit=limit, completed=with_start)
     with _Store(population, pools.trainers) as store, closing(batches):
         for ended in batches:
             for each in ended:
                 shard, call = calls[each.number]
-                if (made := failures.result_of(each, call)) is not None:
-                    store.add(shard, zip(call, made.models, strict=True))
-                    remarks |= set(made.remarks)
+                store.add(shard, call, failures.result_of(each, call))
                 on_finished(len(set(call) & set(missing[shard])))
             failures.add(store.refused())
-            failures.require_few()
         failures.add(store.all_refused())
-        failures.require_few()
-    for remark in sorted(remarks):
+    for remark in sorted(store.remarks):
         notice(f"{remark}.")
     return failures.runs
 
@@ -146,11 +142,15 @@ class _Store:
     Args:
         population: of the models.
         trainers: build the networks, compute the outputs, and write them.
+
+    Attributes:
+        remarks: what the user should know of the models, in sentences.
     """
 
     def __init__(self, population: Population, trainers: LocalProcesses) -> None:
         self._population, self._trainers = population, trainers
         self._made: dict[int, list[tuple[int, Parcel]]] = {}
+        self.remarks = set[str]()
         self._thread = ThreadPoolExecutor(1)
         self._under_way: Future[list[list[FailedRun]]] | None = None
         self._began = time.monotonic()
@@ -164,9 +164,11 @@ class _Store:
         finally:
             self._thread.shutdown(wait=False)
 
-    def add(self, shard: int, models: Iterable[tuple[int, Parcel]]) -> None:
-        """Take models of a shard."""
-        self._made.setdefault(shard, []).extend(models)
+    def add(self, shard: int, call: list[int], made: Made | None) -> None:
+        """Take what a call gave, if it did, of models of a shard."""
+        if made is not None:
+            self._made.setdefault(shard, []).extend(zip(call, made.models, strict=True))
+            self.remarks |= set(made.remarks)
 
     def refused(self) -> list[FailedRun]:
         """Models that cannot be used, of those that are stored by now; begins to store what has come since, now and then."""
@@ -221,18 +223,15 @@ class _Failures:
         return None
 
     def add(self, runs: Iterable[FailedRun]) -> None:
-        """Add models that cannot be used."""
-        for run in runs:
-            self.calls.append((f"model {run.model}", run.reason))
-            if run.model < self.models:
-                self.runs.append(run)
-
-    def require_few(self) -> None:
-        """Go on only if few failed.
+        """Add models that cannot be used; and go on only if few failed by now.
 
         Raises:
             SolutionError: more did.
         """
+        for run in runs:
+            self.calls.append((f"model {run.model}", run.reason))
+            if run.model < self.models:
+                self.runs.append(run)
         if len(self.runs) <= self.most:
             return
         said = "; ".join(f"on {which}: {reason}" for which, reason in self.calls[:SHOWN])
