@@ -69,6 +69,21 @@ def seconds_until_gone(processes: list[int]) -> float:
     return time.monotonic() - begin
 
 
+def strike(process: "subprocess.Popen[str]", place: Path, chance: random.Random) -> tuple[str, float]:
+    """Kill a scoring, or a part of it; gives which, and how long processes went on after its end."""
+    workers = below(process.pid)
+    victim = chance.choice(VICTIMS if workers else VICTIMS[:1])
+    kill({"a worker": workers and [chance.choice(workers)], "all": workers}.get(victim, []))
+    if victim != "a worker":
+        kill([process.pid])
+    process.communicate()
+    seconds = seconds_until_gone(workers)
+    if victim == "all":  # nobody was there to do it
+        for left in place.glob("worker-*"):
+            shutil.rmtree(left)
+    return victim, seconds
+
+
 def is_zombie(process: int) -> bool:
     """Whether a process has ended and nobody has asked how."""
     try:
@@ -112,17 +127,9 @@ def main() -> None:
                     process.communicate(timeout=chance.uniform(0, whole))
                     break
                 except subprocess.TimeoutExpired:
-                    workers = below(process.pid)
-                victim = chance.choice(VICTIMS if workers else VICTIMS[:1])
-                kill({"a worker": workers and [chance.choice(workers)], "all": workers}.get(victim, []))
-                if victim != "a worker":
-                    kill([process.pid])
-                process.communicate()
+                    victim, seconds = strike(process, place, chance)
                 killed[victim] += 1
-                slowest = max(slowest, seconds_until_gone(workers))
-                if victim == "all":  # nobody was there to do it
-                    for left in place.glob("worker-*"):
-                        shutil.rmtree(left)
+                slowest = max(slowest, seconds)
                 process = start(place)
             process.communicate()
             if run_to_its_end(place) != expected:

@@ -1,7 +1,7 @@
 """Models that a stranger's code makes: each call of it is a job of its own, which may fail, and others store what it gives."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import lru_cache
@@ -71,9 +71,8 @@ def make(
         KeyboardInterrupt: the user interrupted; what was finished is kept.
     """
     calls, failures = list(_calls(population, missing)), _Failures(population, models)
-    wanted, limit = [(population, call) for _, call in calls], _limit(population, pools, [call for _, call in calls])
-    batches = pools.runners.as_they_end(jobs.run_solution, wanted, limit=limit, completed=with_start)
-    with _Store(population, pools.trainers) as store, closing(batches):
+    begun = _begun(population, [call for _, call in calls], pools)
+    with _Store(population, pools.trainers) as store, closing(begun) as batches:
         for ended in batches:
             for each in ended:
                 shard, call = calls[each.number]
@@ -122,9 +121,11 @@ def _weights(path: Path) -> Arrays:
     return arrays
 
 
-def _limit(population: Population, pools: Pools, calls: list[list[int]]) -> float | None:
-    """Of a call. A solution's own trainer has none: nothing says how long training may take."""
-    return None if population.trainer else pools.limit(max(map(len, calls), default=1))
+def _begun(population: Population, calls: list[list[int]], pools: Pools) -> Generator[list[Ended[Made]], None, None]:
+    """Runs, as they end. A solution's own trainer has no time limit: nothing says how long training may take."""
+    limit = None if population.trainer else pools.limit(max(map(len, calls), default=1))
+    wanted = [(population, call) for call in calls]
+    return pools.runners.as_they_end(jobs.run_solution, wanted, limit=limit, completed=with_start)
 
 
 def _calls(population: Population, missing: dict[int, list[int]]) -> Iterator[tuple[int, list[int]]]:
