@@ -20,6 +20,7 @@ Exit codes: 0 done; 1 the work failed; 2 the command line or an input file is wr
 
 import argparse
 import json
+import math
 import os
 from pathlib import Path
 
@@ -138,6 +139,10 @@ def write(solution: Solution, folder: Path, options: argparse.Namespace) -> None
         InputError: an option is wrong, or the solution cannot be written into a notebook.
         RunError: the notebook fails, or its weights are not those that are scored.
     """
+    if not 0 < options.hours < math.inf:
+        raise InputError(f"--hours {options.hours} must be a number of hours above 0.")
+    if options.models < 1:
+        raise InputError(f"--models {options.models} is too few; --check needs at least 1 run.")
     reporter = ConsoleReporter()
     title = options.title or f"Unlearning: {solution.name.replace('_', ' ')}"
     sending = options.push or options.submit

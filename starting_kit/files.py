@@ -71,6 +71,10 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         RunError: the file cannot be written; no part of it is left.
     """
+    if _is_special(path):
+        _append(path, content)
+        return
+    path = path.resolve() if path.is_symlink() else path  # the link stays
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,6 +87,20 @@ def write_bytes(path: Path, content: bytes) -> None:
         with suppress(OSError):  # there is none, or its name is too long for one
             temporary.unlink()
         raise RunError(f"{path} cannot be written: {error.strerror}. What was finished before is kept.") from error
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is a device, a pipe or an open stream, such as /dev/stdout, which another file must not take the place of."""
+    is_stream = str(path.absolute()) in ("/dev/stdout", "/dev/stderr") or path.absolute().is_relative_to("/dev/fd")
+    return is_stream or (path.exists() and not path.is_file() and not path.is_dir())
+
+
+def _append(path: Path, content: bytes) -> None:
+    try:
+        with path.open("ab") as file:
+            file.write(content)
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def make_folder(path: Path) -> None:

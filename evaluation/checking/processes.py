@@ -75,11 +75,11 @@ class _Running:
         self.folder = Path(tempfile.mkdtemp(prefix="check-"))
         self.answers, sending = _context().Pipe(duplex=False)
         kept, self.control = _context().Pipe(duplex=False)
-        self.process = _context().Process(target=_work, args=(job, sending, kept, self.folder))
+        self.start = time.monotonic()
+        self.process = _context().Process(target=_work, args=(job, self.start, sending, kept, self.folder))
         self.process.start()
         for connection in (sending, kept):
             connection.close()
-        self.start = time.monotonic()
         self._inbox = Inbox(self.answers)
 
     def left(self) -> float:
@@ -169,15 +169,15 @@ def _context() -> Any:
     return context
 
 
-def _work(job: Job, answers: Connection, control: Connection, folder: Path) -> None:
-    """In the process: run a job, and send what it gave."""
+def _work(job: Job, start: float, answers: Connection, control: Connection, folder: Path) -> None:
+    """In the process: run a job, and send what it gave. The clock of its start is that of all processes."""
     keep(control, folder, answers)
     _silence()
     os.environ["TMPDIR"], tempfile.tempdir = str(folder), None  # the server has looked for another
     file = (folder / TRACE).open("w")
     faulthandler.enable(file, all_threads=False)
     if job.limit is not None:
-        faulthandler.dump_traceback_later(max(0.1, job.limit - EARLIER), file=file)
+        faulthandler.dump_traceback_later(max(0.1, start + job.limit - EARLIER - time.monotonic()), file=file)
     try:
         job.get_ready()
         if job.confined is not None:

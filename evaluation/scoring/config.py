@@ -13,6 +13,7 @@ from starting_kit.errors import InputError
 from starting_kit.files import require_writable
 from starting_kit.tasks.task import Task
 
+MOST_MODELS = 100_000  # more would fill disks and weeks: whoever asks for them has mistyped
 REFERENCE = 128  # original models that show what there was to forget
 FIRST_LOOK = 64  # models with which two solutions are first compared: an interval needs nearly as many
 OTHER_NETWORK = 16  # original models of a network that is not the task's, whose weights may take much room
@@ -142,6 +143,8 @@ class ScoringConfig(Common):
             raise InputError(
                 f"--models {self.models} is too few; the metric needs at least {FEWEST_MODELS} (the competition took 512)."
             )
+        if self.models > MOST_MODELS:
+            raise InputError(f"--models {self.models} is too many; at most {MOST_MODELS} are made.")
         if self.originals is not None and not 1 <= self.originals <= self.models:
             raise InputError(f"--originals {self.originals} must lie between 1 and the number of models, {self.models}.")
         if self.seed < 0:

@@ -103,6 +103,8 @@ def test_what_is_written(tmp_path, capsys, monkeypatch):
         (["--dry-run"], "give --user or $KAGGLE_USERNAME"),
         (["--resume"], "Nothing was sent from"),
         (["--set", "cycles=many"], "cycles"),
+        (["--hours", "nan"], "--hours nan must be a number of hours above 0"),
+        (["--check", "--models", "0"], "--models 0 is too few"),
         (["--solution", "mine.ipynb"], "it is pushed as it is"),
     ],
 )

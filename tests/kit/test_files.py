@@ -1,12 +1,15 @@
 import json
+import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from conftest import PROJECT
+from starting_kit import files
 from starting_kit.errors import InputError, RunError
 from starting_kit.files import Arrays, DamagedFileError, identity_key, read_arrays, require_writable, write_arrays, write_json
 
@@ -86,3 +89,29 @@ def test_a_folder_that_cannot_be_written_to_is_found_out_early(tmp_path):
 
 def test_keys_follow_content_not_order():
     assert identity_key({"a": 1, "b": 2}) == identity_key({"b": 2, "a": 1}) != identity_key({"a": 1, "b": 3})
+
+
+def test_devices_pipes_and_links_stay_what_they_are(tmp_path):
+    files.write_bytes(Path("/dev/null"), b"nothing")
+    assert Path("/dev/null").is_char_device()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    files.write_bytes(pipe, b"through")
+    assert os.read(reader, 100) == b"through"
+    os.close(reader)
+    link, target = tmp_path / "link", tmp_path / "target"
+    link.symlink_to(target)
+    for content in (b"first", b"second"):  # there is no target at first
+        files.write_bytes(link, content)
+        assert link.is_symlink()
+        assert target.read_bytes() == content
+
+
+def test_an_open_stream_gets_more(tmp_path):
+    """Also where a shell has sent it to a file: what it has and what follows stay."""
+    command = "import sys, pathlib; from starting_kit.files import write_bytes as w; print('before', flush=True); "
+    command += "w(pathlib.Path('/dev/stdout'), b'table\\n'); print('after')"
+    with (tmp_path / "out").open("a") as out:
+        subprocess.run([sys.executable, "-c", command], stdout=out, check=True, cwd=PROJECT)
+    assert (tmp_path / "out").read_text() == "before\ntable\nafter\n"

@@ -99,6 +99,8 @@ def test_models_are_counted_as_they_are_made(sixteen, config, write_solution, ca
 def test_what_goes_wrong_is_raised_and_not_printed(config, write_solution, tmp_path, capfd):
     with pytest.raises(InputError, match="--models 2 is too few"):
         score(ScoringConfig(solution="finetune", models=2, runs=config.runs, results=tmp_path))
+    with pytest.raises(InputError, match="--models 100000000 is too many; at most 100000"):
+        score(ScoringConfig(solution="finetune", models=10**8, runs=config.runs, results=tmp_path))
     with pytest.raises(SolutionError, match="ValueError: boom"):
         path = write_solution("raise ValueError('boom')")
         score(ScoringConfig(solution=str(path), models=16, runs=config.runs, results=tmp_path))
