@@ -14,6 +14,7 @@ from evaluation.checking.properties.process import OF_PROCESS
 from evaluation.checking.properties.score import OF_SCORE
 from evaluation.checking.subject import Subject
 from evaluation.checking.verdict import Finding, Property, Report, Verdict
+from evaluation.populations.jobs import get_ready
 from evaluation.scoring.config import ScoringConfig
 from evaluation.scoring.reporter import SILENT, Reporter
 from evaluation.scoring.scorer import solution_path, tuned_values
@@ -149,8 +150,8 @@ def _stages(subject: Subject, seen: dict[str, Any], limit: float) -> Iterator[St
 
     def job(function: Any, gives: Any, *arguments: Any, seconds: float | None = limit, is_confined: bool = True) -> Job:
         confined = subject.confinement() if is_confined else None
-        get_ready = partial(jobs.get_ready, subject.task)
-        return Job(function, (subject, *arguments), gives, seconds, subject.path, get_ready, confined)
+        ready = partial(get_ready, subject.task)  # it reads the data, which a confined process may not
+        return Job(function, (subject, *arguments), gives, seconds, subject.path, ready, confined)
 
     yield Stage("Reading the file", {"text": job(jobs.text, observed.Text)})
     if isinstance(seen["text"], Broken) or seen["text"].fault:

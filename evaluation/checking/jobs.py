@@ -5,13 +5,6 @@ from evaluation.checking.subject import Subject
 from starting_kit.tasks.task import Task
 
 
-def get_ready(task: Task) -> None:
-    """Read the data, before the process may no longer."""
-    from evaluation.populations import materials
-
-    materials.load_data(task)
-
-
 def digest(task: Task) -> str:
     """See `trying.look_at_data`."""
     from evaluation.populations import trying

@@ -22,7 +22,7 @@ import msgspec
 from evaluation.populations.executors import nothing
 from evaluation.populations.keeper import keep
 from evaluation.populations.messages import Inbox
-from evaluation.populations.serving import EARLIER, TRACE, Confinement, confine
+from evaluation.populations.serving import EARLIER, TRACE, Confinement, confine, silence
 from evaluation.populations.workers import TO_END, ending, line_in, worker_environment
 from starting_kit.errors import InputError, RunError
 from starting_kit.loading import describe_error
@@ -172,7 +172,7 @@ def _context() -> Any:
 def _work(job: Job, start: float, answers: Connection, control: Connection, folder: Path) -> None:
     """In the process: run a job, and send what it gave. The clock of its start is that of all processes."""
     keep(control, folder, answers)
-    _silence()
+    silence()
     os.environ["TMPDIR"], tempfile.tempdir = str(folder), None  # the server has looked for another
     file = (folder / TRACE).open("w")
     faulthandler.enable(file, all_threads=False)
@@ -189,10 +189,3 @@ def _work(job: Job, start: float, answers: Connection, control: Connection, fold
         answer = FAILED + b"1" + describe_error(error, job.path).encode()
     answers.send_bytes(answer)
     os._exit(0)  # without what a solution has registered, or left running
-
-
-def _silence() -> None:
-    """Lose what is written to standard output and error past Python, which would run across what the command says."""
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (1, 2):
-        os.dup2(nowhere, descriptor)

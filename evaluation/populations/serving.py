@@ -111,7 +111,7 @@ def serve(control: Connection, parent: Connection, folder: Path, confined: Confi
     _parent, _folder, own = parent, folder, os.getpid()
     if keeper.HAS_KEEPERS:
         _close_all_but(parent.fileno())
-    _silence()
+    silence()
     os.environ["TMPDIR"] = str(folder)
     with suppress(EOFError, OSError), (folder / TRACE).open("w") as trace:
         faulthandler.enable(trace, all_threads=False)
@@ -255,7 +255,7 @@ def _close_all_but(kept: int) -> None:
     os.closerange(kept + 1, HIGHEST_DESCRIPTOR)
 
 
-def _silence() -> None:
+def silence() -> None:
     """Lose what is written to the standard streams, past Python too, which would run across what the command says."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):

@@ -12,6 +12,7 @@ from evaluation.checking.processes import Job
 from evaluation.checking.properties import score
 from evaluation.checking.subject import Subject
 from evaluation.populations import trying
+from evaluation.populations.jobs import get_ready
 from starting_kit import tasks
 from starting_kit.errors import RunError
 
@@ -62,7 +63,7 @@ def here(need, subject):
 
 def apart(need, subject, limit=None):
     function, gives = OBSERVE[need]
-    confined = partial(jobs.get_ready, subject.task), subject.confinement()
+    confined = partial(get_ready, subject.task), subject.confinement()
     (result,) = processes.run([Job(function, (subject,), gives, limit, subject.path, *confined)], 1)
     return result
 
